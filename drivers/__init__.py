@@ -1,0 +1,1 @@
+"""One room per protocol; the only home of its protocol library."""

@@ -1,0 +1,80 @@
+"""What the rules say to the pipeline: pure data that one transaction makes true, or nothing does."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from hub.model import Device, Frame
+from hub.vocabulary.base import Text
+
+Priority = Literal["critical", "high", "medium", "low"]
+"""Alarm priority (ISA-18.2); 1 to 4 on the screens."""
+
+
+class RuleState(msgspec.Struct, frozen=True):
+    """What a rule remembers of one device. Stored in the batch's transaction, loaded at start."""
+
+    rule: str
+    device_id: int
+    state: dict[str, Any]  # JSON object, small; empty: forget the row
+    wake_at: int | None  # microseconds UTC; evaluate again then, whatever comes
+
+
+class AlarmChange(msgspec.Struct, frozen=True):
+    """A condition began or ended. The alarm book turns it into a state transition, exactly once."""
+
+    action: Literal["raise", "return"]
+    rule: str
+    device: Device
+    priority: Priority
+    title: Text
+    at: int  # when the condition became true or false, microseconds UTC
+    text: Text  # what was seen: value, limit, duration
+    cause: bytes | None  # key of the frame that decided; None: time alone
+    life_safety: bool = False
+    work_order: bool = False
+    procedure: Text | None = None  # response procedure (应急预案), shown with the alarm
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a rule moved: kept for `hub explain`."""
+
+    rule: str
+    device_id: int
+    at: int
+    cause: bytes | None
+    outcome: str  # "pending", "raised", "returned", "cancelled", "waiting"
+    text: str
+
+
+class Decision(msgspec.Struct):
+    """The whole outcome of one batch."""
+
+    states: list[RuleState]
+    alarms: list[AlarmChange]
+    reasons: list[Reason]
+
+
+class Evaluator(Protocol):
+    """The rules as the pipeline sees them."""
+
+    def load(self, states: Iterable[RuleState]) -> None:
+        """Begin from what the store remembers."""
+        ...
+
+    def configure(self, devices: Mapping[int, Device], now: int) -> None:
+        """The devices changed (start, reload). State of devices that stay is kept."""
+        ...
+
+    def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:
+        """Judge frames, then every wake-up due at `now`. Changes nothing that `accept` does not make permanent."""
+        ...
+
+    def accept(self, decision: Decision) -> None:
+        """The decision is committed."""
+        ...
+
+    def next_wake(self) -> int | None:
+        """When `evaluate` must be called again even if nothing comes."""
+        ...

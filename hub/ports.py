@@ -1,0 +1,77 @@
+"""The small protocols by which rooms meet. One method each where it can be."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from hub.clock import Clock
+from hub.model import Arrival, CommandRequest, Device, Frame, Receipt
+from hub.vocabulary.modbus import ModbusBus
+from hub.vocabulary.mqtt import MqttBus
+
+
+class Intake(Protocol):
+    """The pipeline's front door as a driver sees it."""
+
+    def offer(self, arrivals: Sequence[Arrival]) -> None:
+        """Take arrivals. Never blocks. A driver with a source that can wait must heed `full`."""
+        ...
+
+    def full(self) -> bool:
+        """True while the queue is over its high mark: stop reading the source."""
+        ...
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Call back (in the event loop) each time the queue falls below its low mark after having been full."""
+        ...
+
+
+class Decoder(Protocol):
+    """Bytes to meaning for one bus."""
+
+    def decode(self, arrival: Arrival) -> list[Frame]:
+        """The frames of an arrival, one a device. Raises BadFrame with the reason it is a dead letter."""
+        ...
+
+
+class Driver(Protocol):
+    """One bus of a site, in one protocol."""
+
+    def decoder(self) -> Decoder: ...
+
+    async def run(self, intake: Intake) -> None:
+        """Work until cancelled or the connection is lost. Raises Unreachable, Rejected or Misconfigured; the
+        supervisor starts it again."""
+        ...
+
+    async def execute(self, command: CommandRequest) -> Receipt:
+        """Send a command now. Raises Unreachable, Rejected, or Misconfigured (the profile has no such command)."""
+        ...
+
+    async def read(self, device: Device) -> Sequence[Arrival]:
+        """Ask one device now, for `hub read`. A protocol that only listens waits for the next message."""
+        ...
+
+    def update(self, devices: Sequence[Device]) -> None:
+        """The bus's devices changed; those that did not change must not notice."""
+        ...
+
+
+class DriverFactory(Protocol):
+    """Makes a driver for a bus."""
+
+    def __call__(
+        self, name: str, bus: MqttBus | ModbusBus, devices: Sequence[Device], clock: Clock, report: "DeviceReport"
+    ) -> Driver: ...
+
+
+class DeviceReport(Protocol):
+    """How a polling driver tells of a device's run state (`connected`, `silent`, `error`), once per change."""
+
+    def __call__(self, device: Device, state: str, detail: str) -> None: ...
+
+
+@runtime_checkable
+class OffersDrivers(Protocol):
+    """A plug that brings protocols."""
+
+    def drivers(self) -> Mapping[str, DriverFactory]: ...

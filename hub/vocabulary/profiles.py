@@ -1,0 +1,44 @@
+"""Where one device model keeps what its kind promises: `config/profiles/<kind>/<vendor>-<model>.yaml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hub.vocabulary.base import Code, Duration, Model, Name
+from hub.vocabulary.modbus import ModbusSection
+from hub.vocabulary.mqtt import MqttSection
+
+
+class ModelName(Model):
+    """A maker and what it calls this model."""
+
+    vendor: str
+    model: str
+
+
+class ProfileBase(Model):
+    """What every profile says, whatever its protocol."""
+
+    profile: Code
+    kind: Name
+    names: list[ModelName] = Field(min_length=1)
+    source: str = Field(min_length=3, description="the manual and page the addresses come from")
+    level: Literal["draft", "simulated", "recorded", "field"] = "draft"
+    silent_after: Duration | None = Field(default=None, description="overrides the kind's")
+
+
+class MqttProfile(ProfileBase):
+    """A device that speaks MQTT."""
+
+    protocol: Literal["mqtt"]
+    mqtt: MqttSection
+
+
+class ModbusProfile(ProfileBase):
+    """A device that answers Modbus."""
+
+    protocol: Literal["modbus"]
+    modbus: ModbusSection
+
+
+Profile = Annotated[MqttProfile | ModbusProfile, Field(discriminator="protocol")]

@@ -1,0 +1,1 @@
+"""Vertical slices of property management. They never import each other."""
