@@ -59,8 +59,17 @@ class Decision(msgspec.Struct):
 class Evaluator(Protocol):
     """The rules as the pipeline sees them."""
 
-    def load(self, states: Iterable[RuleState]) -> None:
-        """Begin from what the store remembers."""
+    def load(
+        self,
+        states: Iterable[RuleState],
+        last_seen: Mapping[int, int] | None = None,
+        last_points: Mapping[int, int] | None = None,
+    ) -> None:
+        """Begin from what the store remembers, forgetting all else; `configure` comes next.
+
+        `last_seen`: device id -> when something fresh was last received from it, so that a restart does not begin the
+        window of silence anew. `last_points`: point id -> newest device time, so that late readings are known as late.
+        """
         ...
 
     def configure(self, devices: Mapping[int, Device], now: int) -> None:

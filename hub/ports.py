@@ -1,10 +1,10 @@
 """The small protocols by which rooms meet. One method each where it can be."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from hub.clock import Clock
-from hub.model import Arrival, CommandRequest, Device, Frame, Receipt
+from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Receipt
 from hub.vocabulary.modbus import ModbusBus
 from hub.vocabulary.mqtt import MqttBus
 
@@ -28,8 +28,8 @@ class Intake(Protocol):
 class Decoder(Protocol):
     """Bytes to meaning for one bus."""
 
-    def decode(self, arrival: Arrival) -> list[Frame]:
-        """The frames of an arrival, one a device. Raises BadFrame with the reason it is a dead letter."""
+    def decode(self, arrival: Arrival) -> list[Frame | DeadLetter]:
+        """Frames, and dead letters for parts of it; raises BadFrame when the whole arrival is unusable."""
         ...
 
 
@@ -68,10 +68,3 @@ class DeviceReport(Protocol):
     """How a polling driver tells of a device's run state (`connected`, `silent`, `error`), once per change."""
 
     def __call__(self, device: Device, state: str, detail: str) -> None: ...
-
-
-@runtime_checkable
-class OffersDrivers(Protocol):
-    """A plug that brings protocols."""
-
-    def drivers(self) -> Mapping[str, DriverFactory]: ...

@@ -10,8 +10,19 @@ from typing import Any, Literal, TextIO
 import msgspec
 
 
+class TruthRun(msgspec.Struct, tag="run", tag_field="truth"):
+    """A run of the simulator begins or ends. A file may hold many runs, one after the other."""
+
+    at: int  # microseconds UTC
+    phase: Literal["begins", "ends"]
+    seed: int
+
+
 class TruthEvent(msgspec.Struct, tag="event", tag_field="truth"):
-    """A device event said on the wire. `outcome` unknown: the send was cut, so 0 or 1 copies are right, never 2."""
+    """A device event said on the wire. `outcome` unknown: the send was cut, so 0 or 1 copies are right, never 2.
+
+    A `message` number links it to a later `TruthOutcome`, whose word counts then.
+    """
 
     device: str
     name: str
@@ -19,6 +30,8 @@ class TruthEvent(msgspec.Struct, tag="event", tag_field="truth"):
     sequence: int | None = None
     outcome: Literal["ok", "unknown"] = "ok"
     data: dict[str, Any] = {}
+    timed: bool = True  # False: no device time on the wire; `at` is only when it was said
+    message: int | None = None
 
 
 class TruthFault(msgspec.Struct, tag="fault", tag_field="truth"):
@@ -38,9 +51,18 @@ class TruthCounter(msgspec.Struct, tag="counter", tag_field="truth"):
     point: str
     at: int
     value: str
+    timed: bool = False  # True: told with this device time; False: a register to be polled, which holds it from `at` on
+    message: int | None = None
 
 
-Truth = TruthEvent | TruthFault | TruthCounter
+class TruthOutcome(msgspec.Struct, tag="outcome", tag_field="truth"):
+    """What became of everything with that message number: acknowledged by the broker, or cut and not sent again."""
+
+    message: int
+    outcome: Literal["ok", "unknown"]
+
+
+Truth = TruthRun | TruthEvent | TruthFault | TruthCounter | TruthOutcome
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Truth)

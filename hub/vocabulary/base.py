@@ -14,6 +14,7 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,6
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_LONGEST = 3650 * 86_400.0
 
 
 def parse_duration(value: object) -> object:
@@ -23,7 +24,10 @@ def parse_duration(value: object) -> object:
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration such as 250ms, 30s, 5m, 1h or 7d is expected")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise ValueError("a duration of at most 3650d is expected")
+    return timedelta(seconds=seconds)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration, json_schema_input_type=str)]

@@ -1,0 +1,35 @@
+"""The API as one ASGI app. The pages are another; `api.server` puts the two behind one address."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+
+from api import metrics, problems, stream
+from api.auth import SCHEMES
+from api.hub import Hub
+from api.routes import alarms, commands, devices, session, system
+
+PREFIX = "/api/v1"
+
+
+def make_api(hub: Hub | None, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The API over a hub, with the modules' routers under /api/v1. Without a hub it only describes itself."""
+    app = FastAPI(
+        title="Community Hub",
+        version="1",
+        description="智慧小区物联集成中枢。Errors are RFC 9457 problem details; lists are paged by cursor; "
+        "a session cookie or an API key says who asks.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        separate_input_output_schemas=False,
+    )
+    app.state.hub = hub
+    problems.install(app)
+    for router in (session.router, devices.router, alarms.router, commands.router, system.router, *routers):
+        app.include_router(router, prefix=PREFIX, dependencies=SCHEMES)
+    app.include_router(metrics.router)
+    app.include_router(stream.router)
+    return app
+

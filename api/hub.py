@@ -1,0 +1,30 @@
+"""What every route and page reaches: the running hub's context and the desks over it. One an app, never global."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+
+from hub.accounts.service import Accounts
+from hub.context import Context
+from hub.readmodel.desk import ReadDesk
+
+
+@dataclass
+class Hub:
+    """The desks behind the pages and the API."""
+
+    context: Context
+    accounts: Accounts = field(init=False)
+    reads: ReadDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        context = self.context
+        self.accounts = Accounts(context.database, context.clock, session_hours=context.settings.session_hours)
+        self.reads = ReadDesk(context)
+
+
+def hub_of(connection: HTTPConnection) -> Hub:
+    """The hub behind a request or socket."""
+    hub = connection.app.state.hub
+    assert isinstance(hub, Hub)
+    return hub

@@ -1,0 +1,331 @@
+"""What goes in and out of /api/v1: bounded, closed on the way in, complete on the way out."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Limit = Annotated[int, Query(ge=1, le=500, description="rows at most")]
+Cursor = Annotated[str | None, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$", description="`next` of the last page")]
+Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
+BigId = Annotated[int, Field(ge=1, le=2**62)]
+Role = Literal["viewer", "guard", "engineer", "finance", "admin"]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+TwoLanguages = dict[str, str]
+
+Item = TypeVar("Item")
+
+
+class In(BaseModel):
+    """A request body: unknown fields are an error, zero bytes in text too."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list. `next` is the cursor of the following part; none: this is the end."""
+
+    items: list[Item]
+    next: str | None = None
+
+
+class Login(In):
+    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class MembershipOut(BaseModel):
+    code: str
+    name: TwoLanguages
+    time_zone: str
+    role: Role
+
+
+class Me(BaseModel):
+    actor: str
+    name: str
+    language: str
+    community: str
+    role: Role
+    communities: list[MembershipOut]
+    expires_at: datetime | None
+
+
+class LanguageIn(In):
+    language: Literal["zh-CN", "en"]
+
+
+class PlaceOut(BaseModel):
+    path: str
+    kind: str
+    name: TwoLanguages
+
+
+class DeviceRow(BaseModel):
+    """`state` null: nothing heard yet."""
+
+    id: int
+    code: str
+    kind: str
+    profile: str
+    place: str
+    bus: str
+    name: TwoLanguages
+    multiplier: int
+    state: Literal["connected", "silent", "offline", "error"] | None
+    since: datetime | None
+    detail: str | None
+    seen: datetime | None
+    alarms: int
+
+
+class PointOut(BaseModel):
+    """`quality` is a bit set: 0 good, 1 bad, 2 clock, 4 late, 8 range, 16 retained. `values` names state codes."""
+
+    id: int
+    device_id: int
+    name: str
+    label: TwoLanguages
+    unit: str
+    type: Literal["gauge", "counter", "state"]
+    values: dict[str, int]
+    value: float | None
+    quality: int | None
+    ts: datetime | None
+
+
+class CommandAbility(BaseModel):
+    name: str
+    label: TwoLanguages
+    allowed: bool
+    reason_required: bool
+    ttl_s: float
+
+
+class DeviceOut(DeviceRow):
+    points: list[PointOut]
+    commands: list[CommandAbility]
+
+
+class EventOut(BaseModel):
+    id: UUID
+    ts: datetime
+    received: datetime
+    device_id: int
+    device: str
+    kind: str
+    place: str
+    name: str
+    label: TwoLanguages
+    data: dict[str, Any]
+
+
+class FrameOut(BaseModel):
+    key: UUID
+    ts: datetime
+    received: datetime
+    source: str
+    hex: str
+
+
+class TrendRowOut(BaseModel):
+    ts: datetime
+    value: float
+    quality: int
+    low: float | None
+    high: float | None
+
+
+class TrendOut(BaseModel):
+    """`step` tells how coarse the rows are, `total` how many stood behind them before thinning."""
+
+    point_id: int
+    device: str
+    name: str
+    label: TwoLanguages
+    unit: str
+    type: Literal["gauge", "counter", "state"]
+    values: dict[str, int]
+    since: datetime
+    until: datetime
+    step: Literal["raw", "hour", "day"]
+    total: int
+    rows: list[TrendRowOut]
+
+
+class AlarmOut(BaseModel):
+    id: int
+    rule: str
+    condition: str
+    device_id: int
+    device: str
+    device_name: TwoLanguages
+    kind: str
+    place: str
+    priority: Annotated[int, Field(ge=1, le=4)]
+    life_safety: bool
+    state: Literal["active_unacknowledged", "active_acknowledged", "returned_unacknowledged", "normal"]
+    title: TwoLanguages
+    text: TwoLanguages
+    procedure: TwoLanguages | None
+    raised_at: datetime
+    returned_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    count: int
+    cause: UUID | None
+    changed_at: datetime
+    links: dict[str, str] | None
+
+
+class AlarmStep(BaseModel):
+    at: datetime
+    from_state: str | None
+    to_state: str
+    actor: str
+    note: str
+    cause: str | None
+
+
+class AlarmDetail(AlarmOut):
+    history: list[AlarmStep]
+
+
+class Acknowledgement(In):
+    note: Words = ""
+
+
+class CommandIn(In):
+    device_id: Id
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+    reason: Words = ""
+
+
+class CommandOut(BaseModel):
+    id: UUID
+    device_id: int
+    name: str
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    expires_at: datetime
+    state: Literal[
+        "requested", "authorised", "sent", "acknowledged", "confirmed", "refused", "expired", "failed", "unknown"
+    ]
+    detail: str
+    proof: UUID | None
+    changed_at: datetime
+
+
+class CommandStep(BaseModel):
+    at: datetime
+    state: str
+    detail: str
+
+
+class CommandDetail(CommandOut):
+    history: list[CommandStep]
+
+
+class DeadLetterOut(BaseModel):
+    id: int
+    bus: str
+    source: str
+    reason: str
+    detail: str
+    size: int
+    count: int
+    first_at: datetime
+    last_at: datetime
+    replayed_at: datetime | None
+
+
+class DeadLetterDetail(DeadLetterOut):
+    hash: str
+    hex: str
+
+
+class ReplayIn(In):
+    ids: Annotated[list[BigId], Field(min_length=1, max_length=500)]
+
+
+class ReplayOut(BaseModel):
+    replayed: int
+
+
+class PartOut(BaseModel):
+    """Times in microseconds UTC."""
+
+    part: str
+    state: str
+    since: int
+    attempts: int
+    last_error: str
+    next_attempt: int | None
+
+
+class CountsOut(BaseModel):
+    devices: int
+    not_connected: int
+    live_alarms: int
+    unacknowledged: int
+    alarm_rate: Annotated[int, Field(description="alarms raised in the last 10 minutes")]
+    dead_letters: int
+    drops: int
+
+
+class DropOut(BaseModel):
+    bus: str
+    delivery: str
+    count: int
+    last_at: datetime
+
+
+class SystemOut(BaseModel):
+    now: datetime
+    parts: list[PartOut]
+    counters: dict[str, int]
+    queue: int
+    queue_size: int
+    lag_us: int
+    last_commit: int | None
+    readers: int
+    counts: CountsOut
+    drops: list[DropOut]
+
+
+class AuditOut(BaseModel):
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    detail: dict[str, Any]
+    remote: str
+
+
+class KeyIn(In):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$")]
+    role: Role
+
+
+class KeyOut(BaseModel):
+    id: int
+    name: str
+    role: Role
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class KeyMade(BaseModel):
+    """`key` is shown this once."""
+
+    id: int
+    key: str
+
+
+class Health(BaseModel):
+    status: Literal["ok"]

@@ -1,0 +1,135 @@
+"""/api/v1/stream: what just became true, for one community, to one bounded reader.
+
+Messages are JSON objects: `{"hello": token}` first, `{"changes": [{topic, key, data}, …]}`, and `{"resync": token}` when
+the reader was too slow and changes were dropped: read the lists again, then go on. Closes: 4401 not signed in (any more),
+4403 foreign page, 1013 the reader did not take a message within 10 s, 1008 it talked too much.
+"""
+
+import asyncio
+from collections.abc import Collection
+from itertools import count
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+
+from api.auth import bearer_of, identify, principal_of, same_origin
+from api.hub import Hub, hub_of
+from hub.errors import Refused
+from hub.live import Change, Subscription
+from hub.model import Device
+from hub.principal import RIGHTS, Principal
+from hub.readmodel.desk import mask
+
+router = APIRouter()
+SEND_WITHIN_S = 10.0
+RECHECK_S = 30.0
+TOPICS = frozenset({"point", "event", "alarm", "command", "device", "workorder", "run_state"})
+_encode = msgspec.json.Encoder().encode
+_tokens = count(1)
+
+
+@router.websocket("/api/v1/stream")
+async def stream(socket: WebSocket) -> None:
+    """Changes of the asked `topics` (comma-separated; default all but `point`) of the asker's community."""
+    hub = hub_of(socket)
+    if bearer_of(socket) is None and not same_origin(socket):
+        await _refuse(socket, 4403, "cross_site")
+        return
+    try:
+        who = await _who(hub, socket)
+    except Refused as error:
+        await _refuse(socket, 4401 if error.status == 401 else 4403, error.code)
+        return
+    topics = set(socket.query_params.get("topics", "").split(",")) - {""} or TOPICS - {"point"}
+    if not topics <= TOPICS:
+        await _refuse(socket, 4422, "unknown_topic")
+        return
+    await socket.accept()
+    subscription = hub.context.live.subscribe(_wants(who, topics))
+    try:
+        await _serve(hub, socket, who, subscription)
+    finally:
+        hub.context.live.unsubscribe(subscription)
+
+
+async def _refuse(socket: WebSocket, code: int, reason: str) -> None:
+    await socket.accept()
+    await socket.close(code, reason)
+
+
+async def _who(hub: Hub, socket: WebSocket) -> Principal:
+    return principal_of(await identify(hub, socket), socket)
+
+
+def _wants(who: Principal, topics: Collection[str]) -> Any:
+    return lambda change: change.community_id == who.community_id and change.topic in topics
+
+
+async def _serve(hub: Hub, socket: WebSocket, who: Principal, subscription: Subscription) -> None:
+    """Send, listen for the end, and ask again who it is; the first of them to end ends all."""
+    tasks = [
+        asyncio.create_task(_send(hub, socket, who, subscription)),
+        asyncio.create_task(_listen(socket)),
+        asyncio.create_task(_recheck(hub, socket, who)),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    ended = next((task.result() for task in done if not task.exception()), None)
+    if ended is not None:
+        code, reason = ended
+        try:
+            await asyncio.wait_for(socket.close(code, reason), SEND_WITHIN_S)
+        except (TimeoutError, RuntimeError, WebSocketDisconnect):
+            return
+
+
+async def _send(hub: Hub, socket: WebSocket, who: Principal, subscription: Subscription) -> tuple[int, str] | None:
+    await _write(socket, {"hello": str(next(_tokens))})
+    while True:
+        changes, lost = await subscription.take()
+        messages: list[dict[str, Any]] = [{"resync": str(next(_tokens))}] if lost else []
+        if changes:
+            messages.append({"changes": [describe(change, who, hub.context.devices) for change in changes]})
+        for message in messages:
+            try:
+                await asyncio.wait_for(_write(socket, message), SEND_WITHIN_S)
+            except TimeoutError:
+                return 1013, "too slow"
+
+
+async def _write(socket: WebSocket, message: dict[str, Any]) -> None:
+    await socket.send_text(_encode(message).decode())
+
+
+async def _listen(socket: WebSocket) -> tuple[int, str] | None:
+    """The reader has nothing to say; whoever says much is sent away."""
+    for _ in range(100):
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+    return 1008, "talks too much"
+
+
+async def _recheck(hub: Hub, socket: WebSocket, who: Principal) -> tuple[int, str]:
+    while True:
+        await hub.context.clock.sleep(RECHECK_S)
+        try:
+            now = await _who(hub, socket)
+        except Refused as error:
+            return 4401, error.code
+        if (now.community_id, now.role) != (who.community_id, who.role):
+            return 4401, "role_changed"
+
+
+def describe(change: Change, who: Principal, devices: Any) -> dict[str, Any]:
+    """A change as this reader may see it: private fields of events are masked as in the lists."""
+    data = change.data
+    if change.topic == "event" and who.role not in RIGHTS["work"] and isinstance(data.get("data"), dict):
+        device: Device | None = devices.get(data.get("device_id"))
+        data = {**data, "data": mask(who, device, str(data.get("name", "")), data["data"])}
+    return {"topic": change.topic, "key": change.key, "data": data}

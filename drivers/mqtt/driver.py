@@ -1,0 +1,158 @@
+"""The hub's driver for a bus that is an MQTT broker (OASIS MQTT 3.1.1 and 5.0).
+
+One connection receives and acknowledges after commit; a second one, named `<client id>-commands`, sends commands, so
+that a full queue, which stops the first from being read, never holds up a door.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from drivers.mqtt.bus_options import receiver_options, sender_options
+from drivers.mqtt.client import MqttClient
+from drivers.mqtt.packets import Publish
+from hub.clock import Clock
+from hub.codecs.mqtt import MqttDecoder
+from hub.codecs.mqtt_encode import encode_command
+from hub.errors import BadFrame, Misconfigured, Rejected, Unreachable
+from hub.model import Arrival, CommandRequest, Device, Frame, Receipt
+from hub.ports import DeviceReport, Intake
+from hub.vocabulary.modbus import ModbusBus
+from hub.vocabulary.mqtt import MqttBus
+
+CONFIRM_S: Final = 5.0
+"""How long a broker may take to confirm a command, at most its time to live."""
+
+_NOBODY_SUBSCRIBED: Final = 0x10  # PUBACK reason code, 5.0 section 3.4.2.1
+
+
+class MqttDriver:
+    """`hub.ports.Driver` over MQTT; also the acknowledger of what it received."""
+
+    def __init__(
+        self,
+        name: str,
+        bus: MqttBus | ModbusBus,
+        devices: Sequence[Device],
+        clock: Clock,
+        report: DeviceReport,  # noqa: ARG002 - a broker does not tell which device is there; births and wills do
+    ) -> None:
+        """Misconfigured: certificates that cannot be read, a URL that is none, topics that clash."""
+        if not isinstance(bus, MqttBus):
+            raise Misconfigured(f"{name}: a bus of protocol mqtt was expected")
+        self._name = name
+        self._clock = clock
+        self._decoder = MqttDecoder(devices)
+        rng = random.Random()
+        self._receiver = MqttClient(receiver_options(name, bus, self._decoder.subscriptions), self._take, clock, rng)
+        self._sender = MqttClient(sender_options(name, bus), lambda _: None, clock, rng)
+        self._expires = bus.version == "5"
+        self._intake: Intake | None = None
+        self._last_received = 0
+        self._waiting: list[tuple[str, asyncio.Future[Arrival]]] = []
+        self._changed = asyncio.Event()
+
+    def decoder(self) -> MqttDecoder:
+        """The decoder of this bus; `update` changes it in place."""
+        return self._decoder
+
+    async def run(self, intake: Intake) -> None:
+        """Receive until the connection is lost or cancelled. Unreachable, Rejected, Misconfigured."""
+        if intake is not self._intake:
+            self._intake = intake
+            intake.on_room(self._receiver.resume)
+        if not intake.full():
+            self._receiver.resume()
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (self._receiver.run(), self._sender.run(), self._follow_subscriptions())
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def acknowledge(self, session: int, tokens: Sequence[int]) -> None:
+        """PUBACK what is committed; tokens of an earlier connection are passed over."""
+        self._receiver.ack(session, tokens)
+
+    async def execute(self, command: CommandRequest) -> Receipt:
+        """Publish a command, QoS 1, never retained; on MQTT 5 the broker drops it when it expires undelivered.
+
+        Rejected: it is expired, or the broker said no. Unreachable: not sent, or nobody is subscribed to its topic
+        (MQTT 5 brokers tell); its subclass Unconfirmed: sent, outcome unknown. Misconfigured: no such command.
+        """
+        now = self._clock.now_us()
+        left_s = (command.expires - now) / 1_000_000
+        if left_s <= 0:
+            raise Rejected(f"command {command.id} expired {-left_s:.1f} s ago and was not sent")
+        topic, payload, qos = encode_command(command, now)
+        expiry_s = max(1, int(left_s)) if self._expires else None
+        code = await self._sender.publish(
+            topic, payload, qos, retain=False, expiry_s=expiry_s, timeout_s=min(CONFIRM_S, left_s)
+        )
+        if code == _NOBODY_SUBSCRIBED:
+            raise Unreachable(f"{command.device.code} is not subscribed to its command topic")
+        return Receipt(True, f"the broker took it on {topic}")
+
+    async def read(self, device: Device) -> Sequence[Arrival]:
+        """The device's next message; waits for as long as the caller lets it. `run` must be at work."""
+        waiting = device.code, asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            return [await waiting[1]]
+        finally:
+            self._waiting.remove(waiting)
+
+    def update(self, devices: Sequence[Device]) -> None:
+        """Decode and subscribe for these devices from now on; the connection stays. Misconfigured: nothing changed."""
+        self._decoder.update(devices)
+        self._changed.set()
+
+    async def _follow_subscriptions(self) -> None:
+        self._changed.set()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._receiver.resubscribe(self._decoder.subscriptions)
+
+    def _take(self, batch: list[Publish]) -> None:
+        intake = self._intake
+        assert intake is not None
+        name, session, received = self._name, self._receiver.session_no, self._stamps(len(batch))
+        arrivals = [
+            Arrival(name, got.topic, got.payload, at, got.retain, got.dup, session, got.packet_id, self)
+            for at, got in enumerate(batch, received)
+        ]
+        intake.offer(arrivals)
+        if intake.full():
+            self._receiver.pause()
+        if self._waiting:
+            self._answer(arrivals)
+
+    def _stamps(self, count: int) -> int:
+        """The time of receipt of the first of `count` messages, each a microsecond after the one before.
+
+        So two equal messages without time, sequence or packet id still have different names.
+        """
+        now = self._clock.now_us()
+        if now <= self._last_received < now + 1_000_000:
+            now = self._last_received + 1
+        self._last_received = now + count - 1
+        return now
+
+    def _answer(self, arrivals: Sequence[Arrival]) -> None:
+        for arrival in arrivals:
+            try:
+                found = self._decoder.decode(arrival)
+            except BadFrame:
+                continue  # the pipeline makes it a dead letter
+            heard = {frame.device.code for frame in found if isinstance(frame, Frame)}
+            for code, future in self._waiting:
+                if code in heard and not future.done():
+                    future.set_result(arrival)

@@ -1,0 +1,1 @@
+"""Who may come in: accounts with passwords, their sessions, and API keys of machines."""

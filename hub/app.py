@@ -1,0 +1,266 @@
+"""The composition root: wires a running hub from settings, configuration and plugs. Reading it tells all that runs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from watchfiles import awatch
+
+from hub.alarms.desk import AlarmDesk
+from hub.catalog.devices import on_bus
+from hub.catalog.load import Catalog, load_catalog
+from hub.catalog.paths import packaged_config
+from hub.catalog.problems import CatalogError
+from hub.clock import Clock, SystemClock, to_us
+from hub.commands.desk import CommandDesk
+from hub.context import Context, Status
+from hub.decisions import Evaluator, RuleState
+from hub.errors import Misconfigured, Unreachable
+from hub.jobs import job_app, run_jobs
+from hub.live import Live
+from hub.model import Arrival, Device
+from hub.pipeline.intake import ArrivalQueue
+from hub.pipeline.pipeline import Pipeline
+from hub.pipeline.stages import Stages
+from hub.plugins import (
+    OffersDrivers,
+    OffersEvaluator,
+    OffersHandlers,
+    OffersMigrations,
+    OffersPorts,
+    OffersServer,
+    OffersTasks,
+    load_plugs,
+    offering,
+)
+from hub.ports import Driver, DriverFactory
+from hub.settings import Settings
+from hub.store.database import Database
+from hub.store.migrate import migrate
+from hub.store.registry import Registry, register
+from hub.store.upkeep import Upkeep
+from hub.store.writer import Writer
+from hub.supervisor import Supervisor
+from hub.vocabulary.sites import Bus
+
+_log = structlog.get_logger()
+
+
+def config_roots(settings: Settings) -> list[Path]:
+    """The packaged `config/` and, over it, the site's own folder."""
+    return [packaged_config(), *([settings.config_dir] if settings.config_dir else [])]
+
+
+class Hub:
+    """One hub process. `start`, then `stop`; everything in between is supervised."""
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], *, clock: Clock | None = None,
+        plugs: Sequence[object] | None = None,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.plugs = list(plugs) if plugs is not None else load_plugs()
+        self.roots = config_roots(settings)
+        self._environment = environment
+        self.live = Live()
+        self.status = Status()
+        self.supervisor = Supervisor(self.clock, self.status, self.live)
+        self.queue = ArrivalQueue(self.clock, settings.queue_size)
+        self.database = Database(settings.database_url)
+        self.devices: dict[int, Device] = {}
+        self.communities: dict[str, int] = {}
+        self._drivers: dict[str, Driver] = {}
+        self._buses: dict[str, Bus] = {}
+        self._stages: Stages | None = None
+        self._reloading = asyncio.Lock()
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Context:
+        """Bring everything up. CatalogError when the configuration is wrong; psycopg.Error when the store is away."""
+        catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
+        folders = [plug.migrations() for plug in offering(self.plugs, OffersMigrations)]
+        applied = await asyncio.to_thread(migrate, self.settings.database_url, folders)
+        if applied:
+            _log.info("database brought up to date", migrations=len(applied))
+        registry, self.devices = await register(self.settings.database_url, catalog, self.clock.now())
+        self.communities = registry.communities
+        await self.database.open()
+        commands = CommandDesk(self.database, self.clock, self.live, lambda: self.devices, self._driver_of)
+        closed = await commands.recover(list(self.communities.values()))
+        if closed:
+            _log.warning("commands were on their way when the hub stopped; none is sent again", commands=closed)
+        context = Context(
+            settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
+            alarms=AlarmDesk(self.database, self.clock, self.live), commands=commands, devices=self.devices,
+            communities=self.communities, replay=self.replay,
+        )  # fmt: skip
+        for plug in offering(self.plugs, OffersPorts):
+            context.ports |= plug.ports(context)
+        self.context = context
+        await self._start_pipeline(catalog, commands)
+        self._start_background(context, registry, catalog)
+        self._apply_buses(catalog)
+        for server in offering(self.plugs, OffersServer):
+            self.supervisor.start("pages", lambda server=server: server.serve(context, self.plugs))  # type: ignore[misc]
+        return context
+
+    async def stop(self) -> None:
+        """End everything in order: sources first, then the pipeline, then the rest. What is unacknowledged stays with
+        its source."""
+        await self.supervisor.stop(*(f"bus:{name}" for name in self._drivers))
+        await self.context.commands.stop()
+        await self.supervisor.stop()
+        if self._stages is not None:
+            await self._stages.writer.close()
+        await self.database.close()
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    async def _start_pipeline(self, catalog: Catalog, commands: CommandDesk) -> None:
+        writer = Writer(self.settings.database_url, self.communities.values())
+        evaluator = self._make_evaluator(catalog)
+        last = await writer.load("load_last")
+        newest = {row[0]: to_us(row[1]) for row in last}
+        seen = {row[0]: to_us(row[1]) for row in await writer.load("load_seen")}
+        states = [
+            RuleState(rule, device, state, to_us(wake) if wake else None)
+            for rule, device, state, wake in await writer.load("load_rule_state")
+        ]
+        evaluator.load(states, seen, newest)
+        evaluator.configure(self.devices, self.clock.now_us())
+        self._stages = Stages(
+            clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, live=self.live,
+            status=self.status, decoders={}, bus_community={}, handlers=self._handlers(), devices=self.devices,
+            dead_letter_bytes=self.settings.dead_letter_bytes, newest_ts=newest, seen_us=seen,
+        )  # fmt: skip
+        self._stages.online |= dict(await writer.load("load_device_state"))
+        self.pipeline = Pipeline(self.queue, self._stages, self.clock, self.settings, self.status)
+        self.supervisor.start("pipeline", self.pipeline.run)
+
+    def _make_evaluator(self, catalog: Catalog) -> Evaluator:
+        makers = offering(self.plugs, OffersEvaluator)
+        if len(makers) != 1:
+            raise Misconfigured(f"one plug must bring the rules engine; {len(makers)} do")
+        return makers[0].evaluator(self.roots, catalog.kinds)
+
+    def _handlers(self) -> dict[str, list[str]]:
+        handlers: dict[str, list[str]] = {}
+        for plug in offering(self.plugs, OffersHandlers):
+            for event, task in plug.handlers().items():
+                handlers.setdefault(event, []).append(task)
+        return handlers
+
+    def _start_background(self, context: Context, registry: Registry, catalog: Catalog) -> None:
+        zones = {registry.communities[code]: site.community.time_zone for code, site in catalog.sites.items()}
+        upkeep = Upkeep(self.settings.database_url, self.clock, self.settings, zones)
+        self.supervisor.start("upkeep", upkeep.run)
+        tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
+        self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks)))
+        self.supervisor.start("configuration", self._watch_configuration)
+
+    # -- buses ---------------------------------------------------------------------------------------------------
+
+    def _factories(self) -> dict[str, DriverFactory]:
+        return {name: make for plug in offering(self.plugs, OffersDrivers) for name, make in plug.drivers().items()}
+
+    def _apply_buses(self, catalog: Catalog) -> None:
+        """Start drivers of new buses; tell the others which devices they now have."""
+        assert self._stages is not None
+        factories = self._factories()
+        decoders, communities = dict(self._stages.decoders), dict(self._stages.bus_community)
+        for code, site in catalog.sites.items():
+            for bus_name, bus in site.buses.items():
+                name, devices = f"{code}/{bus_name}", on_bus(self.devices, code, bus_name)
+                if name in self._drivers:
+                    self._drivers[name].update(devices)
+                    continue
+                if bus.protocol not in factories:
+                    raise Misconfigured(f"{name}: no plug brings the protocol {bus.protocol!r}")
+                driver = factories[bus.protocol](name, bus, devices, self.clock, self._report)
+                self._drivers[name], self._buses[name] = driver, bus
+                decoders[name], communities[name] = driver.decoder(), self.communities[code]
+                self.supervisor.start(f"bus:{name}", lambda driver=driver: driver.run(self.queue))  # type: ignore[misc]
+        self._stages.decoders, self._stages.bus_community = decoders, communities
+
+    def _report(self, device: Device, state: str, detail: str) -> None:
+        """A polling driver tells how a device is; it becomes true in the next batch."""
+        assert self._stages is not None
+        self._stages.reports[device.id] = (device, state, detail)
+        self.queue.nudge()
+
+    def _driver_of(self, device: Device) -> Driver:
+        driver = self._drivers.get(f"{device.community}/{device.spec.bus}")
+        if driver is None:
+            raise Unreachable(f"the bus {device.spec.bus} is not running")
+        return driver
+
+    # -- reload --------------------------------------------------------------------------------------------------
+
+    async def _watch_configuration(self) -> None:
+        async for _ in awatch(*self.roots, step=200):
+            try:
+                await self.reload()
+            except CatalogError as error:
+                _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
+
+    async def reload(self) -> None:
+        """Apply the configuration as it now is, touching only what changed. CatalogError: nothing was changed."""
+        async with self._reloading:
+            catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
+            evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
+            registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
+            gone = [name for name, bus in self._buses.items() if _bus_of(catalog, name) != bus]
+            await self.supervisor.stop(*(f"bus:{name}" for name in gone))
+            assert self._stages is not None
+            async with self.pipeline.between_batches():
+                for name in gone:
+                    del self._drivers[name], self._buses[name]
+                if registry.communities != self.communities:
+                    await self._stages.writer.close()  # its connection sees the old communities only
+                self.communities.clear()
+                self.communities.update(registry.communities)
+                kept = {n: old if (old := self.devices.get(n)) == new else new for n, new in devices.items()}
+                self.devices.clear()
+                self.devices.update(kept)
+                await self._swap_rules(evaluator)
+                self._apply_buses(catalog)
+        _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
+
+    async def _swap_rules(self, evaluator: Evaluator) -> None:
+        """The new rules begin from what the old ones had committed, so a reload never forgets a running condition."""
+        assert self._stages is not None
+        stages = self._stages
+        states = [
+            RuleState(rule, device, state, to_us(wake) if wake else None)
+            for rule, device, state, wake in await stages.writer.load("load_rule_state")
+        ]
+        evaluator.load(states, stages.seen_us, stages.newest_ts)
+        evaluator.configure(self.devices, self.clock.now_us())
+        stages.evaluator = evaluator
+
+    # -- dead letters --------------------------------------------------------------------------------------------
+
+    async def replay(self, community_id: int, ids: list[int]) -> int:
+        """Put dead letters of a community through the pipeline again; gives how many. Those kept cut are left out."""
+        async with self.database.session([community_id]) as connection:
+            cursor = await connection.execute(
+                "UPDATE hub.dead_letter SET replayed_at = %s WHERE id = ANY (%s) AND size = length(raw)"
+                " RETURNING bus, source, raw, first_at",
+                [self.clock.now(), ids],
+            )
+            rows: list[dict[str, Any]] = await cursor.fetchall()
+        known = [row for row in rows if row["bus"] in self._drivers]
+        self.queue.offer(
+            [Arrival(row["bus"], row["source"], bytes(row["raw"]), to_us(row["first_at"])) for row in known]
+        )
+        return len(known)
+
+
+def _bus_of(catalog: Catalog, name: str) -> Bus | None:
+    code, _, bus = name.partition("/")
+    site = catalog.sites.get(code)
+    return site.buses.get(bus) if site else None

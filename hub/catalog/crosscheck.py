@@ -1,0 +1,113 @@
+"""What one file alone cannot know, part 1: kinds, and profiles against kinds. Problems are noted in the document."""
+
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+
+from hub.catalog.checkmodbus import check_modbus
+from hub.catalog.checkmqtt import check_mqtt, reachable_events
+from hub.catalog.document import Document
+from hub.catalog.problems import Key, closest, one_of
+from hub.vocabulary.kinds import CommandSpec, KindsFile, KindSpec, PointSpec
+from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.units import UNITS
+
+
+def check_kinds(document: Document, file: KindsFile) -> None:
+    """Units are on the list, bounds and state numbers make sense, and every command's proof can be seen."""
+    for kind_name, kind in file.kinds.items():
+        for name, point in kind.points.items():
+            _check_point(document, ("kinds", kind_name, "points", name), point)
+        for name, event in kind.events.items():
+            for field, spec in event.data.items():
+                if (spec.type == "code") != bool(spec.values):
+                    path = ("kinds", kind_name, "events", name, "data", field)
+                    document.report(path, "`values` belong to fields of type code, and to them always", found="")
+        for name, command in kind.commands.items():
+            _check_command(document, ("kinds", kind_name, "commands", name), kind, command)
+
+
+def _check_point(document: Document, path: Key, point: PointSpec) -> None:
+    if point.unit not in UNITS:
+        expected = "a UCUM unit, " + one_of(UNITS)
+        document.report((*path, "unit"), expected, suggestion=closest(point.unit, UNITS), sort="reference")
+    if point.minimum is not None and point.maximum is not None and point.minimum >= point.maximum:
+        document.report((*path, "maximum"), f"more than `minimum` ({point.minimum:g})")
+    if len(set(point.values.values())) != len(point.values):
+        document.report((*path, "values"), "a different number for each word", found="", sort="duplicate")
+
+
+def _check_command(document: Document, path: Key, kind: KindSpec, command: CommandSpec) -> None:
+    proof = command.confirm
+    if proof.event is not None:
+        fields = kind.events[proof.event].data
+        for name, word in proof.where.items():
+            at = (*path, "confirm", "where", name)
+            if name not in fields:
+                document.report(at, one_of(fields), found=f"the field '{name}'", suggestion=closest(name, fields))
+            elif fields[name].type == "code":
+                _check_word(document, at, word, fields[name].values)
+    elif proof.point is not None:
+        at = (*path, "confirm", "equals")
+        if proof.equals is None:
+            document.report(at, "a value: a point proves a command by what it shows", found="nothing", sort="missing")
+        elif isinstance(proof.equals, str):
+            _check_word(document, at, proof.equals, kind.points[proof.point].values)
+
+
+def _check_word(document: Document, path: Key, word: str, words: Collection[str]) -> None:
+    if word not in words:
+        document.report(path, one_of(words), suggestion=closest(word, words))
+
+
+def check_profile(
+    document: Document, profile: MqttProfile | ModbusProfile, kinds: Mapping[str, KindSpec], relative: str
+) -> None:
+    """The file lies where its name says, its kind exists, and it keeps what its kind promises."""
+    place = PurePosixPath(relative)
+    if profile.profile != place.stem:
+        document.report(("profile",), f"'{place.stem}', as the file is called")
+    if profile.kind not in kinds:
+        document.report(("kind",), one_of(kinds), suggestion=closest(profile.kind, kinds), sort="reference")
+        return
+    if profile.kind != place.parent.name:
+        document.report(("kind",), f"'{place.parent.name}', as the file's folder is called")
+    kind = kinds[profile.kind]
+    if isinstance(profile, MqttProfile):
+        check_mqtt(document, profile.mqtt, kind)
+    else:
+        check_modbus(document, profile.modbus, kind)
+    _check_promises(document, profile, kind)
+
+
+def provided_points(profile: MqttProfile | ModbusProfile) -> set[str]:
+    """The points of the kind that this model has."""
+    if isinstance(profile, ModbusProfile):
+        return set(profile.modbus.points)
+    return {name for message in profile.mqtt.messages for name in (*message.points, *message.fields, *message.text)}
+
+
+def _check_promises(document: Document, profile: MqttProfile | ModbusProfile, kind: KindSpec) -> None:
+    points = provided_points(profile)
+    section: Key = (profile.protocol,)
+    for name, point in kind.points.items():
+        if point.required and name not in points:
+            expected = f"the point '{name}', which every {profile.kind} must have"
+            document.report(section, expected, found="a profile without it", sort="missing")
+    commands = profile.modbus.commands if isinstance(profile, ModbusProfile) else profile.mqtt.commands
+    events = reachable_events(profile.mqtt) if isinstance(profile, MqttProfile) else {}
+    for name in commands:
+        at = (*section, "commands", name)
+        if name not in kind.commands:
+            hint = closest(name, kind.commands)
+            document.report(at, one_of(kind.commands), found=f"the command '{name}'", suggestion=hint, sort="reference")
+            continue
+        if document.problems:
+            continue  # a misspelt point or event is no missing proof
+        proof = kind.commands[name].confirm
+        if proof.point is not None and proof.point not in points:
+            document.report(at, f"the point '{proof.point}' in this profile: it proves the command", found="no proof")
+        if proof.event is not None and not set(proof.where) <= events.get(proof.event, set()):
+            fields = "".join(f" with '{field}'" for field in proof.where)
+            document.report(
+                at, f"the event '{proof.event}'{fields} in this profile: it proves the command", found="no proof"
+            )

@@ -1,0 +1,128 @@
+"""The whole configuration, read, checked and refused as one: `load_catalog`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.catalog.checksite import check_site
+from hub.catalog.crosscheck import check_kinds, check_profile
+from hub.catalog.document import Document
+from hub.catalog.problems import CatalogError, Problem, closest, one_of
+from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, unread_files
+from hub.catalog.validate import validate
+from hub.vocabulary.kinds import KindsFile, KindSpec
+from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.sites import SiteFile
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that is configured. `sites` by community code, places and devices of their tables included."""
+
+    kinds: Mapping[str, KindSpec]
+    profiles: Mapping[str, MqttProfile | ModbusProfile]
+    sites: Mapping[str, SiteFile]
+
+
+@dataclass
+class _Reading:
+    """What has been understood so far. `broken` are profiles that exist but are wrong: no second complaint."""
+
+    kinds: Mapping[str, KindSpec] | None = None
+    profiles: dict[str, MqttProfile | ModbusProfile] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    sites: dict[str, SiteFile] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def load_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> Catalog:
+    """Kinds, profiles and sites under `roots`, a later root's file replacing an earlier one's of the same path.
+
+    Sites come from the last root that has any, so that a company's own folder replaces the demonstration.
+    CatalogError with every problem found, never only the first.
+    """
+    reading = _Reading()
+    for root in roots:
+        if not root.is_dir():
+            reading.problems.append(Problem(label(root), 1, "", "", "there is no such folder", sort="reference"))
+    for path in unread_files(roots):
+        expected = "this file is never read: files are profiles/<kind>/<profile>.yaml or sites/<community>.yaml"
+        reading.problems.append(Problem(label(path), 1, "", "", expected, sort="unknown"))
+    _read_kinds(reading, roots, environment)
+    for relative, path in find_files(roots, "profiles/*/*.yaml").items():
+        _read_profile(reading, relative, path, environment)
+    for relative, path in find_sites(roots).items():
+        _read_site(reading, relative, path, roots, environment)
+    if reading.problems or reading.kinds is None:
+        raise CatalogError(reading.problems)
+    return Catalog(reading.kinds, reading.profiles, reading.sites)
+
+
+def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
+    path = find_files(roots, "kinds.yaml").get("kinds.yaml")
+    if path is None:
+        where = label(roots[0] / "kinds.yaml") if roots else "kinds.yaml"
+        reading.problems.append(Problem(where, 1, "", "", "there is no kinds.yaml in any folder", sort="missing"))
+        return
+    document = read_document(path, environment)
+    file = validate(document, KindsFile)
+    if file is not None:
+        check_kinds(document, file)
+        reading.kinds = file.kinds
+    reading.problems += document.problems
+
+
+def _read_profile(reading: _Reading, relative: str, path: Path, environment: Mapping[str, str]) -> None:
+    document = read_document(path, environment)
+    profile = _profile(document)
+    if profile is not None and reading.kinds is not None:
+        check_profile(document, profile, reading.kinds, relative)
+    if profile is not None and profile.profile in reading.profiles:
+        document.report(("profile",), "a profile id that no other file has", sort="duplicate")
+    if profile is None or document.problems:
+        named = document.value(("profile",))
+        reading.broken |= {path.stem, named if isinstance(named, str) else path.stem}
+    else:
+        reading.profiles[profile.profile] = profile
+    reading.problems += document.problems
+
+
+def _profile(document: Document) -> MqttProfile | ModbusProfile | None:
+    protocol = document.value(("protocol",))
+    if protocol == "modbus":
+        return validate(document, ModbusProfile)
+    if protocol == "mqtt" or not isinstance(document.data, dict):
+        return validate(document, MqttProfile)
+    words = ("modbus", "mqtt")
+    if "protocol" in document.data:
+        document.report(("protocol",), one_of(words), suggestion=closest(protocol, words))
+    else:
+        document.report(("protocol",), one_of(words), found="nothing", sort="missing")
+    return None
+
+
+def _read_site(
+    reading: _Reading, relative: str, path: Path, roots: Sequence[Path], environment: Mapping[str, str]
+) -> None:
+    document = read_site(relative, path, roots, environment)
+    site, numbers = _site(document)
+    if site is not None:
+        check_site(document, site, reading.profiles, reading.kinds or {}, reading.broken, numbers)
+        if site.community.code in reading.sites:
+            document.report(("community", "code"), "a community code that no other site has", sort="duplicate")
+        reading.sites[site.community.code] = site
+    reading.problems += document.problems
+
+
+def _site(document: Document) -> tuple[SiteFile | None, list[int]]:
+    """The site and where its devices stand in the document. Malformed devices are left out, so that the others
+    are still checked against the rest."""
+    devices = document.value(("devices",))
+    numbers = list(range(len(devices))) if isinstance(devices, list) else []
+    site = validate(document, SiteFile)
+    bad = {path[1] for path in document.broken if path[0:1] == ("devices",) and len(path) > 1}
+    if site is None and bad and all(path[0:1] == ("devices",) for path in document.broken):
+        numbers = [number for number in numbers if number not in bad]
+        pruned = Document(document.file, {**document.data, "devices": [devices[number] for number in numbers]})
+        site = validate(pruned, SiteFile)
+    return site, numbers

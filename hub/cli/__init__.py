@@ -1,0 +1,1 @@
+"""What `hub` does on the command line; each command in a file of its own."""

@@ -1,0 +1,73 @@
+"""What just became true, for live screens: fan-out after the commit. Never the record; a slow reader resyncs."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+Topic = Literal["point", "event", "alarm", "command", "device", "workorder", "run_state"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One thing that changed. `key` names the thing: of two waiting changes of one key only the newer counts."""
+
+    topic: Topic
+    community_id: int
+    key: str
+    data: dict[str, Any]  # JSON-ready
+
+
+class Subscription:
+    """A reader's bounded mailbox, newest per (topic, key). Over the bound everything is dropped for one resync."""
+
+    def __init__(self, wants: Callable[[Change], bool], bound: int) -> None:
+        self._wants = wants
+        self._bound = bound
+        self._waiting: dict[tuple[str, str], Change] = {}
+        self._ready = asyncio.Event()
+        self.lost = False
+
+    def put(self, change: Change) -> None:
+        if not self._wants(change):
+            return
+        key = (change.topic, change.key)
+        self._waiting.pop(key, None)
+        if len(self._waiting) >= self._bound:
+            self._waiting.clear()
+            self.lost = True
+        else:
+            self._waiting[key] = change
+        self._ready.set()
+
+    async def take(self) -> tuple[list[Change], bool]:
+        """Wait for changes; gives them in order and whether some were lost (then: read the whole state again)."""
+        await self._ready.wait()
+        self._ready.clear()
+        changes, self._waiting = list(self._waiting.values()), {}
+        lost, self.lost = self.lost, False
+        return changes, lost
+
+
+class Live:
+    """The one fan-out of a process. Publishing never blocks and never fails."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+
+    def subscribe(self, wants: Callable[[Change], bool], bound: int = 256) -> Subscription:
+        """A mailbox of changes that `wants` says yes to; the caller must `unsubscribe` it."""
+        subscription = Subscription(wants, bound)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self._subscriptions.discard(subscription)
+
+    @property
+    def readers(self) -> int:
+        return len(self._subscriptions)
+
+    def publish(self, change: Change) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(change)

@@ -1,0 +1,1 @@
+"""One batch, one transaction: parse, deduplicate, evaluate, commit, acknowledge, publish."""

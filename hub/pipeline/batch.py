@@ -1,0 +1,25 @@
+"""What one batch holds on its way through the stages."""
+
+from dataclasses import dataclass, field
+
+from hub.alarms.book import Transition
+from hub.commands.desk import Proof
+from hub.decisions import Decision
+from hub.model import Arrival, DeadLetter, Device, Frame
+from hub.store.writer import Newest
+
+
+@dataclass
+class Batch:
+    """Filled stage by stage; nothing of it is true before `commit`."""
+
+    arrivals: list[Arrival]
+    frames: list[Frame] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    duplicates: int = 0
+    decision: Decision = field(default_factory=lambda: Decision([], [], []))
+    proofs: list[Proof] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    newest: Newest = field(default_factory=dict)
+    seen: list[tuple[Device, int]] = field(default_factory=list)  # device, received
+    states: list[tuple[Device, str, str]] = field(default_factory=list)  # device, run state, detail

@@ -1,0 +1,82 @@
+"""The front door: a bounded queue that makes sources wait, and counts what it must let go."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from hub.clock import Clock
+from hub.model import Arrival
+
+
+class ArrivalQueue:
+    """Arrivals in order of coming, at most `size` by number and `most_bytes` by weight.
+
+    Over the high mark `full()` asks sources to wait. A source that does not is cut off at twice the bound: what it
+    offers then is not taken. An arrival with something to acknowledge stays unacknowledged, so its broker keeps it;
+    one without (QoS 0, a poll) is dropped and counted by bus.
+    """
+
+    def __init__(self, clock: Clock, size: int, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._clock = clock
+        self._size = size
+        self._most_bytes = most_bytes
+        self._queue: deque[Arrival] = deque()
+        self._bytes = 0
+        self._ready = asyncio.Event()
+        self._waiting: list[Callable[[], None]] = []
+        self.dropped: Counter[str] = Counter()
+        self.held_back = 0
+        self._nudged = False
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def offer(self, arrivals: Sequence[Arrival]) -> None:
+        """Take arrivals. Never blocks, never raises."""
+        if len(self._queue) >= 2 * self._size or self._bytes >= 2 * self._most_bytes:
+            for arrival in arrivals:
+                if arrival.token:
+                    self.held_back += 1
+                else:
+                    self.dropped[arrival.bus] += 1
+            return
+        self._queue.extend(arrivals)
+        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+        self._ready.set()
+
+    def nudge(self) -> None:
+        """Make the next `take` come back now, be it with nothing: there is something else to commit."""
+        self._nudged = True
+        self._ready.set()
+
+    def full(self) -> bool:
+        """True while sources that can wait must wait."""
+        return len(self._queue) >= self._size or self._bytes >= self._most_bytes
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        """Call back, once each time the queue has emptied to half after a batch was taken."""
+        self._waiting.append(callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """The source is gone."""
+        if callback in self._waiting:
+            self._waiting.remove(callback)
+
+    async def take(self, most: int, window_s: float, until_us: int | None) -> list[Arrival]:
+        """The next batch: what comes within `window_s` of the first arrival, at most `most`; empty at `until_us`."""
+        if not self._queue and not self._nudged:
+            self._ready.clear()
+            left = None if until_us is None else max((until_us - self._clock.now_us()) / 1e6, 0.0)
+            try:
+                await asyncio.wait_for(self._ready.wait(), left)
+            except TimeoutError:
+                return []
+        self._nudged = False
+        if len(self._queue) < most and window_s:
+            await asyncio.sleep(window_s)
+        batch = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+        self._bytes -= sum(len(arrival.payload) for arrival in batch)
+        if len(self._queue) * 2 <= self._size:
+            for callback in self._waiting:
+                callback()
+        return batch

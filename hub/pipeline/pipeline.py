@@ -1,0 +1,130 @@
+"""The pipeline: one readable list of stages over batches, each batch one transaction."""
+
+import asyncio
+import random
+
+import psycopg
+import structlog
+
+from hub.backoff import full_jitter
+from hub.clock import Clock
+from hub.context import Status
+from hub.model import Arrival, DeadLetter
+from hub.pipeline.batch import Batch
+from hub.pipeline.intake import ArrivalQueue
+from hub.pipeline.stages import Stages
+from hub.settings import Settings
+
+_log = structlog.get_logger()
+
+# Passing reasons: the same batch is right when tried again.
+_PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
+# A race with another writer: right when tried again, but not for ever.
+_CONFLICT = (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+_CONFLICT_TRIES = 5
+
+
+class Pipeline:
+    """Takes arrivals from the queue until cancelled. Nothing is acknowledged that is not committed."""
+
+    def __init__(self, queue: ArrivalQueue, stages: Stages, clock: Clock, settings: Settings, status: Status) -> None:
+        self._queue = queue
+        self._stages = stages
+        self._clock = clock
+        self._most = settings.batch_size
+        self._window_s = settings.batch_window_ms / 1000
+        self._status = status
+        self._random = random.Random()
+        self._busy = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            wake = self._stages.evaluator.next_wake()
+            arrivals = await self._queue.take(self._most, self._window_s, wake)
+            async with self._busy:
+                await self.settle(arrivals)
+            self._status.queue = len(self._queue)
+
+    def between_batches(self) -> asyncio.Lock:
+        """`async with` it to change rules, devices or decoders while no batch is under way."""
+        return self._busy
+
+    async def settle(self, arrivals: list[Arrival]) -> None:
+        """Bring arrivals to their end: stored, or set aside. Waits out a database that is away; splits a batch that
+        cannot be stored until the poisonous arrival stands alone."""
+        attempt = 0
+        while True:
+            try:
+                await self.process(arrivals)
+            except (*_PASSING, *_CONFLICT) as error:
+                attempt += 1
+                if not isinstance(error, _CONFLICT) or attempt <= _CONFLICT_TRIES:
+                    await self._wait(attempt, error)
+                    continue
+                await self._divide(arrivals, error)
+            except Exception as error:  # noqa: BLE001 whatever one arrival does to us must not stop the others
+                await self._divide(arrivals, error)
+            if attempt > 1:
+                _log.info("the store is back", tries=attempt)
+            return
+
+    async def process(self, arrivals: list[Arrival]) -> Batch:
+        """The stages, in order. Any exception: nothing of the batch is true."""
+        stages, batch = self._stages, Batch(arrivals)
+        stages.parse(batch)
+        await stages.writer.ensure_days(batch.frames)
+        async with stages.writer.transaction():
+            await stages.deduplicate(batch)
+            stages.mark_late(batch)
+            stages.evaluate(batch)
+            await stages.commit(batch)
+        stages.remember(batch)
+        stages.acknowledge(batch)
+        stages.publish(batch)
+        self._count(batch)
+        return batch
+
+    async def _divide(self, arrivals: list[Arrival], error: Exception) -> None:
+        if len(arrivals) > 1:
+            middle = len(arrivals) // 2
+            await self.settle(arrivals[:middle])
+            await self.settle(arrivals[middle:])
+        elif arrivals:
+            _log.error("an arrival cannot be stored and is set aside", bus=arrivals[0].bus, exc_info=error)
+            await self._set_aside(arrivals[0], error)
+        else:
+            _log.error("rules failed on a wake-up", exc_info=error)
+            await self._clock.sleep(1.0)
+
+    async def _set_aside(self, arrival: Arrival, error: Exception) -> None:
+        batch = Batch([arrival], dead=[DeadLetter(arrival, "poison", f"{type(error).__name__}: {error}")])
+        while True:
+            try:
+                async with self._stages.writer.transaction():
+                    await self._stages.commit(batch)
+            except _PASSING as away:
+                await self._wait(1, away)
+            else:
+                break
+        self._stages.acknowledge(batch)
+        self._count(batch)
+
+    async def _wait(self, attempt: int, error: Exception) -> None:
+        if attempt == 1:
+            _log.warning("the store does not take the batch; trying again", error=str(error).strip())
+        await self._clock.sleep(0.05 + full_jitter(attempt, 0.1, 5.0, self._random))
+
+    def _count(self, batch: Batch) -> None:
+        counters, now = self._status.counters, self._clock.now_us()
+        counters["batches"] += 1
+        counters["arrivals"] += len(batch.arrivals)
+        counters["frames"] += len(batch.frames)
+        counters["readings"] += sum(len(frame.readings) for frame in batch.frames)
+        counters["events"] += sum(len(frame.events) for frame in batch.frames)
+        counters["duplicates"] += batch.duplicates
+        counters["dead_letters"] += len(batch.dead)
+        counters["alarm_transitions"] += len(batch.transitions)
+        if batch.arrivals:
+            self._status.lag_us = now - batch.arrivals[0].received
+            self._status.last_commit = now

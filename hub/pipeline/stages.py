@@ -1,0 +1,202 @@
+"""The stages, each a few lines over a batch. `pipeline.py` is the list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from hub.alarms import book
+from hub.clock import Clock, from_us
+from hub.commands.desk import CommandDesk
+from hub.context import Status
+from hub.decisions import Evaluator
+from hub.errors import BadFrame
+from hub.live import Change, Live
+from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
+from hub.pipeline.batch import Batch
+from hub.ports import Decoder
+from hub.store.writer import Writer
+
+_log = structlog.get_logger()
+_SEEN_EVERY_US = 5_000_000
+_UNUSABLE = Quality.LATE | Quality.BAD
+
+
+@dataclass
+class Stages:
+    """What the stages need, wired once by the composition root."""
+
+    clock: Clock
+    writer: Writer
+    evaluator: Evaluator
+    commands: CommandDesk
+    live: Live
+    status: Status
+    decoders: Mapping[str, Decoder]  # bus -> decoder; replaced in place at a reload
+    bus_community: Mapping[str, int]
+    handlers: Mapping[str, list[str]]  # domain event -> jobs
+    devices: Mapping[int, Device]
+    dead_letter_bytes: int
+    newest_ts: dict[int, int] = field(default_factory=dict)  # point id -> ts of its newest committed reading
+    seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
+    online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
+    reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
+
+    # -- before the transaction ----------------------------------------------------------------------------------
+
+    def parse(self, batch: Batch) -> None:
+        """Bytes to frames; what cannot be understood is set aside with the reason."""
+        for arrival in batch.arrivals:
+            try:
+                for found in self.decoders[arrival.bus].decode(arrival):
+                    if isinstance(found, DeadLetter):
+                        batch.dead.append(found)
+                    else:
+                        batch.frames.append(found)
+            except BadFrame as error:
+                batch.dead.append(DeadLetter(arrival, error.reason, error.detail))
+
+    # -- inside it -----------------------------------------------------------------------------------------------
+
+    async def deduplicate(self, batch: Batch) -> None:
+        """Drop frames that are already here, in this batch or in the store, at any age."""
+        unique: dict[tuple[int, bytes], Frame] = {}
+        for frame in batch.frames:
+            name = (frame.device.id, frame.key)
+            flagged = frame.duplicate and not frame.natural
+            if name in unique or (flagged and await self.writer.redelivered(frame)):
+                batch.duplicates += 1
+            else:
+                unique[name] = frame
+        frames = list(unique.values())
+        known = await self.writer.put_frames(frames) if frames else set()
+        batch.duplicates += len(known)
+        batch.frames = [frame for n, frame in enumerate(frames) if n not in known] if known else frames
+
+    def mark_late(self, batch: Batch) -> None:
+        """Mark readings older than what is known of their point; find the newest of each point."""
+        newest = batch.newest
+        for frame in batch.frames:
+            ts, community = frame.ts, frame.device.community_id
+            for reading in frame.readings:
+                point = reading.point.id
+                fresh = newest.get(point)
+                if ts < (fresh[0] if fresh else self.newest_ts.get(point, ts)):
+                    reading.quality |= Quality.LATE
+                else:
+                    newest[point] = (ts, reading.value, reading.quality, reading.point, community)
+
+    def evaluate(self, batch: Batch) -> None:
+        """Ask the rules, and whether a command has its proof."""
+        batch.decision = self.evaluator.evaluate(batch.frames, self.clock.now_us())
+        batch.proofs = self.commands.watch(batch.frames)
+
+    async def commit(self, batch: Batch) -> None:
+        """Write everything the batch means."""
+        now = self.clock.now()
+        writer, frames, decision = self.writer, batch.frames, batch.decision
+        await writer.put_samples(frames, batch.newest)
+        await writer.put_events(frames)
+        if frames:
+            batch.seen = self._seen(frames)
+            await writer.put_seen(batch.seen)
+        batch.states = [*self.reports.values(), *self._states(frames)]
+        await writer.put_states(batch.states, now)
+        if decision.states or decision.reasons:
+            await writer.put_rules(decision.states, decision.reasons, self.devices)
+        if decision.alarms:
+            batch.transitions = await book.apply(writer.connection, decision.alarms)
+            await self._queue_jobs(batch)
+        for proof in batch.proofs:
+            await writer.confirm_command(proof.command_id, proof.frame_key, now)
+        if batch.dead:
+            await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
+
+    async def _queue_jobs(self, batch: Batch) -> None:
+        for done in batch.transitions:
+            events = ["alarm_changed"]
+            if done.opened:
+                events.append("alarm_raised")
+                if done.work_order:
+                    events.append("work_order_wanted")
+            arguments = {"community_id": done.community_id, "alarm_id": done.alarm_id}
+            for event in events:
+                for task in self.handlers.get(event, ()):
+                    await self.writer.defer(task, f"alarm-{done.alarm_id}", arguments)
+
+    def _seen(self, frames: list[Frame]) -> list[tuple[Device, int]]:
+        latest = {
+            frame.device.id: (frame.device, frame.received)
+            for frame in frames
+            if frame.received - self.seen_us.get(frame.device.id, 0) > _SEEN_EVERY_US and not frame.retained
+        }
+        return list(latest.values())
+
+    def _states(self, frames: list[Frame]) -> list[tuple[Device, str, str]]:
+        """A device's own word (birth, will) decides; any fresh message of one believed lost brings it back."""
+        found: dict[int, tuple[Device, str, str]] = {}
+        for frame in frames:
+            state = "offline" if frame.online is False else "connected"
+            if frame.retained and frame.online is None:
+                continue
+            if found.get(frame.device.id, (None, self.online.get(frame.device.id), ""))[1] != state:
+                found[frame.device.id] = (frame.device, state, "")
+        return list(found.values())
+
+    # -- after it ------------------------------------------------------------------------------------------------
+
+    def acknowledge(self, batch: Batch) -> None:
+        """Everything is safe: tell the sources."""
+        waiting: dict[tuple[int, int], tuple[Acknowledger, list[int]]] = {}
+        for arrival in batch.arrivals:
+            if arrival.token and arrival.acknowledger is not None:
+                key = (id(arrival.acknowledger), arrival.session)
+                waiting.setdefault(key, (arrival.acknowledger, []))[1].append(arrival.token)
+        for (_, session), (acknowledger, tokens) in waiting.items():
+            acknowledger.acknowledge(session, tokens)
+
+    def remember(self, batch: Batch) -> None:
+        """What was committed is now what the next batch is judged by."""
+        self.evaluator.accept(batch.decision)
+        for point, (ts, *_) in batch.newest.items():
+            self.newest_ts[point] = ts
+        for device, received in batch.seen:
+            self.seen_us[device.id] = received
+        for device, state, detail in batch.states:
+            self.online[device.id] = state
+            if self.reports.get(device.id) == (device, state, detail):
+                del self.reports[device.id]
+        for proof in batch.proofs:
+            self.commands.proved(proof)
+
+    def publish(self, batch: Batch) -> None:
+        """Tell the live screens. Values by point, the newest only."""
+        if not self.live.readers:
+            return
+        for ts, value, quality, point, community in batch.newest.values():
+            data: dict[str, Any] = {
+                "value": value,
+                "quality": int(quality),
+                "ts": from_us(ts).isoformat(),
+                "name": point.name,
+            }
+            self.live.publish(Change("point", community, str(point.id), data))
+        for frame in batch.frames:
+            for event in frame.events:
+                shown = visible(frame.device, event.name, event.data)
+                data = {"device_id": frame.device.id, "device": frame.device.code, "name": event.name,
+                        "ts": from_us(frame.ts).isoformat(), "data": shown}  # fmt: skip
+                self.live.publish(Change("event", frame.device.community_id, event.id.hex(), data))
+        for device, state, detail in batch.states:
+            self.live.publish(Change("device", device.community_id, str(device.id), {"state": state, "detail": detail}))
+
+
+def visible(device: Device, event: str, data: dict[str, object]) -> dict[str, object]:
+    """Event data with private fields (card, plate) masked to their last two characters."""
+    fields = device.event(event).data
+    return {k: _mask(str(v)) if k in fields and fields[k].private else v for k, v in data.items()}
+
+
+def _mask(text: str) -> str:
+    return "*" * max(len(text) - 2, 0) + text[-2:]

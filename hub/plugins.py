@@ -1,0 +1,86 @@
+"""Plugs: what entry points of the group `hub.plugins` may offer, each by a small protocol.
+
+A plug is any object. The hub asks with isinstance what it offers; ours stand in `pyproject.toml` like anybody's.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from hub.context import Context
+from hub.decisions import Evaluator
+from hub.ports import DriverFactory
+from hub.vocabulary.kinds import KindSpec
+
+Task = Callable[..., Awaitable[None]]
+"""A job: keyword arguments are JSON values; it must be idempotent, for it may run again after a crash."""
+
+
+@runtime_checkable
+class OffersDrivers(Protocol):
+    def drivers(self) -> Mapping[str, DriverFactory]:
+        """Protocol name -> what makes a driver for a bus."""
+        ...
+
+
+@runtime_checkable
+class OffersEvaluator(Protocol):
+    def evaluator(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> Evaluator:
+        """The rules of the `rules/` folders under `roots`, the packaged one first."""
+        ...
+
+
+@runtime_checkable
+class OffersMigrations(Protocol):
+    def migrations(self) -> Path:
+        """Folder of numbered `.sql` files."""
+        ...
+
+
+@runtime_checkable
+class OffersTasks(Protocol):
+    def tasks(self, context: Context) -> Mapping[str, Task]:
+        """Job name (`module.verb`) -> what does it."""
+        ...
+
+
+@runtime_checkable
+class OffersHandlers(Protocol):
+    def handlers(self) -> Mapping[str, str]:
+        """Domain event (`alarm_raised`, `work_order_wanted`) -> job queued in the transaction that caused it."""
+        ...
+
+
+@runtime_checkable
+class OffersPorts(Protocol):
+    def ports(self, context: Context) -> Mapping[str, Any]:
+        """Read-only faces for other modules and pages, by `module.name`."""
+        ...
+
+
+@runtime_checkable
+class OffersRoutes(Protocol):
+    def routes(self, context: Context) -> Any:
+        """A FastAPI APIRouter mounted under /api/v1 (typed Any: the hub knows no web framework)."""
+        ...
+
+
+@runtime_checkable
+class OffersServer(Protocol):
+    async def serve(self, context: Context, plugs: Sequence[object]) -> None:
+        """Serve people until cancelled."""
+        ...
+
+
+Offer = TypeVar("Offer")
+
+
+def load_plugs() -> list[object]:
+    """Every installed plug, made once; ordered by name so that two starts are alike."""
+    return [entry.load()() for entry in sorted(entry_points(group="hub.plugins"), key=lambda entry: entry.name)]
+
+
+def offering(plugs: Sequence[object], protocol: type[Offer]) -> list[Offer]:
+    """Those plugs that offer it."""
+    return [plug for plug in plugs if isinstance(plug, protocol)]

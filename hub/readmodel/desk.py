@@ -1,0 +1,211 @@
+"""The reading side of the desks: each use case for one principal, in the principal's community, or NotThere."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+from uuid import UUID
+
+from hub import audit
+from hub.clock import Clock
+from hub.context import Context
+from hub.model import Device
+from hub.principal import RIGHTS, Principal
+from hub.readmodel.trend import Trend, hourly_or_daily, raw
+from hub.store.database import Database, NotThere, Row
+from hub.store.queries import load_queries
+
+_SQL = load_queries("hub.readmodel")
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+LAST_ID = 2**62
+LAST_UUID = UUID(int=2**128 - 1)
+RAW_SPAN = timedelta(hours=26)
+HOUR_SPAN = timedelta(days=62)
+RAW_MOST = 20_000
+
+
+class ReadDesk:
+    """Places, devices, values, trends, events, frames, dead letters, figures and the audit log."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._database: Database = context.database
+        self._clock: Clock = context.clock
+
+    @property
+    def _devices(self) -> Mapping[int, Device]:
+        return self._context.devices
+
+    async def places(self, who: Principal) -> list[Row]:
+        """Every place: path, kind, name; by path, so that a parent comes before its children."""
+        return await self._all(who, _SQL["places"], {})
+
+    async def devices(self, who: Principal, *, after: str = "", limit: int = 500) -> list[Row]:
+        """Devices by code with state (None: nothing heard yet), last seen and live alarms; `after`: last code seen."""
+        async with self._database.session([who.community_id]) as connection:
+            values = {"community_id": who.community_id, "after": after, "limit": limit}
+            rows = await (await connection.execute(_SQL["devices"], values)).fetchall()
+            seen = await (await connection.execute(_SQL["seen"], {"ids": [row["id"] for row in rows]})).fetchall()
+        heard = {row["device_id"]: row["received"] for row in seen}
+        return [{**row, "seen": heard.get(row["id"])} for row in rows]
+
+    async def device(self, who: Principal, device_id: int) -> Row:
+        """One device with its points (last value, quality, stamp) and what its kind says of them. NotThere."""
+        values = {"id": device_id, "device_id": device_id, "community_id": who.community_id, "ids": [device_id]}
+        async with self._database.session([who.community_id]) as connection:
+            row = await (await connection.execute(_SQL["device"], values)).fetchone()
+            if row is None:
+                raise NotThere(f"device {device_id}")
+            seen = await (await connection.execute(_SQL["seen"], values)).fetchone()
+            points = await (await connection.execute(_SQL["points"], values)).fetchall()
+            lasts = await (await connection.execute(_SQL["last_values"], values)).fetchall()
+        known = {last["point_id"]: last for last in lasts}
+        described = [{**point, **self._meaning(device_id, point["name"]), **_last(known.get(point["id"]))}
+                     for point in points]  # fmt: skip
+        return {**row, "seen": seen["received"] if seen else None, "points": described,
+                "commands": self._commands(who, device_id)}  # fmt: skip
+
+    def _meaning(self, device_id: int, point: str) -> Row:
+        device = self._devices.get(device_id)
+        spec = device.kind.points.get(point) if device else None
+        if spec is None:
+            return {"label": {"zh": point, "en": point}, "values": {}}
+        return {"label": {"zh": spec.name.zh, "en": spec.name.en}, "values": dict(spec.values)}
+
+    def _commands(self, who: Principal, device_id: int) -> list[Row]:
+        device = self._devices.get(device_id)
+        if device is None:
+            return []
+        return [{"name": name, "label": {"zh": spec.name.zh, "en": spec.name.en}, "allowed": who.role in spec.roles,
+                 "reason_required": spec.reason_required, "ttl_s": spec.ttl.total_seconds()}
+                for name, spec in device.kind.commands.items()]  # fmt: skip
+
+    async def trend(self, who: Principal, point_id: int, since: datetime, until: datetime, most: int = 500) -> Trend:
+        """A point's line in [since, until): raw up to 26 h, hours up to 62 days, else days; at most `most` rows.
+
+        NotThere. A raw line of over 20 000 samples falls back to hours.
+        """
+        values: dict[str, Any] = {
+            "id": point_id, "community_id": who.community_id, "since": since, "until": until, "most": RAW_MOST + 1,
+        }  # fmt: skip
+        async with self._database.session([who.community_id]) as connection:
+            point = await (await connection.execute(_SQL["point"], values)).fetchone()
+            if point is None:
+                raise NotThere(f"point {point_id}")
+            point |= self._meaning(point["device_id"], point["name"])
+            if until - since <= RAW_SPAN:
+                rows = await (await connection.execute(_SQL["samples"], values)).fetchall()
+                if len(rows) <= RAW_MOST:
+                    return raw(point, since, until, rows, most)
+            step = "hour" if until - since <= HOUR_SPAN else "day"
+            rows = await (await connection.execute(_SQL["hours" if step == "hour" else "days"], values)).fetchall()
+        return hourly_or_daily(point, since, until, rows, most, "hour" if step == "hour" else "day")
+
+    async def events(
+        self, who: Principal, *, device_id: int | None = None, before: tuple[datetime, UUID] | None = None,
+        limit: int = 100,
+    ) -> list[Row]:  # fmt: skip
+        """Device events newest first; private fields are masked for roles without the right `work`. NotThere."""
+        moment, number = before or (END_OF_TIME, LAST_UUID)
+        values = {"device_id": device_id, "before": moment, "before_id": number, "limit": limit,
+                  "community_id": who.community_id, "id": device_id}  # fmt: skip
+        async with self._database.session([who.community_id]) as connection:
+            if device_id is not None and await (await connection.execute(_SQL["device"], values)).fetchone() is None:
+                raise NotThere(f"device {device_id}")
+            rows = await (await connection.execute(_SQL["events"], values)).fetchall()
+        return [self._event(who, row) for row in rows]
+
+    def _event(self, who: Principal, row: Row) -> Row:
+        device = self._devices.get(row["device_id"])
+        spec = device.kind.events.get(row["name"]) if device else None
+        label = {"zh": spec.name.zh, "en": spec.name.en} if spec else {"zh": row["name"], "en": row["name"]}
+        return {**row, "label": label, "data": mask(who, device, row["name"], row["data"])}
+
+    async def frames(self, who: Principal, device_id: int, since: datetime, until: datetime, limit: int) -> list[Row]:
+        """Raw bytes of a device, newest first. They may hold cards and plates: right `work`. NotThere, Refused(403)."""
+        who.require("work")
+        values = {"id": device_id, "device_id": device_id, "since": since, "until": until, "limit": limit,
+                  "community_id": who.community_id}  # fmt: skip
+        async with self._database.session([who.community_id]) as connection:
+            if await (await connection.execute(_SQL["device"], values)).fetchone() is None:
+                raise NotThere(f"device {device_id}")
+            return await (await connection.execute(_SQL["frames"], values)).fetchall()
+
+    async def dead_letters(
+        self, who: Principal, *, before: tuple[datetime, int] | None = None, limit: int = 100
+    ) -> list[Row]:
+        """What nobody could use, last seen first, without the bytes."""
+        moment, number = before or (END_OF_TIME, LAST_ID)
+        return await self._all(who, _SQL["dead_letters"], {"before": moment, "before_id": number, "limit": limit})
+
+    async def dead_letter(self, who: Principal, letter_id: int) -> Row:
+        """One with its bytes, for who may replay it. NotThere, Refused(403)."""
+        who.require("replay")
+        rows = await self._all(who, _SQL["dead_letter"], {"id": letter_id})
+        if not rows:
+            raise NotThere(f"dead letter {letter_id}")
+        return rows[0]
+
+    async def replay(self, who: Principal, ids: list[int]) -> int:
+        """Send dead letters through the pipeline again; gives how many went. Refused(403)."""
+        who.require("replay")
+        count = await self._context.replay(who.community_id, ids)
+        async with self._database.session([who.community_id]) as connection:
+            await audit.record(
+                connection, who, "dead_letter.replay", "dead_letters", self._clock.now(),
+                {"ids": ids[:500], "replayed": count},
+            )  # fmt: skip
+        return count
+
+    async def counts(self, who: Principal) -> Row:
+        """The figures of the header: devices, not connected, live and new alarms, dead letters, drops."""
+        rows = await self._all(who, _SQL["counts"], {"rate_since": self._clock.now() - timedelta(minutes=10)})
+        return rows[0]
+
+    async def system(self, who: Principal) -> Row:
+        """How the process is: parts, counters, queue, lag; and what this community lost and set aside."""
+        status = self._context.status
+        return {
+            "now": self._clock.now(),
+            "parts": [{"part": p.part, "state": p.state, "since": p.since, "attempts": p.attempts,
+                       "last_error": p.last_error, "next_attempt": p.next_attempt}
+                      for _, p in sorted(status.parts.items())],
+            "counters": dict(sorted(status.counters.items())),
+            "queue": status.queue,
+            "queue_size": self._context.settings.queue_size,
+            "lag_us": status.lag_us,
+            "last_commit": status.last_commit,
+            "readers": self._context.live.readers,
+            "counts": await self.counts(who),
+            "drops": await self._all(who, _SQL["drops"], {}),
+        }  # fmt: skip
+
+    async def audit(self, who: Principal, *, before: tuple[datetime, int] | None = None, limit: int = 100) -> list[Row]:
+        """The audit log, newest first. Refused(403)."""
+        who.require("administer")
+        moment, number = before or (END_OF_TIME, LAST_ID)
+        return await self._all(who, _SQL["audit"], {"before": moment, "before_id": number, "limit": limit})
+
+    async def _all(self, who: Principal, query: LiteralString, values: dict[str, Any]) -> list[Row]:
+        async with self._database.session([who.community_id]) as connection:
+            cursor = await connection.execute(query, {"community_id": who.community_id, **values})
+            return await cursor.fetchall()
+
+
+def mask(who: Principal, device: Device | None, event: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Event data as this role may see it: cards and plates keep their last two characters without right `work`.
+
+    Of an event its kind does not know, such a role sees no text at all.
+    """
+    if who.role in RIGHTS["work"]:
+        return data
+    spec = device.kind.events.get(event) if device else None
+    if spec is None:
+        return {key: value for key, value in data.items() if not isinstance(value, str)}
+    return {key: f"***{str(value)[-2:]}" if key in spec.data and spec.data[key].private else value
+            for key, value in data.items()}  # fmt: skip
+
+
+def _last(row: Row | None) -> Row:
+    if row is None:
+        return {"value": None, "quality": None, "ts": None}
+    return {"value": row["value"], "quality": row["quality"], "ts": row["ts"]}

@@ -1,0 +1,26 @@
+-- name: dirty
+SELECT id, community_id, bucket FROM telemetry.rollup_dirty ORDER BY id LIMIT 200000
+
+-- name: done
+DELETE FROM telemetry.rollup_dirty WHERE id = ANY (%s)
+
+-- name: hour
+INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)
+SELECT date_bin('1 hour', ts, 'epoch'), point_id, community_id, count(*), sum(value), min(value), max(value),
+  (min(ARRAY[extract(epoch FROM ts)::float8, value]))[2], (max(ARRAY[extract(epoch FROM ts)::float8, value]))[2]
+FROM telemetry.sample
+WHERE community_id = %(community_id)s AND ts >= %(bucket)s AND ts < %(bucket)s + interval '1 hour'
+  AND quality & 9 = 0  -- neither bad nor implausible values reach an aggregate
+GROUP BY 1, 2, 3
+ON CONFLICT (point_id, bucket) DO UPDATE SET n = excluded.n, vsum = excluded.vsum, vmin = excluded.vmin,
+  vmax = excluded.vmax, vfirst = excluded.vfirst, vlast = excluded.vlast
+
+-- name: day
+INSERT INTO telemetry.sample_1d (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)
+SELECT %(day)s, point_id, community_id, sum(n), sum(vsum), min(vmin), max(vmax),
+  (min(ARRAY[extract(epoch FROM bucket)::float8, vfirst]))[2], (max(ARRAY[extract(epoch FROM bucket)::float8, vlast]))[2]
+FROM telemetry.sample_1h
+WHERE community_id = %(community_id)s AND bucket >= %(day)s AND bucket < %(next_day)s
+GROUP BY 2, 3
+ON CONFLICT (point_id, bucket) DO UPDATE SET n = excluded.n, vsum = excluded.vsum, vmin = excluded.vmin,
+  vmax = excluded.vmax, vfirst = excluded.vfirst, vlast = excluded.vlast

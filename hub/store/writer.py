@@ -1,0 +1,251 @@
+"""The pipeline's pen: one transaction a batch, COPY where rows are many."""
+
+import hashlib
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+from psycopg.types.json import Jsonb, set_json_dumps
+
+from hub.clock import from_us
+from hub.decisions import Reason, RuleState
+from hub.model import DeadLetter, Device, Frame, Point
+from hub.store.database import connect_ingest
+from hub.store.queries import load_queries
+
+_SQL = load_queries("hub.store", "writer.sql")
+_HOUR_US = 3_600_000_000
+_DAY_US = 86_400_000_000
+UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
+_BAD = 1
+
+FRAME_TYPES = ["int4", "timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea", "timestamptz"]
+EVENT_TYPES = ["timestamptz", "timestamptz", "uuid", "uuid", "int4", "int4", "text", "jsonb"]
+SAMPLE_TYPES = ["timestamptz", "float8", "int4", "int4", "int2"]
+LAST_TYPES = ["int4", "int4", "timestamptz", "float8", "int2"]
+
+
+class _Key(bytes):
+    """Marks the dumper below; the rows themselves hold plain bytes."""
+
+
+class _KeyDumper(Dumper):
+    """Writes 16 bytes as a uuid without a UUID object on the way: 20 000 a second would be felt."""
+
+    oid = psycopg.adapters.types["uuid"].oid
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
+
+
+Newest = dict[int, tuple[int, float | None, int, Point, int]]
+"""point id -> (ts, value, quality, point, community id), the newest of a batch."""
+
+
+class Writer:
+    """Owns the ingest connection. Every method runs inside `transaction()`; psycopg.OperationalError when it breaks."""
+
+    def __init__(self, conninfo: str, communities: Collection[int]) -> None:
+        self._conninfo = conninfo
+        self._communities = communities
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._days: set[int] = set()
+
+    async def open(self) -> None:
+        """Connect if not connected."""
+        if self._connection is None or self._connection.closed:
+            connection = await connect_ingest(self._conninfo, self._communities)
+            connection.adapters.register_dumper(_Key, _KeyDumper)
+            set_json_dumps(msgspec.json.encode, connection)
+            for statement in _SQL["stage"].split(";"):
+                await connection.execute(statement)
+            await connection.commit()
+            self._connection = connection
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    @property
+    def connection(self) -> psycopg.AsyncConnection[Any]:
+        assert self._connection is not None
+        return self._connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """One batch. On any exception nothing of it stays; a broken connection is dropped for the next `open`."""
+        await self.open()
+        try:
+            async with self.connection.transaction():
+                yield
+        except BaseException:
+            if self.connection.broken:
+                await self.close()
+            raise
+
+    # -- frames --------------------------------------------------------------------------------------------------
+
+    async def ensure_days(self, frames: Iterable[Frame]) -> None:
+        """Partitions for the days these frames fall on. In a transaction of its own, before the batch's."""
+        days = {frame.ts // _DAY_US for frame in frames} - self._days
+        if days:
+            await self.open()
+            for day in sorted(days):
+                await self.connection.execute("SELECT telemetry.ensure_day(%s)", [from_us(day * _DAY_US).date()])
+            await self.connection.commit()
+            self._days |= days
+
+    async def put_frames(self, frames: Sequence[Frame]) -> set[int]:
+        """Store the raw frames; gives the indexes of those that were already there."""
+        async with self.connection.cursor() as cursor:
+            async with cursor.copy(_SQL["copy_frame"]) as copy:
+                copy.set_types(FRAME_TYPES)
+                write = copy.write_row
+                for n, f in enumerate(frames):
+                    received = from_us(f.received)
+                    ts = received if f.ts == f.received else from_us(f.ts)
+                    window = received - UNTIMED_WINDOW if f.natural and not f.timed else None
+                    await write((n, ts, received, f.key, f.device.id, f.device.community_id,
+                                 f.token, f.source, f.raw, window))  # fmt: skip
+            await cursor.execute(_SQL["insert_frames"])
+            return {row[0] for row in await cursor.fetchall()}
+
+    async def redelivered(self, frame: Frame) -> bool:
+        """Whether a frame flagged as a redelivery, with neither time nor number of its own, is already here."""
+        received = from_us(frame.received)
+        cursor = await self.connection.execute(
+            _SQL["redelivered"], [frame.device.id, frame.token, frame.raw, received - timedelta(days=1), received]
+        )
+        row = await cursor.fetchone()
+        return bool(row and row[0])
+
+    # -- meaning -------------------------------------------------------------------------------------------------
+
+    async def put_events(self, frames: Sequence[Frame]) -> int:
+        rows = [
+            (from_us(f.ts), from_us(f.received), e.id, f.key, f.device.id, f.device.community_id,
+             e.name, e.data)
+            for f in frames for e in f.events
+        ]  # fmt: skip
+        if rows:
+            async with self.connection.cursor() as cursor, cursor.copy(_SQL["copy_event"]) as copy:
+                copy.set_types(EVENT_TYPES)
+                for row in rows:
+                    await copy.write_row(row)
+        return len(rows)
+
+    async def put_samples(self, frames: Sequence[Frame], newest: Newest) -> int:
+        """Store readings and the newest of each point; marks the hours they touch for the roll-ups."""
+        hours: set[tuple[int, int]] = set()
+        count = 0
+        async with self.connection.cursor() as cursor:
+            async with cursor.copy(_SQL["copy_sample"]) as copy:
+                copy.set_types(SAMPLE_TYPES)
+                write = copy.write_row
+                for f in frames:
+                    if not f.readings:
+                        continue
+                    ts, community = from_us(f.ts), f.device.community_id
+                    hours.add((community, f.ts // _HOUR_US))
+                    for r in f.readings:
+                        if r.value is not None:
+                            count += 1
+                            await write((ts, r.value, r.point.id, community, int(r.quality)))
+            if count:
+                await cursor.execute(_SQL["insert_samples"])
+            if newest:
+                async with cursor.copy(_SQL["copy_last"]) as copy:
+                    copy.set_types(LAST_TYPES)
+                    for point_id, (us, value, quality, _, community) in newest.items():
+                        await copy.write_row((point_id, community, from_us(us), value, int(quality)))
+                await cursor.execute(_SQL["upsert_last"])
+            for community, hour in hours:
+                await cursor.execute(_SQL["dirty"], [community, from_us(hour * _HOUR_US)])
+        return count
+
+    async def put_seen(self, seen: Iterable[tuple[Device, int]]) -> None:
+        rows = [(device.id, device.community_id, from_us(us)) for device, us in seen]
+        if rows:
+            async with self.connection.cursor() as cursor:
+                await cursor.executemany(_SQL["seen"], rows)
+
+    async def put_states(self, states: Iterable[tuple[Device, str, str]], now: datetime) -> None:
+        rows = [(device.id, device.community_id, state, now, detail[:500]) for device, state, detail in states]
+        if rows:
+            async with self.connection.cursor() as cursor:
+                await cursor.executemany(_SQL["device_state"], rows)
+
+    # -- rules, commands, side effects ---------------------------------------------------------------------------
+
+    async def put_rules(
+        self, states: Sequence[RuleState], reasons: Sequence[Reason], devices: Mapping[int, Device]
+    ) -> None:
+        """Write what the rules remember and why they moved."""
+        async with self.connection.cursor() as cursor:
+            for s in states:
+                if s.state or s.wake_at is not None:
+                    wake = from_us(s.wake_at) if s.wake_at is not None else None
+                    await cursor.execute(
+                        _SQL["rule_state"],
+                        [s.rule, s.device_id, devices[s.device_id].community_id, Jsonb(s.state), wake],
+                    )
+                else:
+                    await cursor.execute(_SQL["forget_rule_state"], [s.rule, s.device_id])
+            for r in reasons:
+                cause = UUID(bytes=r.cause) if r.cause else None
+                await cursor.execute(
+                    _SQL["rule_decision"],
+                    [
+                        devices[r.device_id].community_id,
+                        r.rule,
+                        r.device_id,
+                        from_us(r.at),
+                        cause,
+                        r.outcome,
+                        r.text[:500],
+                    ],
+                )
+
+    async def confirm_command(self, command_id: str, proof: bytes, at: datetime) -> None:
+        await self.connection.execute(
+            _SQL["confirm_command"], {"id": UUID(command_id), "proof": UUID(bytes=proof), "at": at}
+        )
+
+    async def defer(self, task: str, lock: str, arguments: dict[str, Any]) -> None:
+        """Queue a job in this transaction: it runs if and only if the batch commits."""
+        await self.connection.execute(_SQL["defer"], [task, lock, None, Jsonb(arguments)])
+
+    async def put_dead(
+        self, letters: Sequence[DeadLetter], community: Mapping[str, int], most: int, now: datetime
+    ) -> None:
+        """Set arrivals aside. `community`: bus -> community id; raw bytes are kept up to `most`."""
+        for letter in letters:
+            raw = letter.arrival.payload
+            digest = hashlib.sha256(raw).digest()
+            await self.connection.execute(
+                _SQL["dead_letter"],
+                [community[letter.arrival.bus], letter.arrival.bus, letter.arrival.source[:500], letter.reason,
+                 letter.detail[:500], digest, raw[:most], len(raw), now, now],
+            )  # fmt: skip
+
+    async def put_drops(self, drops: Mapping[str, int], community: Mapping[str, int], now: datetime) -> None:
+        for bus, count in drops.items():
+            await self.connection.execute(_SQL["drop_count"], [community[bus], bus, "unacknowledged", count, now])
+
+    # -- start ---------------------------------------------------------------------------------------------------
+
+    async def load(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of one of the `load_…` queries."""
+        await self.open()
+        cursor = await self.connection.execute(_SQL[query])
+        rows = await cursor.fetchall()
+        await self.connection.commit()
+        return rows

@@ -1,0 +1,101 @@
+-- name: stage
+CREATE TEMP TABLE stage_frame (n int, ts timestamptz, received timestamptz, key uuid, device_id int, community_id int,
+  token int, source text, raw bytea, window_start timestamptz) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE stage_sample (ts timestamptz, value double precision, point_id int, community_id int,
+  quality smallint) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE stage_last (point_id int, community_id int, ts timestamptz, value double precision,
+  quality smallint) ON COMMIT DELETE ROWS
+
+-- name: copy_frame
+COPY pg_temp.stage_frame FROM STDIN (FORMAT BINARY)
+
+-- name: insert_frames
+WITH fresh AS (
+  INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, token, source, raw)
+  SELECT s.ts, s.received, s.key, s.device_id, s.community_id, s.token, s.source, s.raw FROM pg_temp.stage_frame s
+  WHERE s.window_start IS NULL OR NOT EXISTS (
+    SELECT FROM telemetry.frame f WHERE f.device_id = s.device_id AND f.key = s.key
+      AND f.ts BETWEEN s.window_start AND s.received)
+  ON CONFLICT DO NOTHING
+  RETURNING device_id, ts, key)
+SELECT s.n FROM pg_temp.stage_frame s LEFT JOIN fresh f USING (device_id, ts, key) WHERE f.key IS NULL
+
+-- name: redelivered
+SELECT EXISTS (SELECT FROM telemetry.frame f WHERE f.device_id = %s AND f.token = %s AND f.raw = %s
+  AND f.ts BETWEEN %s AND %s)
+
+-- name: copy_event
+COPY telemetry.event (ts, received, id, frame_key, device_id, community_id, name, data) FROM STDIN (FORMAT BINARY)
+
+-- name: copy_sample
+COPY pg_temp.stage_sample FROM STDIN (FORMAT BINARY)
+
+-- name: insert_samples
+INSERT INTO telemetry.sample (ts, value, point_id, community_id, quality)
+SELECT ts, value, point_id, community_id, quality FROM pg_temp.stage_sample
+ON CONFLICT (point_id, ts) DO NOTHING
+
+-- name: copy_last
+COPY pg_temp.stage_last FROM STDIN (FORMAT BINARY)
+
+-- name: upsert_last
+INSERT INTO telemetry.point_last AS l (point_id, community_id, ts, value, quality)
+SELECT point_id, community_id, ts, value, quality FROM pg_temp.stage_last
+ON CONFLICT (point_id) DO UPDATE
+SET ts = excluded.ts, value = coalesce(excluded.value, l.value), quality = excluded.quality
+WHERE l.ts <= excluded.ts
+
+-- name: seen
+INSERT INTO telemetry.device_last (device_id, community_id, received) VALUES (%s, %s, %s)
+ON CONFLICT (device_id) DO UPDATE SET received = greatest(telemetry.device_last.received, excluded.received)
+
+-- name: dirty
+INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)
+
+-- name: device_state
+INSERT INTO hub.device_state (device_id, community_id, state, since, detail) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (device_id) DO UPDATE SET state = excluded.state, since = excluded.since, detail = excluded.detail
+WHERE hub.device_state.state <> excluded.state
+
+-- name: rule_state
+INSERT INTO hub.rule_state (rule, device_id, community_id, state, wake_at) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (rule, device_id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at
+
+-- name: forget_rule_state
+DELETE FROM hub.rule_state WHERE rule = %s AND device_id = %s
+
+-- name: rule_decision
+INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome, reason)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+
+-- name: dead_letter
+INSERT INTO hub.dead_letter AS d (community_id, bus, source, reason, detail, hash, raw, size, first_at, last_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (community_id, bus, source, hash) DO UPDATE
+SET count = d.count + 1, last_at = excluded.last_at, reason = excluded.reason, detail = excluded.detail
+
+-- name: drop_count
+INSERT INTO hub.drop_count AS d (community_id, bus, delivery, count, last_at) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (community_id, bus, delivery) DO UPDATE SET count = d.count + excluded.count, last_at = excluded.last_at
+
+-- name: confirm_command
+WITH moved AS (
+  UPDATE hub.command SET state = 'confirmed', proof = %(proof)s, changed_at = %(at)s
+  WHERE id = %(id)s AND state IN ('sent', 'acknowledged', 'unknown') RETURNING id, community_id)
+INSERT INTO hub.command_history (community_id, command_id, at, state)
+SELECT community_id, id, %(at)s, 'confirmed' FROM moved
+
+-- name: defer
+SELECT public.procrastinate_defer_jobs_v1(ARRAY[ROW('hub', %s, 0, %s, %s, %s, NULL)::public.procrastinate_job_to_defer_v1])
+
+-- name: load_last
+SELECT point_id, ts, value FROM telemetry.point_last
+
+-- name: load_seen
+SELECT device_id, received FROM telemetry.device_last
+
+-- name: load_rule_state
+SELECT rule, device_id, state, wake_at FROM hub.rule_state
+
+-- name: load_device_state
+SELECT device_id, state FROM hub.device_state

@@ -1,0 +1,13 @@
+"""Events in: what the hub queues for this module in the transaction that caused it."""
+
+from collections.abc import Mapping
+
+from hub.plugins import Task
+from modules.workorders.service import WorkOrders
+
+HANDLERS: Mapping[str, str] = {"work_order_wanted": "workorders.open_for_alarm"}
+
+
+def make_tasks(orders: WorkOrders) -> Mapping[str, Task]:
+    """Job name -> what does it. The jobs are given `community_id` and `alarm_id`."""
+    return {"workorders.open_for_alarm": orders.open_for_alarm}

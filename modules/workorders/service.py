@@ -1,0 +1,109 @@
+"""What is done with work orders. Jobs, the REST API and the pages all call this."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from hub import audit
+from hub.context import Context
+from hub.live import Change
+from hub.principal import Principal
+from hub.store.database import Row
+from modules.workorders import store
+from modules.workorders.model import Action, State, required, transition
+
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+MOST = 200
+
+
+class WorkOrders:
+    """Use cases over work orders, for one principal at a time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def open_for_alarm(self, *, community_id: int, alarm_id: int) -> None:
+        """The job behind `work_order_wanted`: one order an alarm, however often it runs. NotThere."""
+        now = self._context.clock.now()
+        async with self._context.database.session([community_id]) as connection:
+            alarm = await store.lock_alarm(connection, community_id, alarm_id)
+            who = Principal(f"rule:{alarm['rule']}", community_id, "engineer")
+            order_id = await store.of_alarm(connection, community_id, alarm_id)
+            if order_id is None:
+                order_id = await store.insert(connection, alarm, who.actor, now)
+                assert order_id is not None, "the alarm is locked"
+                detail = {"alarm": alarm_id}
+                await audit.record(connection, who, "work_order.open", f"work_order:{order_id}", now, detail)
+            order = await store.one(connection, community_id, order_id)
+        self._announce(order)
+        self._context.alarms.announce(await self._context.alarms.show(who, alarm_id))
+
+    async def recent(
+        self,
+        who: Principal,
+        *,
+        states: Sequence[State] | None = None,
+        before: tuple[datetime, int] | None = None,
+        limit: int = 100,
+    ) -> list[Row]:
+        """Orders newest first, at most `limit` (200); `before` is (created_at, id) of the last one already seen."""
+        who.require("see")
+        wanted = list[str](states) if states is not None else None
+        async with self._context.database.session([who.community_id]) as connection:
+            return await store.page(
+                connection, who.community_id, wanted, before or (_END_OF_TIME, 2**62), max(1, min(limit, MOST))
+            )
+
+    async def show(self, who: Principal, order_id: int) -> Row:
+        """One order with its history. NotThere."""
+        who.require("see")
+        async with self._context.database.session([who.community_id]) as connection:
+            return await store.one(connection, who.community_id, order_id)
+
+    async def assign(self, who: Principal, order_id: int, assignee: str) -> Row:
+        """Give the order to somebody (again). NotThere; Refused for the role, the state or an empty name."""
+        return await self._move(who, order_id, "assign", assignee=required(assignee, "assignee", 100))
+
+    async def start(self, who: Principal, order_id: int) -> Row:
+        """Begin the work; who starts an order nobody has, has it. NotThere; Refused for the role or the state."""
+        return await self._move(who, order_id, "start")
+
+    async def finish(self, who: Principal, order_id: int, note: str) -> Row:
+        """The work is done; `note` says what was found and done. NotThere; Refused for the role, state or note."""
+        return await self._move(who, order_id, "finish", note=required(note, "note", 2000))
+
+    async def cancel(self, who: Principal, order_id: int, note: str) -> Row:
+        """No work is needed; `note` says why. NotThere; Refused for the role, the state or the note."""
+        return await self._move(who, order_id, "cancel", note=required(note, "note", 2000))
+
+    async def _move(
+        self, who: Principal, order_id: int, action: Action, *, assignee: str | None = None, note: str = ""
+    ) -> Row:
+        who.require("work")
+        now = self._context.clock.now()
+        async with self._context.database.session([who.community_id]) as connection:
+            before = await store.lock(connection, who, order_id)
+            after = transition(before["state"], action)
+            if action == "start" and before["assignee"] is None:
+                assignee = who.actor
+            if after != before["state"] or assignee not in (None, before["assignee"]):
+                await store.move(connection, order_id, after, now, assignee, note)
+                said = note or assignee or ""
+                await store.history(
+                    connection, who.community_id, order_id, now, action, before["state"], after, who.actor, said
+                )
+                await audit.record(connection, who, f"work_order.{action}", f"work_order:{order_id}", now)
+            order = await store.one(connection, who.community_id, order_id)
+        self._announce(order)
+        return order
+
+    def _announce(self, order: Row) -> None:
+        self._context.live.publish(Change("workorder", order["community_id"], str(order["id"]), order_json(order)))
+
+
+def order_json(order: Row) -> dict[str, Any]:
+    """An order as plain JSON values (times ISO 8601 UTC), its history included where it was read."""
+    plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in order.items()}
+    if "history" in order:
+        plain["history"] = [{**step, "at": step["at"].isoformat()} for step in order["history"]]
+    return plain

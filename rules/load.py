@@ -1,0 +1,145 @@
+"""Rule files under `rules/*.yaml` of the configuration folders: read, checked against the kinds, refused as one."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.catalog.document import Document
+from hub.catalog.problems import Key, Problem, closest, one_of
+from hub.catalog.sources import find_files, read_document
+from hub.catalog.validate import validate
+from hub.vocabulary.kinds import EventSpec, KindSpec
+from rules.examples import example_kind, run_examples
+from rules.model import Example, Rule, RuleFile
+
+PATTERN = "rules/*.yaml"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A rule and where it stands."""
+
+    rule: Rule
+    document: Document
+    at: Key
+
+
+def load_rules(
+    roots: Sequence[Path], kinds: Mapping[str, KindSpec], *, examples: bool = False
+) -> tuple[list[Rule], list[Problem]]:
+    """All rules under `roots` and all that is wrong with them; a later root's file replaces one of the same path.
+
+    `examples` runs them too. The rules are fit for use only where there is no problem. Files hold no secrets, so
+    `!env` and `!file` find nothing here.
+    """
+    documents, placed = [], []
+    for path in find_files(roots, PATTERN).values():
+        document = read_document(path, {})
+        documents.append(document)
+        placed += list(_rules(document))
+    seen: dict[str, Placed] = {}
+    for one in placed:
+        first = seen.setdefault(one.rule.rule, one)
+        if first is not one:
+            where = f"{first.document.file}:{first.document.locate((*first.at, 'rule'))[1]}"
+            one.document.report((*one.at, "rule"), f"an id no other rule has (first in {where})", sort="duplicate")
+        if _fits(one, kinds) and examples:
+            _examples(one, kinds)
+    return [one.rule for one in placed], [problem for document in documents for problem in document.problems]
+
+
+def _rules(document: Document) -> Iterator[Placed]:
+    if isinstance(document.data, dict) and "rules" in document.data:
+        file = validate(document, RuleFile)
+        for index, rule in enumerate(file.rules if file is not None else ()):
+            yield Placed(rule, document, ("rules", index))
+    else:
+        single = validate(document, Rule)
+        if single is not None:
+            yield Placed(single, document, ())
+
+
+def _fits(one: Placed, kinds: Mapping[str, KindSpec]) -> bool:
+    """Whether every kind, point, event, field and state word exists; what does not is reported."""
+    before = len(one.document.problems)
+    named = [] if one.rule.when.kinds == "all" else one.rule.when.kinds
+    for index, kind in enumerate(named):
+        if kind not in kinds:
+            _unknown(one, ("when", "kinds", index), kind, kinds, "a kind of kinds.yaml")
+        else:
+            _condition(one, kind, kinds[kind])
+    if len(one.document.problems) == before:
+        for index, example in enumerate(one.rule.examples):
+            _example(one, index, example, kinds)
+    return len(one.document.problems) == before
+
+
+def _unknown(one: Placed, path: Key, word: str, words: Iterable[str], what: str) -> None:
+    words = list(words)
+    expected = f"{what}: {one_of(words)}"
+    one.document.report((*one.at, *path), expected, suggestion=closest(word, words), sort="reference")
+
+
+def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
+    threshold, event = one.rule.threshold, one.rule.event
+    if threshold is not None:
+        at: Key = ("threshold",)
+        if threshold.point not in kind.points:
+            _unknown(one, (*at, "point"), threshold.point, kind.points, f"a point of {kind_name}")
+        elif threshold.equals is not None:
+            _level(one, (*at, "equals"), kind, threshold.point, threshold.equals)
+        elif kind.points[threshold.point].type == "state":
+            one.document.report((*one.at, *at), "`equals` with a state word: the point is a state", found="")
+    if event is not None:
+        if event.name not in kind.events:
+            _unknown(one, ("event", "name"), event.name, kind.events, f"an event of {kind_name}")
+        else:
+            _data(one, ("event", "where"), kind.events[event.name], event.where)
+        if event.clear_event is not None and event.clear_event not in kind.events:
+            _unknown(one, ("event", "clear_event"), event.clear_event, kind.events, f"an event of {kind_name}")
+
+
+def _level(one: Placed, path: Key, kind: KindSpec, point: str, level: float | str) -> None:
+    words = kind.points[point].values
+    if isinstance(level, str) and level not in words:
+        _unknown(one, path, level, words, f"a state word of {point}")
+    elif words and not isinstance(level, str) and level not in words.values():
+        one.document.report((*one.at, *path), f"a state word of {point}: {one_of(words)}")
+
+
+def _data(one: Placed, path: Key, event: EventSpec, data: Mapping[str, object]) -> None:
+    for name, value in data.items():
+        field = event.data.get(name)
+        if field is None:
+            _unknown(one, (*path, name), name, event.data, "a field of the event")
+        elif field.type == "code" and value not in field.values:
+            _unknown(one, (*path, name), str(value), field.values, f"a word of {name}")
+
+
+def _example(one: Placed, index: int, example: Example, kinds: Mapping[str, KindSpec]) -> None:
+    at: Key = ("examples", index)
+    name = example_kind(one.rule, example, kinds)
+    if name not in kinds or not one.rule.model_copy(update={"enabled": True}).watches(name):
+        watched = kinds if one.rule.when.kinds == "all" else one.rule.when.kinds
+        _unknown(one, (*at, "kind"), name, watched, "a kind this rule watches")
+        return
+    kind = kinds[name]
+    for number, step in enumerate(example.steps):
+        here: Key = (*at, "steps", number)
+        for point, level in step.point.items():
+            if point not in kind.points:
+                _unknown(one, (*here, "point", point), point, kind.points, f"a point of {name}")
+            else:
+                _level(one, (*here, "point", point), kind, point, level)
+        if step.event is not None and step.event not in kind.events:
+            _unknown(one, (*here, "event"), step.event, kind.events, f"an event of {name}")
+        elif step.event is not None:
+            _data(one, (*here, "data"), kind.events[step.event], step.data)
+
+
+def _examples(one: Placed, kinds: Mapping[str, KindSpec]) -> None:
+    for failure in run_examples(one.rule, kinds):
+        path = (*one.at, "examples", failure.example, "steps", failure.step)
+        said, found = (", ".join(words) or "nothing" for words in (failure.expected, failure.found))
+        name = one.rule.examples[failure.example].name
+        one.document.report(path, f"{said}, as the example “{name}” says", found=found)

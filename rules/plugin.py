@@ -1,0 +1,29 @@
+"""How the rules plug into the hub."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hub.catalog.problems import CatalogError, Problem
+from hub.vocabulary.kinds import KindSpec
+from rules.evaluator import RuleEvaluator
+from rules.load import load_rules
+from rules.model import Rule
+
+
+class RulesPlugin:
+    """The rules room's public face."""
+
+    def evaluator(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> RuleEvaluator:
+        """An evaluator with all rules under `roots`. CatalogError with every problem found."""
+        return RuleEvaluator(self.rules(roots, kinds))
+
+    def rules(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> list[Rule]:
+        """The rules alone, for `RuleEvaluator.replace_rules` at a reload. CatalogError with every problem found."""
+        rules, problems = load_rules(roots, kinds)
+        if problems:
+            raise CatalogError(problems)
+        return rules
+
+    def check(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> list[Problem]:
+        """All that is wrong with the rule files, their own examples included."""
+        return load_rules(roots, kinds, examples=True)[1]
