@@ -113,7 +113,7 @@ class Hub:
         its source."""
         await self.supervisor.stop(*(f"bus:{name}" for name in self._drivers))
         await self.context.commands.stop()
-        await self.supervisor.stop()
+        await self.supervisor.stop_all()
         if self._stages is not None:
             await self._stages.writer.close()
         await self.database.close()

@@ -36,17 +36,17 @@ class Supervisor:
         self._tasks[part] = asyncio.create_task(self._keep(part, work), name=part)
 
     async def stop(self, *parts: str) -> None:
-        """Stop these parts, all when none is named; comes back when they have ended."""
-        for part in parts or tuple(self._tasks):
+        """Stop these parts; comes back when they have ended."""
+        for part in parts:
             task = self._tasks.pop(part, None)
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 self._set(part, "stopped")
 
-    def mark(self, part: str, state: str) -> None:
-        """A part says how it is (a driver that has subscribed is `running`)."""
-        self._set(part, state)
+    async def stop_all(self) -> None:
+        """Stop every part, the last started first."""
+        await self.stop(*reversed(self._tasks))
 
     async def _keep(self, part: str, work: Callable[[], Awaitable[None]]) -> None:
         attempt, said = 0, ""

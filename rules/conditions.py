@@ -108,3 +108,10 @@ def due(rule: Condition, state: State | None) -> int | None:
     if isinstance(rule, Occurrence) and state.phase == "raised" and rule.clear_after:
         return state.began + rule.clear_after
     return None
+
+
+def stale(rule: Condition, state: State | None) -> bool:
+    """A condition that was waiting under an older form of the rule and is none by the rule as it is now."""
+    if state is None or state.phase != "pending":
+        return False
+    return not isinstance(rule, Threshold) or (state.value is not None and not rule.trips(state.value))

@@ -12,7 +12,7 @@ import msgspec
 
 from hub.decisions import Decision, Reason, RuleState
 from hub.model import Device, Frame, Quality
-from rules.conditions import Silence, State, due
+from rules.conditions import Silence, State, due, stale
 from rules.engine import Happening, Heard, Observation, Sample, Step, Wake, step
 from rules.model import Rule
 from rules.slots import Key, Plan, Slot, alarm, make_slot, row
@@ -121,6 +121,9 @@ class RuleEvaluator:
 
     def _arm(self, slot: Slot, now: int) -> None:
         """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last."""
+        if stale(slot.condition, slot.state):
+            slot.state = None
+            self._parting.states.append(RuleState(*slot.key, {}, None))
         slot.wake = due(slot.condition, slot.state)
         if isinstance(slot.condition, Silence) and (slot.state is None or slot.state.phase != "raised"):
             if slot.state is None and slot.device.id not in self._heard:

@@ -30,11 +30,11 @@ class StrictFramer(FramerSocket):
     def __init__(self) -> None:
         super().__init__(DecodePDU(False))
         self.torn = ""
-        self.strays = 0  # frames with another transaction id: late answers, dropped
+        self.strays = 0  # late answers and second copies, dropped
 
     def handleFrame(self, data: bytes, exp_devid: int, exp_tid: int) -> tuple[int, ModbusPDU | None]:
         """(bytes used, the answer to the request under way or None)."""
-        at = 0
+        at, answer = 0, None
         while not self.torn and len(data) - at >= _HEADER.size:
             tid, protocol, length, unit = _HEADER.unpack_from(data, at)
             if protocol or length not in _LENGTHS:
@@ -42,12 +42,13 @@ class StrictFramer(FramerSocket):
                 break
             stop = at + 6 + length
             if stop > len(data):
-                return at, None
-            if tid == exp_tid:
+                break
+            if tid != exp_tid or answer is not None:
+                self.strays += 1
+            else:
                 fault = "" if unit == exp_devid else f"unit {unit} answered for unit {exp_devid}"
-                return stop, Answer(exp_devid, exp_tid, data[at + _HEADER.size : stop], fault)
-            self.strays += 1
+                answer = Answer(exp_devid, exp_tid, data[at + _HEADER.size : stop], fault)
             at = stop
         if self.torn:
-            return len(data), Answer(exp_devid, exp_tid, b"", self.torn)
-        return at, None
+            return len(data), answer or Answer(exp_devid, exp_tid, b"", self.torn)
+        return at, answer

@@ -98,7 +98,9 @@ class Link:
 
     @property
     def torn(self) -> str:
-        """Why the stream is of no more use; empty while it is."""
+        """Why the stream is of no more use; empty while it is. To be asked between requests."""
+        if self._client.ctx.recv_buffer and not self._framer.torn:
+            self._framer.torn = "a frame was cut short"
         return self._framer.torn
 
     @property
@@ -136,8 +138,6 @@ class Link:
         """The answer's PDU, function code first."""
         if self.lost or not self._client.connected:
             raise NotSent(f"no connection to {self._where}: {self.lost or 'not connected'}")
-        if self._client.ctx.recv_buffer:
-            self._framer.torn = self._framer.torn or "bytes left behind an answer"
         if self.torn:
             raise NotSent(f"the connection to {self._where} must be renewed: {self.torn}")
         self._asking = True
@@ -160,8 +160,7 @@ class Link:
     def _unanswered(self) -> Unreachable:
         if self.lost:
             return Unreachable(f"the connection to {self._where} was lost: {self.lost}")
-        if self._client.ctx.recv_buffer:
-            self._framer.torn = "an answer was cut short"
+        if self.torn:
             return BadAnswer(self.torn)
         return NoAnswer(f"no answer within {self._timeout_s:g} s")
 

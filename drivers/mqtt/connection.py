@@ -268,13 +268,18 @@ class Connection(asyncio.Protocol):
                 self._write(PINGREQ)
 
     async def close(self) -> None:
-        """End the connection, with DISCONNECT if it stands; at most a second."""
+        """End the connection, with DISCONNECT if it stands; at most two seconds."""
         transport = self._transport
         if transport is None:
             return
         try:
             if self._established and self.error is None:
                 self._write(encode_disconnect(self._options.version))
+                self.error = Unreachable("closed from this side")  # what still comes in is not delivered
+                # The broker closes first: were it us, a quick successor could take the session over before it
+                # has read our last PUBACKs, and closing with bytes unread would reset the socket under them
+                self.set_reading(True)
+                await asyncio.wait({self._closed}, timeout=_CLOSE_S)
             transport.close()
             await asyncio.wait({self._closed}, timeout=_CLOSE_S)
         finally:

@@ -227,7 +227,7 @@ def _short_text(payload: bytes) -> str:
 def _sequence_reader(spec: Sequence) -> Callable[[Any], tuple[int | None, str]]:
     """(sequence, stamp) of a message; None where the device left its number out. BadFrame wrong_type."""
     at = compile_pointer(spec.pointer)
-    boot_at: Getter = compile_pointer(spec.boot) if spec.boot else lambda _: ""
+    boot_at: Getter = compile_pointer(spec.boot) if spec.boot else lambda _: None
 
     def read(root: Any) -> tuple[int | None, str]:
         sequence = at(root)
@@ -235,7 +235,8 @@ def _sequence_reader(spec: Sequence) -> Callable[[Any], tuple[int | None, str]]:
             return None, ""
         if type(sequence) is not int or not 0 <= sequence < _MAX_SEQUENCE:
             raise BadFrame(DeadReason.WRONG_TYPE, f"{spec.pointer}: a whole number from 0 on was expected")
-        boot = as_text(boot_at(root))
+        boot_raw = boot_at(root)
+        boot = "" if boot_raw is None else as_text(boot_raw)
         if boot is None or len(boot) > 64:
             raise BadFrame(DeadReason.WRONG_TYPE, f"{spec.boot}: a short text or whole number was expected")
         return sequence, f"{boot}:{sequence}"

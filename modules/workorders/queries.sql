@@ -46,6 +46,6 @@ SELECT at, action, from_state, to_state, actor, note FROM workorders.history WHE
 SELECT w.*, d.code AS device, d.place FROM workorders.work_order w LEFT JOIN hub.device d ON d.id = w.device_id
 WHERE w.community_id = %(community_id)s
   AND (%(states)s::text[] IS NULL OR w.state = ANY (%(states)s))
-  AND (w.created_at, w.id) < (%(before)s, %(before_id)s)
-ORDER BY w.created_at DESC, w.id DESC
+  AND w.id < %(before)s
+ORDER BY w.id DESC
 LIMIT %(limit)s

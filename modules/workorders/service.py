@@ -1,7 +1,7 @@
 """What is done with work orders. Jobs, the REST API and the pages all call this."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from hub import audit
@@ -12,7 +12,6 @@ from hub.store.database import Row
 from modules.workorders import store
 from modules.workorders.model import Action, State, required, transition
 
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 MOST = 200
 
 
@@ -43,16 +42,15 @@ class WorkOrders:
         who: Principal,
         *,
         states: Sequence[State] | None = None,
-        before: tuple[datetime, int] | None = None,
+        before: int | None = None,
         limit: int = 100,
     ) -> list[Row]:
-        """Orders newest first, at most `limit` (200); `before` is (created_at, id) of the last one already seen."""
+        """Orders newest first, at most `limit` (200); `before` is the id of the last one already seen."""
         who.require("see")
         wanted = list[str](states) if states is not None else None
         async with self._context.database.session([who.community_id]) as connection:
-            return await store.page(
-                connection, who.community_id, wanted, before or (_END_OF_TIME, 2**62), max(1, min(limit, MOST))
-            )
+            most = max(1, min(limit, MOST))
+            return await store.page(connection, who.community_id, wanted, before or 2**62, most)
 
     async def show(self, who: Principal, order_id: int) -> Row:
         """One order with its history. NotThere."""

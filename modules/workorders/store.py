@@ -94,10 +94,8 @@ async def one(connection: Connection, community_id: int, order_id: int) -> Row:
 
 
 async def page(
-    connection: Connection, community_id: int, states: list[str] | None, before: tuple[datetime, int], limit: int
+    connection: Connection, community_id: int, states: list[str] | None, before: int, limit: int
 ) -> list[Row]:
-    """Orders newest first, older than `before` (created_at, id)."""
-    values = {
-        "community_id": community_id, "states": states, "before": before[0], "before_id": before[1], "limit": limit
-    }  # fmt: skip
+    """Orders newest first, with ids below `before`."""
+    values = {"community_id": community_id, "states": states, "before": before, "limit": limit}
     return await (await connection.execute(_SQL["list"], values)).fetchall()

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-import os
+import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,8 +39,12 @@ COMMANDS = {
 }
 
 
-def motor(unit: int = 1) -> Device:
-    return make_device(MOTOR, unit, specs=RUNNING, commands=COMMANDS)
+# A code whose first poll comes within a tenth of a second, though the period is ten.
+EARLY = next(code for code in (f"motor-{i}" for i in range(1000)) if zlib.crc32(code.encode()) < 2**32 / 100)
+
+
+def motor(unit: int = 1, code: str = EARLY) -> Device:
+    return make_device(MOTOR, unit, code, specs=RUNNING, commands=COMMANDS)
 
 
 def make_driver(port: int, devices: list[Device], states: States | None = None, timeout: str = "300ms") -> ModbusDriver:
@@ -323,7 +328,7 @@ async def test_an_idle_bus_notices_the_loss() -> None:
     async with raw_server() as fake:
         driver, inbox = make_driver(fake.port, [motor()]), Inbox()
         async with running(driver, inbox) as task:
-            await driver.execute(command(motor(), "limit"))
+            await inbox.until(lambda found: len(found) >= 1)
             fake.requests[0].reset()
             with pytest.raises(Unreachable, match="closed by the other end"):
                 await asyncio.wait_for(task, 20)
@@ -336,15 +341,15 @@ async def test_reconnecting_leaks_nothing() -> None:
             request.reset()
 
         fake.behaviour = reset
-        driver, inbox = make_driver(fake.port, [make_device(make_section({"level": LEVEL}))]), Inbox()
+        driver, inbox = make_driver(fake.port, [make_device(SECTION, code=EARLY)]), Inbox()
         before = 0
         for cycle in range(200):
             with pytest.raises(Unreachable):
                 await driver.read(make_device(SECTION)) if cycle % 2 else await driver.run(inbox)
             if cycle == 9:
-                before = len(os.listdir("/proc/self/fd"))
+                before = len(list(Path("/proc/self/fd").iterdir()))
         await asyncio.sleep(0)
-        assert len(os.listdir("/proc/self/fd")) <= before
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
         assert fake.connections == 200
 
 
@@ -355,10 +360,10 @@ async def test_a_write_is_read_back_at_once() -> None:
         driver = make_driver(port, [device])
         async with running(driver, inbox):
             await inbox.until(lambda found: len(found) >= 1)
-            assert values(driver, inbox, "dev-1") == [0.0]
+            assert values(driver, inbox, EARLY) == [0.0]
             receipt = await driver.execute(command(device))
             assert receipt.acknowledged
-            assert values(driver, inbox, "dev-1") == [0.0, 1.0]
+            assert values(driver, inbox, EARLY) == [0.0, 1.0]
             assert (await driver.execute(command(device, "tune"))).acknowledged
             assert (await driver.execute(command(device, "limit"))).acknowledged
         tuned = make_section({"tuned": {"table": "holding", "address": 4, "type": "float32"}})
@@ -436,7 +441,7 @@ async def test_commands_that_cannot_be() -> None:
         with pytest.raises(Misconfigured, match="does not fit"):
             await driver.execute(command(motor(), "odd"))
         with pytest.raises(Misconfigured, match="not on bus"):
-            await driver.execute(command(motor(5)))
+            await driver.execute(command(motor(5, "elsewhere")))
         with pytest.raises(Unreachable, match="nothing was sent"):
             await driver.execute(command(motor(), ttl_s=-1))
 
@@ -486,7 +491,7 @@ async def test_reads_on_demand_with_and_without_a_running_bus() -> None:
             await request.refuse(4)
 
         fake.behaviour = refuse
-        assert [a.source for a in await driver.read(device)][0].endswith("error=4")
+        assert next(a.source for a in await driver.read(device)).endswith("error=4")
         fake.behaviour = nothing
         with pytest.raises(Unreachable, match="no answer"):
             await driver.read(device)

@@ -149,10 +149,9 @@ def test_normal_pumps_stay_far_from_the_limit() -> None:
 
 
 def test_over_pressure_lasts_longer_than_the_rule() -> None:
-    plant, fault = fault_of("pump_over_pressure")
+    plant, _ = fault_of("pump_over_pressure")
     over = [one.at for one in plant.advance(EVENING + 120 * SECOND) if one.points.get("pressure", 0) > 600]
     assert over[-1] - over[0] >= 45 * SECOND
-    assert {one for one in over} and fault.lasts_s >= 45
 
 
 def test_trapped_elevator_stands_still_and_is_freed() -> None:

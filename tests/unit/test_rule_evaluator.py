@@ -340,6 +340,14 @@ def test_changed_devices_and_rules_keep_their_state() -> None:
     assert told.alarms[0].device.code == "renamed"
 
 
+def test_a_raised_limit_cancels_what_was_waiting_under_the_old_one() -> None:
+    store, evaluator = quiet_start([OVER])
+    store.run(evaluator, [frame(PUMP, 0, {"pressure": 620})], T0)
+    evaluator.replace_rules([make("over", "pump", threshold={"point": "pressure", "above": 650, "for": "30s"})], T0 + S)
+    assert store.run(evaluator, [], T0 + 31 * S).alarms == []
+    assert store.states == {}
+
+
 def test_what_the_alarm_says() -> None:
     store, evaluator = quiet_start([OVER])
     told = store.run(evaluator, [frame(PUMP, 0, {"pressure": 620.5})], T0 + 30 * S)

@@ -85,8 +85,8 @@ def without(what: str, index: int) -> Callable[[Stored], None]:
     return plant
 
 
-def with_more(what: str, extra: object) -> Callable[[Stored], None]:
-    return lambda defect: setattr(defect, what, [*getattr(defect, what), extra])
+def with_more(what: str, *extra: object) -> Callable[[Stored], None]:
+    return lambda defect: setattr(defect, what, [*getattr(defect, what), *extra])
 
 
 def changed(what: str, index: int, **to: object) -> Callable[[Stored], None]:
@@ -106,9 +106,7 @@ DEFECTS: dict[str, tuple[Callable[[Stored], None], dict[str, int]]] = {
         {"double_events": 1},
     ),
     "a fourth tap": (
-        lambda defect: [
-            with_more("events", StoredEvent("patrol-1", "checkpoint_read", at(s), TAP))(defect) for s in (90, 91)
-        ][0],
+        with_more("events", *(StoredEvent("patrol-1", "checkpoint_read", at(s), TAP) for s in (90, 91))),
         {"double_events": 1},
     ),
     "event invented": (
@@ -140,7 +138,7 @@ DEFECTS: dict[str, tuple[Callable[[Stored], None], dict[str, int]]] = {
     ),
     "alarm late": (changed("alarms", 1, raised_at=at(120)), {"late_alarms": 1}),
     "alarm still standing": (changed("alarms", 1, returned_at=None), {"standing_alarms": 1}),
-    "last digit of a register": (changed("samples", 2, value=1234.52), {"counter_mismatches": 2}),
+    "last digit of a register": (changed("samples", 2, value=1234.52), {"counter_mismatches": 1}),
     "register value of too long ago": (changed("samples", 2, value=1234.5), {"counter_mismatches": 1}),
     "register value too early": (changed("samples", 0, value=1234.51), {"counter_mismatches": 2}),
     "last register change never stored": (without("samples", 3), {"counter_mismatches": 1}),

@@ -22,7 +22,7 @@ CREATE TABLE workorders.work_order (
   UNIQUE (community_id, number),
   UNIQUE (community_id, alarm_id)
 );
-CREATE INDEX ON workorders.work_order (community_id, created_at DESC, id DESC);
+CREATE INDEX ON workorders.work_order (community_id, id DESC);
 
 CREATE TABLE workorders.history (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
