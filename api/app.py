@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from api import metrics, problems, stream
-from api.auth import SCHEMES
+from api.auth import SCHEMES, carry_principal
 from api.hub import Hub
 from api.routes import alarms, commands, devices, session, system
 
@@ -27,8 +27,12 @@ def make_api(hub: Hub | None, routers: Sequence[APIRouter] = ()) -> FastAPI:
     )
     app.state.hub = hub
     problems.install(app)
-    for router in (session.router, devices.router, alarms.router, commands.router, system.router, *routers):
+    for router in (session.router, devices.router, alarms.router, commands.router, system.router):
         app.include_router(router, prefix=PREFIX, dependencies=SCHEMES)
+    for router in routers:
+        app.include_router(
+            router, prefix=PREFIX, dependencies=[*SCHEMES, Depends(carry_principal)], responses=problems.RESPONSES
+        )
     app.include_router(metrics.router)
     app.include_router(stream.router)
     return app

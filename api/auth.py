@@ -74,6 +74,11 @@ async def _principal(request: Request, identity: Annotated[Identity, Depends(_id
     return principal_of(identity, request)
 
 
+async def carry_principal(request: Request, who: Annotated[Principal, Depends(_principal)]) -> None:
+    """For the modules' routers, which know no login: the principal is in `request.state.principal`."""
+    request.state.principal = who
+
+
 Who = Annotated[Principal, Depends(_principal)]
 """The principal of a route's request."""
 

@@ -17,9 +17,7 @@ from api.auth import bearer_of, identify, principal_of, same_origin
 from api.hub import Hub, hub_of
 from hub.errors import Refused
 from hub.live import Change, Subscription
-from hub.model import Device
-from hub.principal import RIGHTS, Principal
-from hub.readmodel.desk import mask
+from hub.principal import Principal
 
 router = APIRouter()
 SEND_WITHIN_S = 10.0
@@ -63,13 +61,14 @@ async def _who(hub: Hub, socket: WebSocket) -> Principal:
 
 
 def _wants(who: Principal, topics: Collection[str]) -> Any:
-    return lambda change: change.community_id == who.community_id and change.topic in topics
+    # Community 0: the process itself (run states). Private fields are masked before anything is published.
+    return lambda change: change.community_id in (who.community_id, 0) and change.topic in topics
 
 
 async def _serve(hub: Hub, socket: WebSocket, who: Principal, subscription: Subscription) -> None:
     """Send, listen for the end, and ask again who it is; the first of them to end ends all."""
     tasks = [
-        asyncio.create_task(_send(hub, socket, who, subscription)),
+        asyncio.create_task(_send(socket, subscription)),
         asyncio.create_task(_listen(socket)),
         asyncio.create_task(_recheck(hub, socket, who)),
     ]
@@ -88,13 +87,15 @@ async def _serve(hub: Hub, socket: WebSocket, who: Principal, subscription: Subs
             return
 
 
-async def _send(hub: Hub, socket: WebSocket, who: Principal, subscription: Subscription) -> tuple[int, str] | None:
+async def _send(socket: WebSocket, subscription: Subscription) -> tuple[int, str] | None:
     await _write(socket, {"hello": str(next(_tokens))})
     while True:
         changes, lost = await subscription.take()
         messages: list[dict[str, Any]] = [{"resync": str(next(_tokens))}] if lost else []
         if changes:
-            messages.append({"changes": [describe(change, who, hub.context.devices) for change in changes]})
+            messages.append({
+                    "changes": [{"topic": c.topic, "key": c.key, "data": c.data} for c in changes]
+                })
         for message in messages:
             try:
                 await asyncio.wait_for(_write(socket, message), SEND_WITHIN_S)
@@ -125,11 +126,3 @@ async def _recheck(hub: Hub, socket: WebSocket, who: Principal) -> tuple[int, st
         if (now.community_id, now.role) != (who.community_id, who.role):
             return 4401, "role_changed"
 
-
-def describe(change: Change, who: Principal, devices: Any) -> dict[str, Any]:
-    """A change as this reader may see it: private fields of events are masked as in the lists."""
-    data = change.data
-    if change.topic == "event" and who.role not in RIGHTS["work"] and isinstance(data.get("data"), dict):
-        device: Device | None = devices.get(data.get("device_id"))
-        data = {**data, "data": mask(who, device, str(data.get("name", "")), data["data"])}
-    return {"topic": change.topic, "key": change.key, "data": data}

@@ -133,9 +133,9 @@ class Hub:
         evaluator.load(states, seen, newest)
         evaluator.configure(self.devices, self.clock.now_us())
         self._stages = Stages(
-            clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, live=self.live,
-            status=self.status, decoders={}, bus_community={}, handlers=self._handlers(), devices=self.devices,
-            dead_letter_bytes=self.settings.dead_letter_bytes, newest_ts=newest, seen_us=seen,
+            clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, alarms=self.context.alarms,
+            live=self.live, status=self.status, decoders={}, bus_community={}, handlers=self._handlers(),
+            devices=self.devices, dead_letter_bytes=self.settings.dead_letter_bytes, newest_ts=newest, seen_us=seen,
         )  # fmt: skip
         self._stages.online |= dict(await writer.load("load_device_state"))
         self.pipeline = Pipeline(self.queue, self._stages, self.clock, self.settings, self.status)

@@ -16,6 +16,7 @@ class Settings(Model):
 
     database_url: str = Field(default="", repr=False, description="PostgreSQL URL; empty: the embedded server")
     mqtt_url: str = Field(default="", repr=False, description="broker for sites that say !env HUB_MQTT_URL")
+    broker_port: int = Field(default=18883, ge=1, le=65535, description="port of the embedded broker")
     config_dir: Path | None = Field(default=None, description="the site's own folder, laid over the packaged config/")
     data_dir: Path = Field(default=Path("var"), description="embedded database, broker store, logs")
     http_host: str = Field(default="127.0.0.1", description="address the pages and the API listen on")

@@ -15,7 +15,7 @@ from hub.model import Device, Frame, Quality
 from rules.conditions import Silence, State, due, stale
 from rules.engine import Happening, Heard, Observation, Sample, Step, Wake, step
 from rules.model import Rule
-from rules.slots import Key, Plan, Slot, alarm, make_slot, row
+from rules.slots import Key, Plan, Slot, alarm, farewell, make_slot, row
 
 UNUSABLE = int(Quality.BAD | Quality.LATE | Quality.RANGE)
 
@@ -110,9 +110,9 @@ class RuleEvaluator:
                 self._plans.setdefault(device.id, Plan()).add(slot)
                 self._arm(slot, now)
         for slot in old.values():
-            self._part(slot, now)
-        for rule_id, device_id in self._stored:
-            self._parting.states.append(RuleState(rule_id, device_id, {}, None))
+            self._part(slot.key, slot.device, slot.state, now)
+        for (rule_id, device_id), state in self._stored.items():
+            self._part((rule_id, device_id), self._devices.get(device_id), state or State("idle"), now)
         self._stored.clear()
         self._heard = {device: at for device, at in self._heard.items() if device in self._devices}
         points = {point.id for device in self._devices.values() for point in device.points.values()}
@@ -136,15 +136,15 @@ class RuleEvaluator:
         if slot.wake is not None:
             heapq.heappush(self._heap, (slot.wake, *slot.key))
 
-    def _part(self, slot: Slot, now: int) -> None:
-        """A rule and a device no longer meet: forget the state, end the alarm."""
-        if slot.state is None:
+    def _part(self, key: Key, device: Device | None, state: State | None, now: int) -> None:
+        """A rule and a device no longer meet: forget the state, end the alarm. Of a device that vanished while the hub
+        was down (None) only the state can go; its alarm stays for a person to close."""
+        if state is None:
             return
-        self._parting.states.append(RuleState(*slot.key, {}, None))
-        if slot.state.phase == "raised":
-            self._parting.alarms.append(alarm(slot, "return", now, None, None))
-            why = "the rule no longer applies to the device"
-            self._parting.reasons.append(Reason(*slot.key, now, None, "returned", why))
+        self._parting.states.append(RuleState(*key, {}, None))
+        if state.phase == "raised" and device is not None:
+            self._parting.alarms.append(farewell(key, device, now))
+            self._parting.reasons.append(Reason(*key, now, None, "returned", "the rule no longer applies"))
 
     # -- judging ----------------------------------------------------------------------------------------------------
 

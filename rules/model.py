@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    RootModel,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from hub.decisions import Priority
 from hub.vocabulary.base import Duration, Model, Name, Text
@@ -62,9 +70,10 @@ class Threshold(Model):
     above: Finite | None = None
     below: Finite | None = None
     equals: Level | None = None
-    lasting: Annotated[Duration, Field(alias="for", description="it must last so long; default: at once")] = timedelta(
-        0
-    )
+    lasting: Annotated[
+        Duration,
+        Field(alias="for", description="it must last so long; default: at once", json_schema_extra={"default": "0s"}),
+    ] = timedelta(0)
     clear: Clear | None = Field(default=None, description="hysteresis; default: returns when the limit is not passed")
     repeat: Repeat | None = None
 
@@ -221,3 +230,7 @@ class RuleFile(Model):
     """A file with several rules. A file with one may be the rule itself."""
 
     rules: list[Rule] = Field(min_length=1)
+
+
+class RuleDocument(RootModel[RuleFile | Rule]):
+    """Either form, for the JSON Schema of editors."""

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from hub.catalog.problems import CatalogError, Problem
 from hub.vocabulary.kinds import KindSpec
 from rules.evaluator import RuleEvaluator
 from rules.load import load_rules
-from rules.model import Rule
+from rules.model import Rule, RuleDocument
 
 
 class RulesPlugin:
@@ -27,3 +29,7 @@ class RulesPlugin:
     def check(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> list[Problem]:
         """All that is wrong with the rule files, their own examples included."""
         return load_rules(roots, kinds, examples=True)[1]
+
+    def schemas(self) -> Mapping[str, type[BaseModel]]:
+        """What editors may check rule files by: `config/schemas/rule.schema.json`."""
+        return {"rule": RuleDocument}

@@ -6,6 +6,7 @@ import msgspec
 
 from hub.decisions import AlarmChange, RuleState
 from hub.model import Device
+from hub.vocabulary.base import Text
 from rules.conditions import Condition, Occurrence, Silence, State, bind
 from rules.model import Rule
 from rules.texts import render
@@ -78,3 +79,10 @@ def alarm(
         work_order=rule.work_order,
         procedure=rule.procedure,
     )
+
+
+def farewell(key: Key, device: Device, at: int) -> AlarmChange:
+    """The end of an alarm whose rule is gone, so that only its id is left to name it."""
+    title = Text(zh=key[0], en=key[0])
+    text = Text(zh="规则已不适用于该设备。", en="The rule no longer applies to the device.")
+    return AlarmChange("return", key[0], device, "low", title, at, text, None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hub.clock import Clock
 from hub.model import Device
 from hub.vocabulary.modbus import ModbusBus
-from simulators.faults import Scenario, describe
+from simulators.faults import SPECS, Scenario, describe
 from simulators.plant import Plant
 from simulators.station import Broker
 from simulators.timeline import SECOND, Said
@@ -42,15 +42,15 @@ class Community:
         polled = [device for device in devices if device.spec.bus in buses]
         self.mqtt = MqttWire(plant, devices, broker, clock, truth, self._executed) if broker else None
         self.modbus = ModbusWire(plant, polled, clock, truth, self._executed)
-        self._faults: dict[tuple[str, int], tuple[str, str]] = {}
-        self._linked = 0
+        self._faults: dict[tuple[str, str], tuple[str, str]] = {}
+        self._linked: bool | None = None
 
     def schedule(self, scenario: Scenario) -> None:
         """Plan faults, and their lines for people."""
         self.plant.schedule(scenario)
         for fault in scenario:
             [(_, zh)], [(_, en)] = describe([fault], "zh"), describe([fault], "en")
-            self._faults[fault.device, round(fault.offset_s)] = zh, en
+            self._faults[fault.device, SPECS[fault.kind].rule] = zh, en
 
     async def run(self, stop: asyncio.Event, seconds: float | None) -> int:
         """Live until `stop` or `seconds` are over; returns how many messages no broker took. Misconfigured: ports."""
@@ -86,17 +86,11 @@ class Community:
         for said in words:
             if said.fault is not None:
                 self._truth.fault(said.fault)
-                self._tell_fault(said)
+                self._progress(self._seconds(said.at), *self._faults[said.device, said.fault.rule])
             else:
                 self.modbus.say(said)
         if self.mqtt is not None:
             self.mqtt.say(words)
-
-    def _tell_fault(self, said: Said) -> None:
-        at = self._seconds(said.at)
-        near = [key for key in self._faults if key[0] == said.device and key[1] <= at]
-        if near:
-            self._progress(at, *self._faults.pop(max(near, key=lambda key: key[1])))
 
     def _executed(self, device: Device, what: str, command_id: str) -> None:
         name, tail = device.spec.name, f" ({command_id[:12]})" if command_id else ""
@@ -104,22 +98,17 @@ class Community:
         self._progress(at, f"{name.zh}收到命令：{what}{tail}", f"{name.en} was told: {what}{tail}")
 
     def _tell_links(self) -> None:
+        """One line when all connections stand, one when the broker is lost."""
         if self.mqtt is None:
             return
         stations = self.mqtt.stations.values()
-        linked = sum(station.connected for station in stations)
-        if linked != self._linked and linked in (0, len(stations)):
-            why = "" if linked else next((f": {station.error}" for station in stations if station.error), "")
-            at = self._seconds(self.plant.now)
-            self._progress(
-                at, f"MQTT 连接 {linked}/{len(stations)}{why}", f"MQTT connections {linked}/{len(stations)}{why}"
-            )
+        count = sum(station.connected for station in stations)
+        errors = [station.error for station in stations if station.error]
+        linked = True if count == len(stations) else False if errors and not count else self._linked
+        if linked != self._linked:
             self._linked = linked
+            tail = f"{count}/{len(stations)}" + ("" if linked else f": {errors[0]}")
+            self._progress(self._seconds(self.plant.now), f"MQTT 连接 {tail}", f"MQTT connections {tail}")
 
     def _seconds(self, us: int) -> float:
         return (us - self.plant.time.start) / SECOND
-
-
-def device_of(devices: Mapping[int, Device], community: str) -> list[Device]:
-    """The devices of one community."""
-    return [device for device in devices.values() if device.community == community]

@@ -97,24 +97,31 @@ class Door:
 
 
 class Barrier:
-    """A barrier arm. Its motion takes 1.2 s; it closes by itself behind a car."""
+    """A barrier arm. Its motion takes 1.2 s; it closes by itself behind a car, or 10 s after a command to open."""
 
     MOTION = 1.2
+    HELD = 10.0
 
     def __init__(self, timeline: Timeline, code: str, heartbeat: float) -> None:
         self._time, self.code = timeline, code
         self.position = CLOSED
-        self._motion = 0  # a newer order makes the ones before it void
+        self._target = CLOSED
+        self._motion = 0  # an order the other way makes those before it void
+        self._held_until = timeline.now
         self.stuck = False
         timeline.every(heartbeat, self._state, first=1.0)
 
     def open(self, data: dict[str, str]) -> None:
         """Raise the arm and say so when it is up. `data` is that of the event `opened`."""
+        if data["cause"] == "remote":
+            self._held_until = self._time.now + round(self.HELD * SECOND)
+            self._time.after(self.HELD, lambda: self.close({"cause": "auto"}))
         self._move(OPEN, "opened", data)
 
     def close(self, data: dict[str, str]) -> None:
         """Lower the arm and say so when it is down. `data` is that of the event `closed`."""
-        self._move(CLOSED, "closed", data)
+        if data["cause"] != "auto" or self._time.now >= self._held_until:
+            self._move(CLOSED, "closed", data)
 
     def passed(self, plate: str, direction: str) -> None:
         self._event("vehicle_passed", {"plate": plate, "direction": direction})
@@ -124,6 +131,7 @@ class Barrier:
 
         def free() -> None:
             self.stuck = False
+            self._target = OPEN
             self._position(MOVING)
             self._move(CLOSED, "closed", {"cause": "auto"})
 
@@ -137,7 +145,9 @@ class Barrier:
     def _move(self, target: int, event: str, data: dict[str, str]) -> None:
         if self.stuck:
             return
-        self._motion += 1
+        if target != self._target:
+            self._motion += 1
+        self._target = target
         order = self._motion
 
         def arrive() -> None:

@@ -106,7 +106,9 @@ class Gateway(SimCore):
         unit = self._unit(device_id)
         if unit is None:
             return ExcCodes.GATEWAY_NO_RESPONSE
-        table = _TABLES[func_code]
+        table = _TABLES.get(func_code)
+        if table is None:
+            return ExcCodes.ILLEGAL_FUNCTION
         cells = unit.read(table, address, count)
         if cells is None:
             return ExcCodes.ILLEGAL_ADDRESS
@@ -118,8 +120,11 @@ class Gateway(SimCore):
         unit = self._unit(device_id)
         if unit is None:
             return ExcCodes.GATEWAY_NO_RESPONSE
+        table = _TABLES.get(func_code)
+        if table is None:
+            return ExcCodes.ILLEGAL_FUNCTION
         try:
-            name = unit.write(_TABLES[func_code], address, [int(value) for value in values])
+            name = unit.write(table, address, [int(value) for value in values])
         except KeyError:
             return ExcCodes.ILLEGAL_ADDRESS
         if name is None:

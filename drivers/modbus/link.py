@@ -4,7 +4,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
@@ -118,8 +118,8 @@ class Link:
         self.lost = self.lost or "closed by the hub"
         transport = self._client.ctx.transport
         self._client.close()
-        if isinstance(transport, asyncio.Transport):
-            transport.abort()
+        if transport is not None:
+            cast(asyncio.Transport, transport).abort()  # uvloop's is none by class, only by its methods
 
     async def read(self, request: ModbusPDU, size: int) -> bytes:
         """The `size` data bytes of a read answer. Refusal, NoAnswer, BadAnswer; NotSent, Unreachable if lost."""
@@ -143,6 +143,8 @@ class Link:
         self._asking = True
         try:
             answer = await self._client.execute(False, request)
+        except RuntimeError as error:  # uvloop's way of saying that the transport has just been closed
+            raise NotSent(f"the connection to {self._where} was lost before the request was sent") from error
         except ModbusException as error:
             raise self._unanswered() from error
         finally:

@@ -171,8 +171,8 @@ class MqttClient:
         while (connection := self._connection) is None or not self._ready.is_set():
             await self._ready.wait()
         await connection.subscribe([pair for pair in wanted.items() if pair not in connection.subscribed])
-        connection.subscribed |= wanted.items()
         await connection.unsubscribe(sorted(self._dropped - wanted.keys()))
+        connection.subscribed = set(wanted.items())
         self._dropped.clear()
 
     async def _connect(self) -> Connection:

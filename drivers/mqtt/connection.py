@@ -276,8 +276,7 @@ class Connection(asyncio.Protocol):
             if self._established and self.error is None:
                 self._write(encode_disconnect(self._options.version))
                 self.error = Unreachable("closed from this side")  # what still comes in is not delivered
-                # The broker closes first: were it us, a quick successor could take the session over before it
-                # has read our last PUBACKs, and closing with bytes unread would reset the socket under them
+                # The broker closes first, so it has read our last PUBACKs before a successor takes the session over
                 self.set_reading(True)
                 await asyncio.wait({self._closed}, timeout=_CLOSE_S)
             transport.close()

@@ -1,5 +1,6 @@
 """What a person does with alarms: list, read, acknowledge. Used alike by the REST API and the pages."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,6 +73,13 @@ class AlarmDesk:
     def announce(self, alarm: Row) -> None:
         """Tell the live screens how this alarm now stands."""
         self._live.publish(Change("alarm", alarm["community_id"], str(alarm["id"]), alarm_json(alarm)))
+
+    async def announce_changed(self, changed: Collection[tuple[int, int]]) -> None:
+        """Tell the live screens of alarms the pipeline moved: (community id, alarm id) pairs."""
+        async with self._database.session(sorted({community for community, _ in changed})) as connection:
+            cursor = await connection.execute(_SQL["some"], {"ids": [number for _, number in changed]})
+            for alarm in await cursor.fetchall():
+                self.announce(alarm)
 
     async def _show(self, connection: Connection, alarm_id: int) -> Row:
         cursor = await connection.execute(_SQL["one"], {"id": alarm_id})

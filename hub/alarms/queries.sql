@@ -45,6 +45,12 @@ SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
 FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
 WHERE a.id = %(id)s
 
+-- name: some
+SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
+  (SELECT jsonb_object_agg(l.kind, l.reference) FROM hub.alarm_link l WHERE l.alarm_id = a.id) AS links
+FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
+WHERE a.id = ANY (%(ids)s)
+
 -- name: history_of
 SELECT at, from_state, to_state, actor, note, encode(uuid_send(cause), 'hex') AS cause
 FROM hub.alarm_history WHERE alarm_id = %(id)s ORDER BY id

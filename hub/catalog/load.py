@@ -121,7 +121,7 @@ def _site(document: Document) -> tuple[SiteFile | None, list[int]]:
     numbers = list(range(len(devices))) if isinstance(devices, list) else []
     site = validate(document, SiteFile)
     bad = {path[1] for path in document.broken if path[0:1] == ("devices",) and len(path) > 1}
-    if site is None and bad and all(path[0:1] == ("devices",) for path in document.broken):
+    if document.data is not None and bad and all(path[0:1] == ("devices",) for path in document.broken):
         numbers = [number for number in numbers if number not in bad]
         pruned = Document(document.file, {**document.data, "devices": [devices[number] for number in numbers]})
         site = validate(pruned, SiteFile)

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from hub.clock import from_us, to_us
 from hub.codecs.reasons import DeadReason
-from hub.errors import BadFrame
+from hub.errors import BadFrame, Misconfigured
 from hub.vocabulary.mqtt import DeviceTime
 
-EARLIEST: Final = to_us(datetime(2020, 1, 1, tzinfo=UTC))
+# hub.clock has the same two conversions, but it imports asyncio, and a codec stays pure
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+EARLIEST: Final = (datetime(2020, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 AHEAD: Final = 86_400 * 1_000_000
 BEHIND: Final = 400 * 86_400 * 1_000_000
 
@@ -28,12 +31,17 @@ def plausible(ts: int, received: int) -> bool:
 def compile_time(spec: DeviceTime, zone: str) -> Callable[[Any], int]:
     """A reader of `spec.format`: JSON value to microseconds UTC; BadFrame clock for anything else.
 
+    Misconfigured if there is no such zone.
+
     ISO 8601 without an offset is local time of `spec.zone`, else of `zone` (IANA names). In the hour that comes
     twice when summer time ends the first one is meant (PEP 495, fold 0); a time that the spring change skips is
     read with the offset before the change. Digits beyond microseconds are cut.
     """
     if spec.format == "iso8601":
-        local = ZoneInfo(spec.zone or zone)
+        try:
+            local = ZoneInfo(spec.zone or zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise Misconfigured(f"{spec.zone or zone!r} is no IANA time zone") from None
         return lambda value: _iso_us(value, local)
     unit = _PER_UNIT[spec.format]
 
@@ -51,7 +59,7 @@ def write_time(spec: DeviceTime, zone: str, ts: int) -> int | str:
     """`ts` as the device writes it; finer digits than the format has are cut, ISO has the local time's digits."""
     if spec.format != "iso8601":
         return ts // _PER_UNIT[spec.format]
-    local = from_us(ts).astimezone(ZoneInfo(spec.zone or zone)).replace(tzinfo=None)
+    local = (_EPOCH + ts * _MICROSECOND).astimezone(ZoneInfo(spec.zone or zone)).replace(tzinfo=None)
     return local.isoformat(timespec="milliseconds" if ts % 1000 == 0 else "microseconds")
 
 
@@ -63,6 +71,6 @@ def _iso_us(value: Any, local: tzinfo) -> int:
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{(offset or '').replace('z', 'Z')}")
         moment = moment if offset else moment.replace(tzinfo=local)
-        return to_us(moment) + int((fraction or "0").ljust(6, "0")[:6])
+        return (moment - _EPOCH) // _MICROSECOND + int((fraction or "0").ljust(6, "0")[:6])
     except (ValueError, OverflowError) as error:
         raise BadFrame(DeadReason.CLOCK, str(error)) from None

@@ -82,6 +82,8 @@ class JsonDecoder:
             sequence, stamp = self._sequence(root)
         if sequence is None:
             stamp = f"t{ts}" if timed else f"r{received}:{arrival.token}:{index}"
+        if arrival.retained:  # its events are dropped, so it must not pass for the live message
+            stamp = f"retained:{stamp}"
         key = frame_key(self.device.code, stamp, raw)
         readings = self._readings(root, quality) if self._points else []
         events: list[Event] = []

@@ -1,5 +1,6 @@
 """The stages, each a few lines over a batch. `pipeline.py` is the list."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import structlog
 
 from hub.alarms import book
+from hub.alarms.desk import AlarmDesk
 from hub.clock import Clock, from_us
 from hub.commands.desk import CommandDesk
 from hub.context import Status
@@ -31,6 +33,7 @@ class Stages:
     writer: Writer
     evaluator: Evaluator
     commands: CommandDesk
+    alarms: AlarmDesk
     live: Live
     status: Status
     decoders: Mapping[str, Decoder]  # bus -> decoder; replaced in place at a reload
@@ -42,6 +45,7 @@ class Stages:
     seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
+    telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     # -- before the transaction ----------------------------------------------------------------------------------
 
@@ -188,8 +192,18 @@ class Stages:
                 data = {"device_id": frame.device.id, "device": frame.device.code, "name": event.name,
                         "ts": from_us(frame.ts).isoformat(), "data": shown}  # fmt: skip
                 self.live.publish(Change("event", frame.device.community_id, event.id.hex(), data))
+        if batch.transitions:
+            changed = {(done.community_id, done.alarm_id) for done in batch.transitions}
+            task = asyncio.create_task(self.alarms.announce_changed(changed))
+            self.telling.add(task)
+            task.add_done_callback(self._told)
         for device, state, detail in batch.states:
             self.live.publish(Change("device", device.community_id, str(device.id), {"state": state, "detail": detail}))
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self.telling.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("live screens were not told of an alarm; they read it again by themselves", error=str(error))
 
 
 def visible(device: Device, event: str, data: dict[str, object]) -> dict[str, object]:

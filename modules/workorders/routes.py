@@ -46,7 +46,7 @@ def make_router(orders: WorkOrders) -> APIRouter:
     ) -> dict[str, Any]:
         """Newest first; `next` is the cursor of the next page."""
         rows = await orders.recent(who, states=state, before=cursor, limit=limit)
-        return {"items": [order_json(row) for row in rows], "next": rows[-1]["id"] if len(rows) == limit else None}
+        return {"items": [order_json(row) for row in rows], "next": str(rows[-1]["id"]) if len(rows) == limit else None}
 
     @router.get("/{order_id}")
     async def show_order(who: Who, order_id: OrderId) -> dict[str, Any]:

@@ -298,7 +298,7 @@ async def test_a_silent_device_among_good_ones_is_parked() -> None:
                 await request.answer()
 
         fake.behaviour = mute
-        driver = make_driver(fake.port, [make_device(SECTION, u) for u in (1, 2, 3)], states, timeout="200ms")
+        driver = make_driver(fake.port, [make_device(SECTION, u) for u in (1, 2, 3)], states, timeout="1s")
         async with running(driver, inbox):
             await states.until("dev-3", "silent")
             seen = count_of(inbox, 1)
@@ -461,16 +461,17 @@ async def test_what_waits_when_the_bus_is_lost_is_told_so() -> None:
     async with raw_server() as fake:
 
         async def hang_up(request: Request) -> None:
-            await asyncio.sleep(0.1)
-            request.reset()
+            if request.function == 5:
+                request.reset()
+            else:
+                await request.answer()
 
         fake.behaviour = hang_up
-        driver = make_driver(fake.port, [motor()], timeout="10s")
-        async with running(driver, Inbox()):
-            await asyncio.sleep(0.05)
-            results = await asyncio.gather(
-                *(driver.execute(command(motor())) for _ in range(3)), return_exceptions=True
-            )
+        driver, inbox = make_driver(fake.port, [motor()], timeout="10s"), Inbox()
+        async with running(driver, inbox):
+            await inbox.until(lambda found: len(found) >= 1)
+            writes = [driver.execute(command(motor())) for _ in range(3)]
+            results = await asyncio.gather(*writes, return_exceptions=True)
         assert all(isinstance(result, Unreachable) for result in results)
         assert ["unknown" in str(result) for result in results] == [True, False, False]
         assert sum(request.function == 5 for request in fake.requests) == 1

@@ -178,10 +178,12 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("mutated")
 
 
-_WORDS = ["", "~", "0", "-1", "1e308", "9" * 90, "true", "[]", "{}", "[[]]", "{a: 1}", "!env X", "!env X y",
-          "!file x", "!env HUB_TEST_PASSWORD", "&a b", "*a", "'", '"', "|", "3e9d", "99999999999d", "0.1ms", "mqtt", "modbus", "{device}", "/a/b", "é",
-          "string", "bool", "float32", "\\", "Asia/..", "/etc", "a" * 400, "unit", "../x", "mqtt://[", "://:99999",
-          '!file "\\0"']  # fmt: skip
+_WORDS = [
+    "", "~", "0", "-1", "1e308", "9" * 90, "true", "[]", "{}", "[[]]", "{a: 1}", "!env X", "!env X y", "!file x",
+    '!file "\\0"', "!env HUB_TEST_PASSWORD", "&a b", "*a", "'", '"', "|", "3e9d", "99999999999d", "0.1ms", "mqtt",
+    "modbus", "{device}", "/a/b", "é", "string", "bool", "float32", "\\", "Asia/..", "/etc", "a" * 400, "unit", "../x",
+    "mqtt://[", "://:99999",
+]  # fmt: skip
 
 
 def _mutate(text: str, rng: random.Random) -> str:

@@ -13,12 +13,14 @@ from paho.mqtt.properties import Properties as PahoProperties
 from drivers.mqtt import packets, wire
 from drivers.mqtt import properties as prop
 from drivers.mqtt.decoder import Decoder
+from drivers.mqtt.options import MqttOptions
 from drivers.mqtt.packets import (
     Publish,
     Version,
     Will,
 )
 from drivers.mqtt.wire import MalformedPacket
+from hub.errors import Misconfigured
 
 LIMIT = 70_000
 VERSIONS: list[Version] = [4, 5]
@@ -219,3 +221,25 @@ def paho_varint(value: int) -> bytes:
     out = bytearray()
     paho.Client(paho.CallbackAPIVersion.VERSION2)._pack_remaining_length(out, value)
     return bytes(out)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"subscriptions": (("t/#", 2),)},
+        {"subscriptions": (("t/#/x", 1),)},
+        {"client_id": ""},
+        {"port": 0},
+        {"keepalive_s": 0},
+        {"version": 3},
+        {"will": Will("a/+", b"")},
+        {"version": 4, "password": "alone"},
+    ],
+)
+def test_options_that_make_no_sense(wrong: dict[str, object]) -> None:
+    with pytest.raises(Misconfigured):
+        MqttOptions(**{"host": "h", "client_id": "hub", **wrong})  # type: ignore[arg-type]
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "hidden" not in repr(MqttOptions(host="h", client_id="hub", username="u", password="hidden"))

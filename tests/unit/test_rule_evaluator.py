@@ -320,11 +320,12 @@ def test_removed_devices_and_rules_are_forgotten_and_their_alarms_end() -> None:
     assert store.states == {}
 
 
-def test_states_of_what_vanished_while_the_hub_was_down_are_deleted() -> None:
+def test_what_vanished_while_the_hub_was_down_is_deleted_and_its_alarm_ends() -> None:
     store, _ = quiet_start()
-    store.states = {("gone", 1): '{"phase":"raised"}', ("over", 99): '{"phase":"raised"}', ("over", 1): '{"phase":7}'}
-    store.run(store.start(T0, [OVER]), [], T0)
-    assert ("gone", 1) not in store.states and ("over", 99) not in store.states
+    store.states = {("gone", 1): '{"phase":"raised"}', ("over", 99): '{"phase":"raised"}', ("odd", 1): '{"phase":7}'}
+    told = store.run(store.start(T0, [OVER]), [], T0)
+    assert actions(told) == [("gone", "return", 0)]
+    assert store.states == {}
 
 
 def test_changed_devices_and_rules_keep_their_state() -> None:

@@ -1,5 +1,6 @@
 """Every shipped rule proves itself by its examples, and rule files that are wrong say where."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,35 @@ def test_the_good_file_is_good_and_overlays_by_name(tmp_path: Path) -> None:
     (folder / "doors.yaml").write_text("rules: []\n", encoding="utf-8")
     with pytest.raises(CatalogError, match="at least 1"):
         RulesPlugin().evaluator([CONFIG, tmp_path], KINDS)
+
+
+@pytest.mark.parametrize(("page", "language"), [("add-a-rule.md", "en"), ("add-a-rule.zh-CN.md", "zh")])
+def test_the_how_to_does_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, language: str
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    rule, misspelt, failing = re.findall(r"^```(?:yaml|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "site" / "rules" / "pump-low-pressure.yaml"
+    file.parent.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    def check(written: str) -> list[str]:
+        file.write_text(written, encoding="utf-8")
+        return [problem.render(language) for problem in RulesPlugin().check([CONFIG, Path("site")], KINDS)]
+
+    assert check(rule) == []
+    assert check(rule.replace("point: pressure,", "point: presure,")) == [misspelt.strip()]
+    assert check(rule.replace("for: 1m", "for: 2m")) == [failing.strip()]
+    conditions = re.findall(r"^\| `((?:threshold|event|absence): \{.*?\})`", text, re.MULTILINE)
+    assert len(conditions) == 7
+    for condition in conditions:
+        for kind in ("pump", "elevator", "door", "smoke_detector", "barrier"):
+            written = re.sub(r"^threshold: .*$", condition, rule, count=1, flags=re.MULTILINE)
+            problems = check(written.replace("kinds: [pump]", f"kinds: [{kind}]"))
+            if not any(part in problem for problem in problems for part in ("threshold.", "event.", "absence")):
+                break
+        else:
+            pytest.fail(f"{condition}: {problems}")
 
 
 GOOD = """\

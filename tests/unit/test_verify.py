@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from hub.truth import Truth, TruthCounter, TruthEvent, TruthFault, TruthOutcome, TruthRun
+from hub.truth import Truth, TruthCounter, TruthEvent, TruthFault, TruthOutcome, TruthRun, read_truth, write_truth
 from hub.verify.compare import SECOND, Stored, StoredAlarm, StoredEvent, StoredSample, compare
 from hub.verify.report import Report
 
@@ -225,3 +226,16 @@ def test_report_is_readable_in_both_languages_and_shows_no_private_value() -> No
     assert "99999999" not in zh + en
     assert CARD["card"] not in zh + en
     assert compare(truths(), stored()).render("zh").endswith("全部一致。")
+
+
+def test_truth_file_gives_back_what_was_written_and_survives_a_cut(tmp_path: Path) -> None:
+    path = tmp_path / "truth.jsonl"
+    with path.open("a", encoding="utf-8") as file:
+        for truth in truths():
+            write_truth(file, truth)
+    assert list(read_truth(path)) == truths()
+    path.write_bytes(path.read_bytes()[:-9])
+    assert list(read_truth(path)) == truths()[:-1]
+    path.write_bytes(b'{"truth":"run"}\n' + path.read_bytes())
+    with pytest.raises(ValueError, match=r"truth\.jsonl:1: "):
+        list(read_truth(path))

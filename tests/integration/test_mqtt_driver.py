@@ -1,0 +1,306 @@
+"""The MQTT driver on a real mosquitto; devices are played by aiomqtt, an implementation that is not ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from drivers.mqtt.driver import MqttDriver
+from hub.clock import SystemClock
+from hub.codecs.mqtt_encode import command_topics, decode_command, encode_message, encode_status
+from hub.errors import BadFrame, Misconfigured, Rejected, Unreachable
+from hub.model import Arrival, CommandRequest, Device, Frame
+from hub.vocabulary.mqtt import MqttBus
+from tests.integration.mosquitto import Mosquitto, free_port, make_certificates
+from tests.unit.mqtt_devices import make_device
+
+CLOCK = SystemClock()
+DOOR = make_device("heyue-dc200", "door-1")
+PATROL = make_device("heyue-pr10", "patrol-1", id=2)
+
+
+class Door:
+    """An intake that keeps everything and can say that it is full."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self.limit = 1_000_000
+        self._room: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
+
+    def offer(self, arrivals: Sequence[Arrival]) -> None:
+        self.arrivals += arrivals
+        self._news.set()
+
+    def full(self) -> bool:
+        return len(self.arrivals) >= self.limit
+
+    def on_room(self, callback: Callable[[], None]) -> None:
+        self._room.append(callback)
+
+    def open_wide(self) -> None:
+        self.limit = 1_000_000
+        for callback in self._room:
+            callback()
+
+    async def count(self, number: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.arrivals) < number:
+                self._news.clear()
+                await self._news.wait()
+
+    def acknowledge_all(self) -> None:
+        for arrival in self.arrivals:
+            assert arrival.acknowledger is not None
+            arrival.acknowledger.acknowledge(arrival.session, [arrival.token])
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as mosquitto:
+        yield mosquitto
+
+
+_ids = iter(range(1_000_000))
+
+
+def make_bus(broker: Mosquitto, **changes: Any) -> MqttBus:
+    fields = {"protocol": "mqtt", "url": f"mqtt://127.0.0.1:{broker.port}", "client_id": f"hub-{next(_ids)}"}
+    return MqttBus.model_validate(fields | changes)
+
+
+def make_driver(bus: MqttBus, devices: Sequence[Device] = (DOOR, PATROL)) -> MqttDriver:
+    return MqttDriver("mqtt-main", bus, devices, CLOCK, lambda device, state, detail: None)
+
+
+@asynccontextmanager
+async def running(driver: MqttDriver, intake: Door) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.ensure_future(driver.run(intake))
+    ready = asyncio.gather(driver._receiver.wait_connected(), driver._sender.wait_connected())
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+    try:
+        if task.done():
+            task.result()
+        yield task
+    finally:
+        task.cancel()
+        ready.cancel()
+        await asyncio.gather(task, ready, return_exceptions=True)
+
+
+def peer(broker: Mosquitto) -> aiomqtt.Client:
+    return aiomqtt.Client("127.0.0.1", broker.port)
+
+
+def forced(sequence: int) -> tuple[str, bytes]:
+    return encode_message(DOOR, "event", event="door_forced", ts_us=CLOCK.now_us(), sequence=sequence, boot=1)
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_what_is_not_acknowledged_comes_again(broker: Mosquitto, version: str) -> None:
+    driver, intake = make_driver(make_bus(broker, version=version)), Door()
+    async with peer(broker) as device:
+        async with running(driver, intake):
+            for sequence in range(5):
+                await device.publish(*forced(sequence), qos=1)
+            await intake.count(5)
+            first = list(intake.arrivals)
+            assert [arrival.duplicate for arrival in first] == [False] * 5
+            assert len({arrival.received for arrival in first}) == 5
+            first[0].acknowledger.acknowledge(first[0].session, [first[0].token, first[1].token])  # type: ignore[union-attr]
+        intake.arrivals.clear()
+        async with running(driver, intake):
+            await intake.count(3)
+            assert all(arrival.duplicate for arrival in intake.arrivals)
+            keys = [[frame.key for frame in frames(driver, arrival)] for arrival in intake.arrivals]
+            assert keys == [[frame.key for frame in frames(driver, arrival)] for arrival in first[2:]]
+            first[2].acknowledger.acknowledge(first[2].session, [first[2].token])  # type: ignore[union-attr]
+            intake.acknowledge_all()
+        intake.arrivals.clear()
+        async with running(driver, intake):
+            await device.publish(*forced(99), qos=1)
+            await intake.count(1)
+            assert [frame.sequence for frame in frames(driver, intake.arrivals[0])] == [99]
+
+
+def frames(driver: MqttDriver, arrival: Arrival) -> list[Frame]:
+    return [item for item in driver.decoder().decode(arrival) if isinstance(item, Frame)]
+
+
+async def test_retained_words_are_state(broker: Mosquitto) -> None:
+    async with peer(broker) as device:
+        await device.publish(*encode_status(DOOR, True), qos=1, retain=True)
+        driver, intake = make_driver(make_bus(broker)), Door()
+        async with running(driver, intake):
+            await intake.count(1)
+            [frame] = frames(driver, intake.arrivals[0])
+            assert (frame.retained, frame.online) == (True, True)
+        await device.publish(encode_status(DOOR, True)[0], b"", qos=1, retain=True)
+
+
+async def test_a_full_intake_is_not_read_for_and_commands_still_go(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker)), Door()
+    intake.limit = 10
+    topic = command_topics(DOOR)["open"]
+    async with peer(broker) as device, running(driver, intake):
+        await device.subscribe(topic, qos=1)
+        for sequence in range(10):
+            await device.publish(*forced(sequence), qos=1)
+        await intake.count(10)
+        for sequence in range(10, 3000):
+            await device.publish(*forced(sequence), qos=0)
+        held = len(intake.arrivals)
+        receipt = await driver.execute(CommandRequest("c1", DOOR, "open", "", CLOCK.now_us() + 10_000_000))
+        assert receipt.acknowledged
+        message = await anext(aiter(device.messages))
+        assert len(intake.arrivals) == held < 3000
+        intake.open_wide()
+        await intake.count(3000)
+        assert isinstance(message.payload, bytes)
+        assert decode_command(DOOR, str(message.topic), message.payload)[:2] == ("open", "c1")
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_a_command_is_never_retained_and_never_late(broker: Mosquitto, version: str) -> None:
+    driver, intake = make_driver(make_bus(broker, version=version)), Door()
+    topic = command_topics(DOOR)["open"]
+    async with running(driver, intake), peer(broker) as device:
+        await device.subscribe(topic, qos=1)
+        with pytest.raises(Rejected, match="expired"):
+            await driver.execute(CommandRequest("late", DOOR, "open", "", CLOCK.now_us() - 1))
+        await driver.execute(CommandRequest("good", DOOR, "open", "", CLOCK.now_us() + 10_000_000))
+        message = await anext(aiter(device.messages))
+        assert isinstance(message.payload, bytes)
+        assert decode_command(DOOR, topic, message.payload)[1] == "good"
+        async with peer(broker) as later:
+            await later.subscribe(topic, qos=1)
+            await later.publish(topic, b"live", qos=1)
+            news = await anext(aiter(later.messages))
+            assert (news.payload, news.retain) == (b"live", False)
+        with pytest.raises(Misconfigured):
+            await driver.execute(CommandRequest("c", PATROL, "open", "", CLOCK.now_us() + 10_000_000))
+
+
+async def test_a_command_nobody_listens_to_fails_at_once(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker, version="5")), Door()
+    command = CommandRequest("c", DOOR, "open", "", CLOCK.now_us() + 10_000_000)
+    async with running(driver, intake):
+        with pytest.raises(Unreachable, match="not subscribed"):
+            await driver.execute(command)
+    with pytest.raises(Unreachable):
+        await driver.execute(command)
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_new_devices_are_heard_without_a_new_connection(broker: Mosquitto, version: str) -> None:
+    driver, intake = make_driver(make_bus(broker, version=version), [DOOR]), Door()
+    tap = encode_message(PATROL, "tap", event="checkpoint_read", data={"card": "1", "checkpoint": "G"})
+    async with running(driver, intake), peer(broker) as device:
+        session = driver._receiver.session_no
+        driver.update([DOOR, PATROL])
+        while not intake.arrivals:  # until the broker has the new subscription
+            await device.publish(*tap, qos=1)
+            await asyncio.sleep(0.01)
+        assert frames(driver, intake.arrivals[0])[0].device.code == "patrol-1"
+        driver.update([PATROL])
+        await only_one_comes(device, intake, tap, forced(1))
+        driver.update([DOOR, PATROL])
+        intake.arrivals.clear()
+        while not intake.arrivals:  # what was dropped can come back
+            await device.publish(*forced(2), qos=1)
+            await asyncio.sleep(0.01)
+        assert driver._receiver.session_no == session
+
+
+async def only_one_comes(
+    device: aiomqtt.Client, intake: Door, wanted: tuple[str, bytes], unwanted: tuple[str, bytes]
+) -> None:
+    """Return once `unwanted` no longer comes before `wanted`, which is published after it."""
+    sources: list[str] = []
+    async with asyncio.timeout(20):
+        while sources != [wanted[0]]:
+            intake.arrivals.clear()
+            await device.publish(*unwanted, qos=1)
+            await device.publish(*wanted, qos=1)
+            while wanted[0] not in (sources := [arrival.source for arrival in intake.arrivals]):
+                await asyncio.sleep(0.01)
+
+
+async def test_filters_dropped_while_away_are_dropped_at_the_broker(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker)), Door()
+    async with running(driver, intake):
+        pass
+    driver.update([PATROL])
+    tap = encode_message(PATROL, "tap", event="checkpoint_read", data={})
+    async with running(driver, intake), peer(broker) as device:
+        await only_one_comes(device, intake, tap, forced(1))
+
+
+async def test_reading_a_device_waits_for_its_next_message(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker)), Door()
+    async with running(driver, intake), peer(broker) as device:
+        reading = asyncio.ensure_future(driver.read(DOOR))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(driver.read(PATROL), 0.05)
+        await device.publish("community/demo/door/door-1/event", b"not JSON", qos=1)
+        await device.publish(*forced(7), qos=1)
+        [arrival] = await asyncio.wait_for(reading, 20)
+        assert frames(driver, arrival)[0].sequence == 7
+        assert len(intake.arrivals) == 2
+        assert driver._waiting == []
+
+
+async def test_a_stranger_is_a_dead_letter(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker)), Door()
+    async with running(driver, intake), peer(broker) as device:
+        await device.publish("community/demo/door/door-666/event", forced(1)[1], qos=1)
+        await intake.count(1)
+        with pytest.raises(BadFrame) as caught:
+            driver.decoder().decode(intake.arrivals[0])
+        assert caught.value.reason == "unknown_device"
+
+
+async def test_a_lost_broker_is_unreachable(tmp_path: Path) -> None:
+    mosquitto = Mosquitto(tmp_path)
+    with mosquitto:
+        driver, intake = make_driver(make_bus(mosquitto)), Door()
+        async with running(driver, intake) as task:
+            mosquitto.kill9()
+            mosquitto.start()
+            with pytest.raises(Unreachable):
+                await asyncio.wait_for(task, 20)
+        async with running(driver, intake):
+            assert driver._receiver.connected
+    with pytest.raises(Unreachable):
+        await make_driver(MqttBus(protocol="mqtt", url=f"mqtt://127.0.0.1:{free_port()}")).run(Door())
+
+
+async def test_credentials_and_certificates(tmp_path: Path) -> None:
+    files = make_certificates(tmp_path / "pki")
+    with Mosquitto(tmp_path / "broker", tls=files, users={"hub": "s3cret"}) as mosquitto:
+        tls = {
+            "url": f"mqtts://localhost:{mosquitto.port}",
+            "username": "hub",
+            "password": "s3cret",
+            "ca_file": str(files.authority),
+            "certificate_file": str(files.client),
+            "key_file": str(files.client_key),
+        }
+        async with running(make_driver(make_bus(mosquitto, **tls)), Door()) as task:
+            assert not task.done()
+        for wrong in ({"password": "guess"}, {"ca_file": ""}):
+            with pytest.raises(Misconfigured):
+                await asyncio.wait_for(make_driver(make_bus(mosquitto, **(tls | wrong))).run(Door()), 20)
+        for wrong in ({"ca_file": "/nowhere.pem"}, {"key_file": ""}):
+            with pytest.raises(Misconfigured):
+                make_driver(make_bus(mosquitto, **(tls | wrong)))
+
+
+@pytest.mark.parametrize("url", ["http://host", "mqtt://", "mqtt://host:99999", "mqtt://host:1883/path", "host"])
+def test_a_url_that_is_none(url: str) -> None:
+    with pytest.raises(Misconfigured, match="mqtt-main"):
+        make_driver(MqttBus(protocol="mqtt", url=url))
