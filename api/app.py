@@ -36,4 +36,3 @@ def make_api(hub: Hub | None, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(stream.router)
     return app
-

@@ -29,7 +29,9 @@ class _Figures(Collector):
         yield counts
         yield GaugeMetricFamily("hub_queue", "Arrivals waiting", value=status.queue)
         yield GaugeMetricFamily("hub_lag_seconds", "Age of the oldest arrival at its commit", value=status.lag_us / 1e6)
-        yield GaugeMetricFamily("hub_last_commit_seconds", "Time of the last commit", value=(status.last_commit or 0) / 1e6)
+        yield GaugeMetricFamily(
+            "hub_last_commit_seconds", "Time of the last commit", value=(status.last_commit or 0) / 1e6
+        )
         yield GaugeMetricFamily("hub_live_readers", "Open screens and streams", value=self._context.live.readers)
         parts = GaugeMetricFamily("hub_part_running", "1 while a part of the hub runs", labels=["part"])
         for name, part in sorted(status.parts.items()):

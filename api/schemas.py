@@ -8,7 +8,9 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Limit = Annotated[int, Query(ge=1, le=500, description="rows at most")]
-Cursor = Annotated[str | None, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$", description="`next` of the last page")]
+Cursor = Annotated[
+    str | None, Query(max_length=200, pattern=r"^[A-Za-z0-9_-]*$", description="`next` of the last page")
+]
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 BigId = Annotated[int, Field(ge=1, le=2**62)]
 Role = Literal["viewer", "guard", "engineer", "finance", "admin"]

@@ -16,7 +16,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from api.auth import bearer_of, identify, principal_of, same_origin
 from api.hub import Hub, hub_of
 from hub.errors import Refused
-from hub.live import Change, Subscription
+from hub.live import Subscription
 from hub.principal import Principal
 
 router = APIRouter()
@@ -93,9 +93,7 @@ async def _send(socket: WebSocket, subscription: Subscription) -> tuple[int, str
         changes, lost = await subscription.take()
         messages: list[dict[str, Any]] = [{"resync": str(next(_tokens))}] if lost else []
         if changes:
-            messages.append({
-                    "changes": [{"topic": c.topic, "key": c.key, "data": c.data} for c in changes]
-                })
+            messages.append({"changes": [{"topic": c.topic, "key": c.key, "data": c.data} for c in changes]})
         for message in messages:
             try:
                 await asyncio.wait_for(_write(socket, message), SEND_WITHIN_S)
@@ -125,4 +123,3 @@ async def _recheck(hub: Hub, socket: WebSocket, who: Principal) -> tuple[int, st
             return 4401, error.code
         if (now.community_id, now.role) != (who.community_id, who.role):
             return 4401, "role_changed"
-

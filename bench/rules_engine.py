@@ -21,7 +21,7 @@ GAP = 50
 
 
 def rules() -> list[Rule]:
-    """A quarter of the rules on each of pressure, flow and current of pumps; the others on doors and silence."""
+    """All on pumps, a fifth each on pressure, flow, current, fault and silence: 40 judge each reading."""
     made = []
     for number in range(RULES):
         part = number % 5

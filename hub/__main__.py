@@ -1,9 +1,11 @@
 """`hub`: the command line. `hub --help` lists what it can do."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import psycopg
 import typer
@@ -11,7 +13,9 @@ import typer
 from hub.catalog.problems import CatalogError
 from hub.cli.check import check_command, preferred_language
 from hub.cli.run import configure_logging
-from hub.errors import HubError
+from hub.cli.stack import running_broker
+from hub.clock import SystemClock
+from hub.errors import BadFrame, HubError
 from hub.settings import Settings, load_settings
 from hub.vocabulary.base import parse_duration
 
@@ -77,6 +81,71 @@ def verify_command(
         report = verify(conninfo, truth, community)
     typer.echo(report.render(language or preferred_language(os.environ)))
     raise typer.Exit(0 if report.ok else 1)
+
+
+@app.command("decode")
+def decode_command(
+    profile: Annotated[str, typer.Argument(help="profile id, such as heyue-dc200")],
+    topic: Annotated[str, typer.Option(help="MQTT topic, or 'unit=1 holding 0+20'; default: the profile's first")] = "",
+    as_hex: Annotated[bool, typer.Option("--hex", help="the payload is written as hexadecimal digits")] = False,
+) -> None:
+    """解码一条报文（标准输入）。Decode a payload from standard input: JSON lines, or why not (exit code 1)."""
+    from hub.cli.tools import catalog_of, decode
+
+    raw = sys.stdin.buffer.read(1_048_577)
+    payload = bytes.fromhex(raw.decode("ascii")) if as_hex else raw
+    try:
+        for line in decode(catalog_of(_settings()), profile, topic, payload, SystemClock()):
+            typer.echo(line)
+    except BadFrame as error:
+        typer.echo(f"dead letter: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@app.command("read")
+def read_command(
+    device: Annotated[str, typer.Argument(help="device id of the site")],
+    timeout: Annotated[float, typer.Option(parser=_duration, help="how long to wait")] = 10.0,
+) -> None:
+    """直接读一台设备。Read one device now, past the running hub: JSON lines."""
+    from hub.cli.tools import catalog_of, read
+
+    settings = _settings()
+    for line in asyncio.run(read(catalog_of(settings, running_broker(settings)), device, timeout)):
+        typer.echo(line)
+
+
+@app.command("write")
+def write_command(
+    device: Annotated[str, typer.Argument(help="device id of the site")],
+    command: Annotated[str, typer.Argument(help="open, close, start, stop …")],
+    reason: Annotated[str, typer.Option(help="why; the device may log it")] = "commissioning",
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """直接向一台设备发指令。Give one device a command now. Exit code 0 only when the device showed the effect."""
+    from hub.cli.tools import catalog_of, write
+
+    if not yes:
+        typer.confirm(f"{command} {device}?", abort=True)
+    settings = _settings()
+    done, seen = asyncio.run(write(catalog_of(settings, running_broker(settings)), device, command, reason))
+    typer.echo(("confirmed: " if done else "not confirmed: ") + seen, err=not done)
+    raise typer.Exit(0 if done else 1)
+
+
+@app.command("explain")
+def explain_command(
+    number: Annotated[str, typer.Argument(help="event id or frame key (hexadecimal, dashes or not)")],
+) -> None:
+    """一个事件的来龙去脉。Raw bytes, decoding, what was stored, what the rules made of it, what followed."""
+    from hub.cli.explain import explain
+    from hub.cli.stack import database
+    from hub.cli.tools import catalog_of
+
+    settings = _settings()
+    with database(settings) as conninfo:
+        for line in explain(conninfo, catalog_of(settings), UUID(number)):
+            typer.echo(line)
 
 
 def main() -> None:

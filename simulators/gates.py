@@ -15,12 +15,15 @@ Note = Callable[[], None]
 class Door:
     """An access-controlled door: unlocked by card, button or command, opened, closed again, locked."""
 
+    PATIENCE = 45.0
+    """Seconds after which the controller itself says that the door is held open."""
+
     def __init__(self, timeline: Timeline, code: str, rng: Random, heartbeat: float) -> None:
         self._time, self.code, self._rng = timeline, code, rng
         self.open, self.locked = CLOSED, LOCKED
         self._free = timeline.now  # one person after the other
         self._inside = 0  # who has not let go of the door yet
-        timeline.every(heartbeat, self._state, first=rng.uniform(0, heartbeat))
+        timeline.every(heartbeat, self._state, first=rng.uniform(0, 2))
 
     def enter(self, card: str, method: str = "card") -> None:
         """A known card, face or code at the reader."""
@@ -53,7 +56,7 @@ class Door:
         self._queue(seconds + 1, begin)
 
     def hold(self, seconds: float, note: Note) -> None:
-        """Propped open; the controller complains by itself after 45 s."""
+        """Propped open; the controller complains by itself."""
 
         def begin() -> None:
             self._event("unlocked", {"cause": "button"})
@@ -61,7 +64,8 @@ class Door:
             self._inside += 1
             self.open, self.locked = OPEN, UNLOCKED
             self._state()
-            self._time.after(45.0, lambda: self._event("door_held", {}))
+            if seconds > self.PATIENCE:
+                self._time.after(self.PATIENCE, lambda: self._event("door_held", {}))
             self._time.after(seconds, self._shut)
 
         self._queue(seconds + 1, begin)
@@ -124,7 +128,9 @@ class Barrier:
             self._move(CLOSED, "closed", data)
 
     def passed(self, plate: str, direction: str) -> None:
-        self._event("vehicle_passed", {"plate": plate, "direction": direction})
+        """A car has gone through, unless something stops the arm."""
+        if not self.stuck:
+            self._event("vehicle_passed", {"plate": plate, "direction": direction})
 
     def obstruct(self, seconds: float, note: Note) -> None:
         """Something stands under the arm: it stops half-way, and closes when the way is free again."""

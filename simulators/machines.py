@@ -125,13 +125,17 @@ class Elevator:
 
 
 class SmokeDetector:
-    """Says that it is well now and then; smoke is an event and a state."""
+    """Says that it is well now and then; smoke is an event and a state.
+
+    After power-up it says that all is clear: an alarm of before it was cut off must not stand for ever.
+    """
 
     def __init__(self, timeline: Timeline, code: str, rng: Random, heartbeat: float) -> None:
         self._time, self.code = timeline, code
         self.smoke = 0
         self._battery = round(rng.uniform(2.9, 3.3), 2)
-        timeline.every(heartbeat, self._state, first=rng.uniform(0, heartbeat))
+        timeline.every(heartbeat, self._state, first=rng.uniform(0, 2))
+        timeline.after(rng.uniform(0, 2), lambda: self._event("smoke_cleared"))
         timeline.after(rng.uniform(200, 2000), self._test)
 
     def alarm(self, seconds: float) -> None:
@@ -160,7 +164,7 @@ class EnvironmentSensor:
     def __init__(self, timeline: Timeline, code: str, rng: Random, hour: Callable[[int], float], period: float) -> None:
         self._time, self.code, self._rng, self._hour = timeline, code, rng, hour
         self._dust = rng.uniform(15, 60)
-        timeline.every(period, self._measure, first=rng.uniform(0, period))
+        timeline.every(period, self._measure, first=rng.uniform(0, 2))
 
     def _measure(self) -> None:
         warmth = math.sin((self._hour(self._time.now) - 9.0) / 24.0 * 2 * math.pi)
@@ -180,7 +184,7 @@ class PatrolReader:
         self._time, self.code, self._checkpoint, self._rng = timeline, code, checkpoint, rng
         self._cards = [f"{rng.randrange(16**8):08X}" for _ in range(3)]
         self._battery = round(rng.uniform(3.6, 4.1), 2)
-        timeline.every(heartbeat, self._state, first=rng.uniform(0, heartbeat))
+        timeline.every(heartbeat, self._state, first=rng.uniform(0, 2))
         timeline.after(rng.uniform(5, 40), self._round)
 
     def _round(self) -> None:

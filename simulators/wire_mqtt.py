@@ -1,7 +1,7 @@
 """The plant's MQTT side: its words as messages of the devices' own profiles, and the commands they are given.
 
 Every device with a birth topic has a connection of its own, with a will; water meters share that of their concentrator,
-the rest one to each kind.
+the rest one to each kind. States and births are retained, events and counters never.
 """
 
 import asyncio
@@ -152,7 +152,8 @@ class MqttWire:
             boot=str(speaker.boot),
         )
         natural = timed or sequence is not None
-        self._station_of[device.code].send(Outgoing(number, topic, payload, natural=natural))
+        retain = any(device.points[name].spec.type == "state" for name in points)
+        self._station_of[device.code].send(Outgoing(number, topic, payload, retain, natural))
 
     def _say_packed(self, name: str, index: int, at: int, group: list[Said]) -> None:
         number, elements = self._truth.number(), []

@@ -36,9 +36,7 @@ async def alarm(request: Request, who: Who, alarm_id: BigId) -> AlarmDetail:
 
 
 @router.post("/{alarm_id}/acknowledge")
-async def acknowledge(
-    request: Request, who: Who, alarm_id: BigId, body: Acknowledgement | None = None
-) -> AlarmDetail:
+async def acknowledge(request: Request, who: Who, alarm_id: BigId, body: Acknowledgement | None = None) -> AlarmDetail:
     """Seen, mine. A second time changes nothing."""
     note = body.note if body else ""
     return AlarmDetail.model_validate(await hub_of(request).context.alarms.acknowledge(who, alarm_id, note))

@@ -70,9 +70,7 @@ async def events(request: Request, who: Who, limit: Limit = 100, cursor: Cursor 
     return await _events(request, who, None, limit, cursor)
 
 
-async def _events(
-    request: Request, who: Who, device_id: int | None, limit: int, cursor: str | None
-) -> Page[EventOut]:
+async def _events(request: Request, who: Who, device_id: int | None, limit: int, cursor: str | None) -> Page[EventOut]:
     before = cursors.read(cursor, UUID)
     rows = await hub_of(request).reads.events(who, device_id=device_id, before=before, limit=limit)
     items = [EventOut.model_validate(row) for row in rows]

@@ -19,8 +19,8 @@ _VERSIONS: Final[dict[str, Version]] = {"3.1.1": 4, "5": 5}
 
 
 def receiver_options(name: str, bus: MqttBus, subscriptions: tuple[tuple[str, int], ...]) -> MqttOptions:
-    """The connection that receives: the session stays at the broker while the hub is away. Misconfigured."""
-    return _options(name, bus, bus.client_id, subscriptions, clean=False)
+    """The connection that receives; a persistent session stays at the broker while the hub is away. Misconfigured."""
+    return _options(name, bus, bus.client_id, subscriptions, clean=not bus.persistent)
 
 
 def sender_options(name: str, bus: MqttBus) -> MqttOptions:

@@ -11,6 +11,7 @@ from typing import Final
 
 from drivers.mqtt.bus_options import receiver_options, sender_options
 from drivers.mqtt.client import MqttClient
+from drivers.mqtt.connection import Unconfirmed
 from drivers.mqtt.packets import Publish
 from hub.clock import Clock
 from hub.codecs.mqtt import MqttDecoder
@@ -84,8 +85,9 @@ class MqttDriver:
     async def execute(self, command: CommandRequest) -> Receipt:
         """Publish a command, QoS 1, never retained; on MQTT 5 the broker drops it when it expires undelivered.
 
-        Rejected: it is expired, or the broker said no. Unreachable: not sent, or nobody is subscribed to its topic
-        (MQTT 5 brokers tell); its subclass Unconfirmed: sent, outcome unknown. Misconfigured: no such command.
+        A receipt that is not acknowledged: sent, outcome unknown; never repeat it. Rejected: it is expired, or the
+        broker said no. Unreachable: not sent, or nobody is subscribed to its topic (MQTT 5 brokers tell).
+        Misconfigured: no such command.
         """
         now = self._clock.now_us()
         left_s = (command.expires - now) / 1_000_000
@@ -93,9 +95,11 @@ class MqttDriver:
             raise Rejected(f"command {command.id} expired {-left_s:.1f} s ago and was not sent")
         topic, payload, qos = encode_command(command, now)
         expiry_s = max(1, int(left_s)) if self._expires else None
-        code = await self._sender.publish(
-            topic, payload, qos, retain=False, expiry_s=expiry_s, timeout_s=min(CONFIRM_S, left_s)
-        )
+        timeout_s = min(CONFIRM_S, left_s)
+        try:
+            code = await self._sender.publish(topic, payload, qos, False, expiry_s, timeout_s)
+        except Unconfirmed as error:
+            return Receipt(False, f"the outcome is unknown: {error}")
         if code == _NOBODY_SUBSCRIBED:
             raise Unreachable(f"{command.device.code} is not subscribed to its command topic")
         return Receipt(True, f"the broker took it on {topic}")

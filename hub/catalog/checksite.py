@@ -1,6 +1,6 @@
 """What one file alone cannot know, part 2: a site against profiles and itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from hub.catalog.checkmqtt import check_zone
@@ -41,12 +41,12 @@ def check_site(
             document.report((*path, "id"), "an id that no other device has", sort="duplicate")
         ids.add(device.id)
         if device.place not in places:
-            hint = closest(device.place, places) if len(places) < 5_000 else None
+            hint = _hint(document, device.place, places)
             document.report((*path, "place"), "a place of this site", suggestion=hint, sort="reference")
         profile = profiles.get(device.profile)
         if profile is None:
             if device.profile not in broken:
-                hint = closest(device.profile, profiles)
+                hint = _hint(document, device.profile, profiles)
                 document.report((*path, "profile"), "an existing profile id", suggestion=hint, sort="reference")
             continue
         if _check_bus(document, path, site, device, profile):
@@ -54,6 +54,11 @@ def check_site(
             if isinstance(profile, MqttProfile):
                 _check_topics(document, path, site, device, profile, topics)
         _check_meter(document, path, device, profile, kinds)
+
+
+def _hint(document: Document, word: str, words: Collection[str]) -> str | None:
+    """The word that was probably meant, for the first problems only: the search is slow."""
+    return closest(word, words) if len(document.problems) < 50 and len(words) < 10_000 else None
 
 
 def _check_places(document: Document, site: SiteFile) -> set[str]:
@@ -90,7 +95,7 @@ def _check_bus(
 ) -> bool:
     bus = site.buses.get(device.bus)
     if bus is None:
-        hint = closest(device.bus, site.buses)
+        hint = _hint(document, device.bus, site.buses)
         document.report((*path, "bus"), one_of(site.buses), suggestion=hint, sort="reference")
         return False
     if bus.protocol != profile.protocol:

@@ -29,12 +29,12 @@ from ruamel.yaml.events import (
 
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, Problem, Sort, show
+from hub.catalog.references import resolve_env, resolve_file
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 30
 MAX_ALIASES = 1_000
 MAX_VALUES = 1_000_000
-MAX_SECRET_BYTES = 65_536
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -42,7 +42,6 @@ _INT = re.compile(r"[-+]?[0-9]{1,100}")
 _BASED = re.compile(r"0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,100}|[0-9]{1,100}(\.[0-9]{0,100})?)([eE][-+]?[0-9]{1,5})?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 class _Fatal(Exception):
@@ -266,38 +265,7 @@ class _Builder:
 
     def _tagged(self, tag: str, text: str, path: Key, line: int) -> Any:
         if tag == "!env":
-            return self._env(text, path)
+            return resolve_env(self.document, path, text, self.environment)
         if tag == "!file":
-            return self._file(text.strip(), path)
+            return resolve_file(self.document, path, text.strip(), self.folder)
         return self._tag(tag, line)
-
-    def _env(self, text: str, path: Key) -> str:
-        name, *rest = text.split(None, 1)[:2] or [""]
-        if not _ENV_NAME.fullmatch(name):
-            self.document.report(path, "`!env NAME` or `!env NAME default`", found=f"!env {show(name)}", sort="secret")
-            return ""
-        self.document.references[path] = f"!env {name}"
-        value = self.environment.get(name, rest[0].strip() if rest else None)
-        if value is None:
-            expected = f"the environment variable {name} to be set, or a default after its name"
-            self.document.report(path, expected, sort="secret")
-            return ""
-        return self._resolved(value)
-
-    def _file(self, name: str, path: Key) -> str:
-        self.document.references[path] = f"!file {name[:100]}"
-        try:
-            with (self.folder / name).open("rb") as file:
-                raw = file.read(MAX_SECRET_BYTES + 1)
-            if len(raw) > MAX_SECRET_BYTES:
-                raise ValueError(f"over {MAX_SECRET_BYTES} bytes")
-            return self._resolved(raw.decode("utf-8").rstrip("\r\n"))
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text of at most 64 KiB"
-            self.document.report(path, f"a readable file ({why})", sort="secret")
-            return ""
-
-    def _resolved(self, value: str) -> str:
-        if len(value) >= 4:
-            self.document.secrets.add(value)
-        return value

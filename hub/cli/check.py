@@ -3,16 +3,27 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 import typer
 
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError, Problem
+from hub.plugins import load_plugs, offering
+from hub.vocabulary.kinds import KindSpec
 
-FurtherCheck = Callable[[Catalog, Sequence[Path], Mapping[str, str]], Sequence[Problem]]
-"""A check of another room (rules, tariffs), given the catalog, the roots and the environment."""
+FurtherCheck = Callable[[Sequence[Path], Mapping[str, KindSpec]], Sequence[Problem]]
+"""A check of another room (rules, tariffs), given the roots and the kinds."""
+
+
+@runtime_checkable
+class OffersCheck(Protocol):
+    """A plug with configuration files of its own."""
+
+    def check(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> Sequence[Problem]:
+        """All that is wrong with them, examples included."""
+        ...
 
 
 def roots_for(paths: Sequence[Path]) -> list[Path]:
@@ -52,7 +63,7 @@ def check(
         return 2
     try:
         catalog = load_catalog(roots, env)
-        problems = [problem for each in further for problem in each(catalog, roots, env)]
+        problems = [problem for each in further for problem in each(roots, catalog.kinds)]
     except CatalogError as error:
         problems = list(error.problems)
     for problem in problems:
@@ -87,5 +98,6 @@ def check_command(
     ] = None,
     language: Annotated[str, typer.Option(help="en or zh; default: the terminal's")] = "",
 ) -> None:
-    """Check kinds, profiles and sites: 检查配置文件."""
-    raise typer.Exit(check(paths or [], language or preferred_language(os.environ)))
+    """检查配置文件。Check the configuration: kinds, profiles, sites, rules."""
+    further = [plug.check for plug in offering(load_plugs(), OffersCheck)]
+    raise typer.Exit(check(paths or [], language or preferred_language(os.environ), further=further))

@@ -1,12 +1,18 @@
-"""The reference pages made from the configuration: `docs/reference/{kinds,profiles}.md`. The same input gives the
-same text, so that a difference means somebody forgot `make docs`."""
+"""`hub docs`: the reference pages and the JSON Schemas, made from the configuration. The same input gives the same
+text, so that a difference means somebody forgot `make docs`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Protocol, runtime_checkable
+
+import typer
+from pydantic import BaseModel
 
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
+from hub.catalog.schema import render_schemas
+from hub.plugins import load_plugs, offering
 from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import CommandSpec, EventSpec, KindSpec, PointSpec
 from hub.vocabulary.modbus import ModbusPoint, ModbusSection
@@ -24,6 +30,15 @@ _LEVELS = {
 }
 
 
+@runtime_checkable
+class OffersSchemas(Protocol):
+    """A plug with configuration files of its own."""
+
+    def schemas(self) -> Mapping[str, type[BaseModel]]:
+        """Name -> model: `{"rule": RuleFile}` becomes `config/schemas/rule.schema.json`."""
+        ...
+
+
 def generate_reference(out: Path) -> None:
     """Write the pages under `out`, made where it does not exist."""
     out.mkdir(parents=True, exist_ok=True)
@@ -34,6 +49,40 @@ def generate_reference(out: Path) -> None:
 def render_reference(catalog: Catalog) -> dict[str, str]:
     """File name -> Markdown."""
     return {"kinds.md": _kinds_page(catalog.kinds), "profiles.md": _profiles_page(catalog)}
+
+
+def render_all(root: Path) -> dict[Path, str]:
+    """Every generated file of the checkout at `root`, the schemas of all plugs included."""
+    further: dict[str, type[BaseModel]] = {}
+    for plug in offering(load_plugs(), OffersSchemas):
+        further.update(plug.schemas())
+    pages = render_reference(load_catalog([root / "config"], {}))
+    files = {root / "docs/reference" / name: text for name, text in pages.items()}
+    return files | {root / "config/schemas" / name: text for name, text in render_schemas(further).items()}
+
+
+def docs(root: Path, check: bool) -> int:
+    """Write what is generated, or with `check` only compare. 0: all is as it should be; 1: files differ, each named."""
+    differing = [
+        (path, text)
+        for path, text in render_all(root).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in differing:
+        typer.echo(f"{path.relative_to(root).as_posix()}: " + ("differs, run `make docs`" if check else "written"))
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and differing else 0
+
+
+def docs_command(
+    check: Annotated[bool, typer.Option("--check", help="write nothing, exit 1 where a file differs")] = False,
+) -> None:
+    """生成参考文档和 JSON Schema。Generate docs/reference and config/schemas; run in the checkout."""
+    if not Path("config/kinds.yaml").is_file():
+        raise FileNotFoundError("config/kinds.yaml: run this in the checkout")
+    raise typer.Exit(docs(Path.cwd(), check))
 
 
 def duration(value: timedelta) -> str:

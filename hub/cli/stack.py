@@ -43,7 +43,7 @@ def servers(settings: Settings) -> Iterator[Settings]:
 @contextmanager
 def database(settings: Settings) -> Iterator[str]:
     """The database of a hub that runs, of the settings, or the embedded one started for a moment."""
-    running = _running(settings.data_dir)
+    running = _running(settings.data_dir).get("database_url", "")
     if settings.database_url or running:
         yield settings.database_url or running
         return
@@ -83,10 +83,16 @@ def _broker_words(data_dir: Path) -> dict[str, str]:
     return words
 
 
-def _running(data_dir: Path) -> str:
+def running_broker(settings: Settings) -> str:
+    """The broker of the settings or of the hub that runs on `data_dir`; empty when neither is known."""
+    return settings.mqtt_url or _running(settings.data_dir).get("mqtt_url", "")
+
+
+def _running(data_dir: Path) -> dict[str, str]:
+    """What the hub that runs here wrote down; empty when none runs."""
     note = data_dir / "running.json"
     if not note.is_file():
-        return ""
-    known = json.loads(note.read_text("utf-8"))
+        return {}
+    known: dict[str, str] = json.loads(note.read_text("utf-8"))
     alive = Path(f"/proc/{known['pid']}").exists() if Path("/proc").is_dir() else True
-    return str(known["database_url"]) if alive else ""
+    return known if alive else {}

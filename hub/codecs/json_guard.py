@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 16
 """Containers inside containers; the outermost is the first."""
 
 MAX_ELEMENTS: Final = 20_000
-"""Members of objects and arrays in one payload."""
+"""Commas, objects and arrays in one payload; there are never more members than that, give or take one."""
 
 _decode = msgspec.json.Decoder().decode
 _BARE_WORDS = (b"NaN", b"Infinity")
@@ -30,8 +30,9 @@ def load_json(payload: bytes, max_bytes: int) -> Any:
     """
     if len(payload) > max_bytes:
         raise BadFrame(DeadReason.TOO_LARGE, f"{len(payload)} bytes; the profile allows {max_bytes}")
-    if payload.count(b",") > MAX_ELEMENTS:
-        raise BadFrame(DeadReason.TOO_LARGE, f"more than {MAX_ELEMENTS} elements")
+    arrays = payload.count(b"[")
+    if payload.count(b",") + payload.count(b"{") + arrays > MAX_ELEMENTS:
+        raise BadFrame(DeadReason.TOO_LARGE, f"more than {MAX_ELEMENTS} values")
     try:
         value = _decode(payload)
     except RecursionError:
@@ -39,7 +40,7 @@ def load_json(payload: bytes, max_bytes: int) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _refusal(payload, error) from None
     # As many colons as keys in the outermost object: every key is there, and none was given twice.
-    if type(value) is not dict or payload.count(b":") != len(value) or payload.count(b"[") > MAX_DEPTH - 2:
+    if type(value) is not dict or payload.count(b":") != len(value) or arrays > MAX_DEPTH - 2:
         _check_structure(payload, value)
     return value
 

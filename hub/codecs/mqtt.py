@@ -105,7 +105,6 @@ class TopicRouter:
     def __init__(self, devices: Sequence[Device]) -> None:
         self._exact: dict[str, Target] = {}
         self._families: dict[Levels, Family[Target]] = {}
-        self._owners: dict[Target, Device] = {}
         wanted: dict[Levels, int] = {}
         for device in devices:
             for pattern, qos, target in self._topics(device):
@@ -152,11 +151,11 @@ class TopicRouter:
             return TextDecoder(device, message)
         if message.format != "json":
             return BytesDecoder(device, message, max_bytes)
-        decoder = JsonDecoder(device, message, max_bytes)
+        assert isinstance(device.spec.address, MqttAddress)
+        decoder = JsonDecoder(device, device.spec.address.device, message, max_bytes)
         own_topic = "{device}" in message.topic.split("/")
         if own_topic and message.items is None:
             return decoder
-        assert isinstance(device.spec.address, MqttAddress)
         stranger = DeadReason.IDENTITY_MISMATCH if own_topic else DeadReason.UNKNOWN_DEVICE
         family = None if own_topic else self._families.get(pattern_levels(message.topic, device.community))
         envelope = family.shared if family is not None else Envelope(message, stranger)

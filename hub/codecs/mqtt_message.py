@@ -1,7 +1,8 @@
 """One message of a profile, made ready for one device: payload to frames. The hot path of the MQTT side.
 
 A message is refused whole (BadFrame) where a point it must have is missing or wrong. A retained message is the
-broker's memory: its readings carry Quality.RETAINED, its events are dropped.
+broker's memory: its readings carry Quality.RETAINED, its events are dropped. A time that is absent, null or
+implausible is replaced by the time of receipt, with Quality.CLOCK: an alarm is not lost for a lost clock.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from hub.codecs.device_time import compile_time, plausible
 from hub.codecs.json_guard import load_json
-from hub.codecs.json_pointer import Getter, compile_pointer
+from hub.codecs.json_pointer import compile_pointer
 from hub.codecs.mqtt_events import EventReader
 from hub.codecs.mqtt_values import as_text, compile_json_value, parse_number_text
 from hub.codecs.numbers import compile_number
@@ -19,7 +20,7 @@ from hub.codecs.scaling import compile_scaling
 from hub.errors import BadFrame
 from hub.model import Arrival, DeadLetter, Device, Event, Frame, Point, Quality, Reading, event_id, frame_key
 from hub.vocabulary.kinds import PointSpec
-from hub.vocabulary.mqtt import JsonPoint, MqttMessage, MqttStatus, Sequence
+from hub.vocabulary.mqtt import DeviceTime, JsonPoint, MqttMessage, MqttStatus, Sequence
 
 CLOCK: Final = int(Quality.CLOCK)
 RANGE: Final = int(Quality.RANGE)
@@ -45,12 +46,12 @@ class _JsonPointReader:
 class JsonDecoder:
     """A JSON message of one device."""
 
-    def __init__(self, device: Device, message: MqttMessage, max_bytes: int) -> None:
+    def __init__(self, device: Device, address: str, message: MqttMessage, max_bytes: int) -> None:
         self.device = device
+        self._address = address
         self._max_bytes = max_bytes
         self._identity = compile_pointer(message.device) if message.device else None
-        self._time_at = compile_pointer(message.time.pointer) if message.time else None
-        self._time = compile_time(message.time, device.zone) if message.time else None
+        self._time = _time_reader(message.time, device.zone) if message.time else None
         self._sequence = _sequence_reader(message.sequence) if message.sequence else None
         self._points = [_JsonPointReader(device.points[name], spec) for name, spec in message.points.items()]
         self._events = EventReader(device.kind, message.events) if message.events else None
@@ -58,7 +59,7 @@ class JsonDecoder:
     def decode(self, arrival: Arrival) -> list[Frame | DeadLetter]:
         """The device's frame. BadFrame as `load_json`, identity_mismatch and as `frames`."""
         root = load_json(arrival.payload, self._max_bytes)
-        if self._identity is not None and as_text(self._identity(root)) != self.device.spec.address.device:  # type: ignore[union-attr]
+        if self._identity is not None and as_text(self._identity(root)) != self._address:
             raise BadFrame(DeadReason.IDENTITY_MISMATCH, "the payload names another device than the topic")
         return self.frames(arrival, root, arrival.payload)
 
@@ -68,42 +69,38 @@ class JsonDecoder:
         An unknown event beside usable readings comes as a dead letter of its own. BadFrame: missing_field,
         wrong_type, unmapped_value, not_finite, clock, unknown_event.
         """
-        received = arrival.received
-        ts, quality, timed = received, RETAINED if arrival.retained else 0, False
-        if self._time is not None and self._time_at is not None:
-            own = self._time_at(root)
-            told = None if own is None else self._time(own)
-            if told is not None and plausible(told, received):
-                ts, timed = told, True
-            else:
-                quality |= CLOCK
-        sequence = None
-        if self._sequence is not None:
-            sequence, stamp = self._sequence(root)
-        if sequence is None:
-            stamp = f"t{ts}" if timed else f"r{received}:{arrival.token}:{index}"
-        if arrival.retained:  # its events are dropped, so it must not pass for the live message
-            stamp = f"retained:{stamp}"
-        key = frame_key(self.device.code, stamp, raw)
+        received, retained = arrival.received, arrival.retained
+        told = self._time(root) if self._time is not None else None
+        timed = told is not None and plausible(told, received)
+        sequence, boot = self._sequence(root) if self._sequence is not None else (None, None)
+        # Without a boot number a sequence starts over unseen: then only a time beside it makes a message unique
+        natural = timed or (sequence is not None and boot is not None)
+        if natural:
+            stamp = f"t{told}" if sequence is None else f"{boot or ''}:{sequence}"
+        else:
+            stamp = f"r{received}:{arrival.token}:{index}"
+        # The broker's copy has no events, so it must not pass for the live message
+        key = frame_key(self.device.code, f"retained:{stamp}" if retained else stamp, raw)
+        quality = (RETAINED if retained else 0) | (CLOCK if self._time is not None and not timed else 0)
         readings = self._readings(root, quality) if self._points else []
         events: list[Event] = []
-        letters: list[Frame | DeadLetter] = []
-        if self._events is not None and not arrival.retained:
+        found: list[Frame | DeadLetter] = [
+            Frame(
+                self.device, key, natural, timed, told if timed and told is not None else received, received,
+                arrival.source, raw, readings, events, None, retained, arrival.duplicate, arrival.token, sequence,
+            )
+        ]  # fmt: skip
+        if self._events is not None and not retained:
             try:
                 happened = self._events.read(root)
             except BadFrame as error:
                 if not readings:
                     raise
-                letters.append(DeadLetter(arrival, error.reason, error.detail, self.device))
+                found.append(DeadLetter(arrival, error.reason, error.detail, self.device))
             else:
                 if happened is not None:
-                    name, data = happened
-                    events.append(Event(event_id(key, 0, name), name, data))
-        frame = Frame(
-            self.device, key, timed or sequence is not None, timed, ts, received, arrival.source, raw, readings, events,
-            None, arrival.retained, arrival.duplicate, arrival.token, sequence,
-        )  # fmt: skip
-        return [frame, *letters]
+                    events.append(Event(event_id(key, 0, happened[0]), *happened))
+        return found
 
     def _readings(self, root: Any, quality: int) -> list[Reading]:
         readings = []
@@ -226,21 +223,31 @@ def _short_text(payload: bytes) -> str:
     return text.strip()
 
 
-def _sequence_reader(spec: Sequence) -> Callable[[Any], tuple[int | None, str]]:
-    """(sequence, stamp) of a message; None where the device left its number out. BadFrame wrong_type."""
-    at = compile_pointer(spec.pointer)
-    boot_at: Getter = compile_pointer(spec.boot) if spec.boot else lambda _: None
+def _time_reader(spec: DeviceTime, zone: str) -> Callable[[Any], int | None]:
+    """Microseconds UTC as the device tells; None where it left its time out."""
+    at, read = compile_pointer(spec.pointer), compile_time(spec, zone)
 
-    def read(root: Any) -> tuple[int | None, str]:
+    def told(root: Any) -> int | None:
+        value = at(root)
+        return None if value is None else read(value)
+
+    return told
+
+
+def _sequence_reader(spec: Sequence) -> Callable[[Any], tuple[int | None, str | None]]:
+    """(sequence, boot) of a message; None where the device left them out. BadFrame wrong_type."""
+    at = compile_pointer(spec.pointer)
+    boot_at = compile_pointer(spec.boot) if spec.boot else None
+
+    def read(root: Any) -> tuple[int | None, str | None]:
         sequence = at(root)
-        if sequence is None:
-            return None, ""
-        if type(sequence) is not int or not 0 <= sequence < _MAX_SEQUENCE:
+        boot = boot_at(root) if boot_at is not None else None
+        if sequence is not None and (type(sequence) is not int or not 0 <= sequence < _MAX_SEQUENCE):
             raise BadFrame(DeadReason.WRONG_TYPE, f"{spec.pointer}: a whole number from 0 on was expected")
-        boot_raw = boot_at(root)
-        boot = "" if boot_raw is None else as_text(boot_raw)
-        if boot is None or len(boot) > 64:
-            raise BadFrame(DeadReason.WRONG_TYPE, f"{spec.boot}: a short text or whole number was expected")
-        return sequence, f"{boot}:{sequence}"
+        if boot is not None:
+            boot = as_text(boot)
+            if boot is None or len(boot) > 64:
+                raise BadFrame(DeadReason.WRONG_TYPE, f"{spec.boot}: a short text or whole number was expected")
+        return sequence, boot
 
     return read

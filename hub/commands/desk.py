@@ -136,7 +136,9 @@ class CommandDesk:
             Proof(pending.request.id, frame.device.community_id, frame.key, frame.received)
             for frame in frames
             for pending in self._pending.get(frame.device.id, {}).values()
-            if not frame.retained and frame.received >= pending.sent_at and _proves(frame, pending)
+            if not frame.retained
+            and frame.received >= pending.sent_at
+            and proves(frame, pending.confirm, pending.request.id)
         ]
 
     def proved(self, proof: Proof) -> None:
@@ -257,10 +259,10 @@ def _refusal(who: Principal, spec: CommandSpec, reason: str) -> Refused | None:
     return None
 
 
-def _proves(frame: Frame, pending: Pending) -> bool:
-    confirm = pending.confirm
+def proves(frame: Frame, confirm: ConfirmSpec, command_id: str) -> bool:
+    """Whether a frame shows the effect of the command: its event, or the point read back with good quality."""
     if confirm.event is not None:
-        return any(_event_proves(event, confirm, pending.request.id) for event in frame.events)
+        return any(_event_proves(event, confirm, command_id) for event in frame.events)
     wanted = confirm.equals
     for reading in frame.readings:
         if reading.point.name == confirm.point and reading.value is not None and not reading.quality:

@@ -11,9 +11,9 @@ from hub.model import Arrival
 class ArrivalQueue:
     """Arrivals in order of coming, at most `size` by number and `most_bytes` by weight.
 
-    Over the high mark `full()` asks sources to wait. A source that does not is cut off at twice the bound: what it
-    offers then is not taken. An arrival with something to acknowledge stays unacknowledged, so its broker keeps it;
-    one without (QoS 0, a poll) is dropped and counted by bus.
+    Over the high mark `full()` asks sources to wait. From a source that cannot or does not, what comes past twice the
+    bound and has nothing to acknowledge (QoS 0, a poll) is dropped and counted by bus. What has something to
+    acknowledge is always taken: its broker's window of unacknowledged messages bounds it.
     """
 
     def __init__(self, clock: Clock, size: int, most_bytes: int = 64 * 1024 * 1024) -> None:
@@ -25,7 +25,6 @@ class ArrivalQueue:
         self._ready = asyncio.Event()
         self._waiting: list[Callable[[], None]] = []
         self.dropped: Counter[str] = Counter()
-        self.held_back = 0
         self._nudged = False
 
     def __len__(self) -> int:
@@ -35,11 +34,9 @@ class ArrivalQueue:
         """Take arrivals. Never blocks, never raises."""
         if len(self._queue) >= 2 * self._size or self._bytes >= 2 * self._most_bytes:
             for arrival in arrivals:
-                if arrival.token:
-                    self.held_back += 1
-                else:
+                if not arrival.token:
                     self.dropped[arrival.bus] += 1
-            return
+            arrivals = [arrival for arrival in arrivals if arrival.token]
         self._queue.extend(arrivals)
         self._bytes += sum(len(arrival.payload) for arrival in arrivals)
         self._ready.set()

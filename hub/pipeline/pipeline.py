@@ -9,6 +9,7 @@ import structlog
 from hub.backoff import full_jitter
 from hub.clock import Clock
 from hub.context import Status
+from hub.failpoint import failpoint
 from hub.model import Arrival, DeadLetter
 from hub.pipeline.batch import Batch
 from hub.pipeline.intake import ArrivalQueue
@@ -79,8 +80,16 @@ class Pipeline:
             stages.mark_late(batch)
             stages.evaluate(batch)
             await stages.commit(batch)
+            drops = +self._queue.dropped
+            if drops:
+                await stages.writer.put_drops(drops, stages.bus_community, self._clock.now())
+            failpoint("before_commit")
+        failpoint("after_commit")
+        self._queue.dropped.subtract(drops)
+        self._status.counters.update({f"dropped:{bus}": count for bus, count in drops.items()})
         stages.remember(batch)
         stages.acknowledge(batch)
+        failpoint("after_acknowledge")
         stages.publish(batch)
         self._count(batch)
         return batch

@@ -117,13 +117,14 @@ class MqttSection(Model):
 
 
 class MqttBus(Model):
-    """A broker of a site. The hub's own session on it is persistent."""
+    """A broker of a site."""
 
     protocol: Literal["mqtt"]
     url: str = Field(description="mqtt://user@host:1883 or mqtts://host:8883; the password by `password: !env`")
     username: str = ""
     password: str = Field(default="", repr=False)
     client_id: str = "community-hub"
+    persistent: bool = Field(default=True, description="the broker keeps messages while the hub is away")
     version: Literal["3.1.1", "5"] = "3.1.1"
     keepalive: Duration = timedelta(seconds=30)
     ca_file: str = ""

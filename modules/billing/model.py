@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from hub.errors import HubError, Refused
+from hub.model import Quality
 
 Commodity = Literal["electricity", "water"]
 
 MOST_DAYS = 400
-_DOUBTFUL = 2 | 8 | 16  # hub.model.Quality: CLOCK, RANGE, RETAINED
+_DOUBTFUL = Quality.CLOCK | Quality.RANGE | Quality.RETAINED
 _MOST = Decimal(10) ** 12
 _ZERO = Decimal(0)
 # Wide enough that no sum or product of readings below 10^12 is ever rounded; if one were, it would raise.
@@ -141,9 +143,7 @@ def split(tariffs: Sequence[Tariff], kind: str, start: date, end: date) -> list[
     """The period cut at each local midnight at which the price changes."""
     changes = {tariff.valid_from for tariff in tariffs if tariff.kind == kind and start < tariff.valid_from < end}
     days = [start, *sorted(changes), end]
-    return [
-        Span(first, last, price_on(tariffs, kind, first)) for first, last in zip(days, days[1:], strict=False)
-    ]  # fmt: skip
+    return [Span(first, last, price_on(tariffs, kind, first)) for first, last in pairwise(days)]
 
 
 def consumption(start: Reading, end: Reading, multiplier: int, rollover: int | None, falls: int = 0) -> Consumption:
@@ -161,7 +161,7 @@ def consumption(start: Reading, end: Reading, multiplier: int, rollover: int | N
         if rollover is None:
             raise Held("counter_fell", f"{went} and is not known to roll over")
         counted, rollovers = _EXACT.add(counted, Decimal(rollover)), 1
-        if counted * 2 > rollover:
+        if _EXACT.multiply(counted, Decimal(2)) > rollover:
             raise Held("counter_fell", f"{went}: too little for a rollover at {rollover}; replaced or set back?")
     if falls > rollovers:
         raise Held("counter_fell", f"the counter stepped back {falls} times between {start.ts} and {end.ts}")
@@ -172,13 +172,15 @@ def amount_fen(quantity: Decimal, price: Decimal) -> int:
     """quantity × price (元 a unit) in whole fen, half up. ValueError for anything below zero."""
     if quantity < 0 or price < 0:
         raise ValueError("a bill line is never negative")
-    fen = _EXACT.multiply(_EXACT.multiply(quantity, price), Decimal(100))
-    return int(fen.to_integral_value(ROUND_HALF_UP))
+    return int(_EXACT.multiply(cost(quantity, price), Decimal(100)).to_integral_value(ROUND_HALF_UP))
 
 
-def draft(
-    meter: Meter, span: Span, zone: str, start: Reading | None, end: Reading | None, falls: int = 0
-) -> Line:  # fmt: skip
+def cost(quantity: Decimal, price: Decimal) -> Decimal:
+    """quantity × price in 元, to the last digit."""
+    return _EXACT.multiply(quantity, price)
+
+
+def draft(meter: Meter, span: Span, zone: str, start: Reading | None, end: Reading | None, falls: int = 0) -> Line:
     """The bill line of a meter over a span, from the newest readings at or before each end. Nothing is interpolated."""
     try:
         first = _near(start, local_midnight(span.start, zone), meter.near, "start")

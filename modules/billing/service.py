@@ -20,6 +20,7 @@ from modules.billing.model import (
     Meter,
     Tariff,
     check_period,
+    cost,
     draft,
     local_midnight,
     price_on,
@@ -49,7 +50,6 @@ class Billing:
     def __init__(self, context: Context, tariffs: Mapping[str, Sequence[Tariff]]) -> None:
         self._context = context
         self._files = tariffs
-        self._stored: set[int] = set()
 
     async def draft_period(
         self,
@@ -127,7 +127,7 @@ class Billing:
                 found = await store.frames(connection, line["device_id"], ts) if ts else []
                 ends[which] = {
                     "ts": ts.isoformat() if ts else None,
-                    "value": _plain(line[f"{which}_value"]),
+                    "value": plain(line[f"{which}_value"]),
                     "frames": [_frame_json(frame) for frame in found],
                 }
         return {"line": line_json(line), "sum": sum_text(line), **ends}
@@ -146,21 +146,18 @@ class Billing:
 
     async def _tariffs(self, connection: Connection, community_id: int, now: datetime) -> list[Tariff]:
         """What is stored, after the file's new versions were. Misconfigured where the file contradicts the store."""
-        if community_id not in self._stored:
-            code, _ = await store.community(connection, community_id)
-            wanted = self._files.get(code, ())
-            new = await store.put_tariffs(connection, community_id, wanted)
-            if new:
-                who = Principal("configuration", community_id, "admin")
-                await audit.record(
-                    connection, who, "tariff.import", f"tariffs/{code}", now,
-                    {"versions": [f"{tariff.kind} {tariff.version}" for tariff in new]},
-                )  # fmt: skip
-            stored = await store.tariffs_of(connection, community_id)
-            _must_agree(code, wanted, stored)
-        else:
-            stored = await store.tariffs_of(connection, community_id)
-        self._stored.add(community_id)
+        code, _ = await store.community(connection, community_id)
+        stored = await store.tariffs_of(connection, community_id)
+        missing = [tariff for tariff in self._files.get(code, ()) if tariff not in stored]
+        if not missing:
+            return stored
+        new = await store.put_tariffs(connection, community_id, missing)
+        if new:
+            who = Principal("configuration", community_id, "admin")
+            versions = [f"{tariff.kind} {tariff.version}" for tariff in new]
+            await audit.record(connection, who, "tariff.import", f"tariffs/{code}", now, {"versions": versions})
+        stored = await store.tariffs_of(connection, community_id)
+        _must_agree(code, missing, stored)
         return stored
 
 
@@ -205,11 +202,11 @@ def sum_text(line: Row) -> str:
     if line["state"] == "held":
         return ""
     around = f" + {line['rollovers']} × {line['rollover']}" if line["rollovers"] else ""
-    counted = f"({_plain(line['end_value'])}{around} - {_plain(line['start_value'])})"
-    quantity = f"{_plain(line['quantity'])} {line['unit']}"
+    counted = f"({plain(line['end_value'])}{around} - {plain(line['start_value'])})"
+    quantity = f"{plain(line['quantity'])} {line['unit']}"
     return (
         f"{counted} × {line['multiplier']} = {quantity}; "
-        f"{quantity} × {_plain(line['unit_price'])} 元 = {_plain(line['quantity'] * line['unit_price'])} 元 "
+        f"{quantity} × {plain(line['unit_price'])} 元 = {plain(cost(line['quantity'], line['unit_price']))} 元 "
         f"→ {line['amount_fen']} 分"
     )
 
@@ -217,7 +214,7 @@ def sum_text(line: Row) -> str:
 def line_json(line: Row) -> dict[str, Any]:
     """A line as plain JSON values: decimals as text, fen as a whole number, times ISO 8601."""
     return {key: value.isoformat() if isinstance(value, date) else
-            _plain(value) if isinstance(value, Decimal) else value
+            plain(value) if isinstance(value, Decimal) else value
             for key, value in line.items()}  # fmt: skip
 
 
@@ -234,5 +231,11 @@ def _frame_json(frame: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(number: Decimal | None) -> str | None:
+def plain(number: Decimal | None) -> str | None:
+    """A decimal without exponent, as it is written by hand."""
     return None if number is None else format(number, "f")
+
+
+def yuan(fen: int) -> str:
+    """Whole fen as 元 with two places: 12345 -> "123.45"."""
+    return f"{fen // 100}.{fen % 100:02d}"

@@ -22,9 +22,7 @@ async def community(connection: Connection, community_id: int) -> tuple[str, str
     return row["code"], row["time_zone"]
 
 
-async def meters(
-    connection: Connection, community_id: int, kinds: Sequence[str], start: datetime
-) -> list[Meter]:  # fmt: skip
+async def meters(connection: Connection, community_id: int, kinds: Sequence[str], start: datetime) -> list[Meter]:
     """The meters of these commodities that were not yet removed at `start`, by device number."""
     billed = {kind: meter for kind, meter in METER_KINDS.items() if meter.commodity in kinds}
     values = {
@@ -46,9 +44,7 @@ async def readings_at(connection: Connection, points: Sequence[int], moment: dat
     return {row["point_id"]: Reading(row["ts"], row["value"], row["quality"]) for row in rows}
 
 
-async def falls(
-    connection: Connection, starts: dict[int, Reading], start: datetime, end: datetime
-) -> dict[int, int]:  # fmt: skip
+async def falls(connection: Connection, starts: dict[int, Reading], start: datetime, end: datetime) -> dict[int, int]:
     """Point -> how often the hourly roll-ups show it stepping back in [start, end); without those that never did."""
     values = {
         "points": list(starts), "starts": [reading.value for reading in starts.values()], "start": start, "end": end
@@ -109,9 +105,7 @@ async def one(connection: Connection, community_id: int, line_id: int) -> Row:
     return row
 
 
-async def page(
-    connection: Connection, community_id: int, state: str | None, before: int, limit: int
-) -> list[Row]:  # fmt: skip
+async def page(connection: Connection, community_id: int, state: str | None, before: int, limit: int) -> list[Row]:
     """Lines newest first, with ids below `before`."""
     values = {"community_id": community_id, "state": state, "before": before, "limit": limit}
     return await (await connection.execute(_SQL["list"], values)).fetchall()

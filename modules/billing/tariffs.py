@@ -1,6 +1,6 @@
 """Tariff files: `config/tariffs/<community>.yaml`, read and checked at start."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from hub.catalog.document import Document
 from hub.catalog.problems import CatalogError, Problem
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
@@ -38,6 +39,9 @@ def _day(value: object) -> date:
         raise ValueError("a day such as 2026-01-01") from None
 
 
+Price = Annotated[Decimal, BeforeValidator(_price, json_schema_input_type=str)]
+
+
 class TariffSpec(Model):
     """One version of a flat price; it holds from the local midnight of `valid_from` until the next version's."""
 
@@ -45,7 +49,7 @@ class TariffSpec(Model):
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     valid_from: Annotated[date, BeforeValidator(_day)]
     unit: str = Field(description="UCUM code, as the meter counts")
-    price: Annotated[Decimal, BeforeValidator(_price)] = Field(description='元 for one unit, in quotes: "0.5283"')
+    price: Price = Field(description='元 for one unit, in quotes: "0.5283"')
 
     @field_validator("unit")
     @classmethod
@@ -66,28 +70,38 @@ class TariffFile(Model):
     tariffs: Annotated[list[TariffSpec], Field(max_length=1000)]
 
 
-def load_tariffs(roots: Sequence[Path], environment: Mapping[str, str] | None = None) -> dict[str, list[Tariff]]:
-    """Community code -> tariffs of the `tariffs/` folders under `roots`, a later root's file replacing an earlier one's.
+def load_tariffs(roots: Sequence[Path]) -> dict[str, list[Tariff]]:
+    """Community code -> tariffs of the `tariffs/` folders under `roots`, the last root's file of a name counting.
 
     CatalogError with every problem, each with file, line and field.
     """
+    found, problems = read_tariffs(roots)
+    if problems:
+        raise CatalogError(problems)
+    return found
+
+
+def read_tariffs(roots: Sequence[Path]) -> tuple[dict[str, list[Tariff]], list[Problem]]:
+    """The same, with the problems beside it instead of raised."""
     found: dict[str, list[Tariff]] = {}
     problems: list[Problem] = []
     for path in find_files(roots, "tariffs/*.yaml").values():
-        document = read_document(path, environment or {})
+        document = read_document(path, {})
         file = validate(document, TariffFile)
         if file is not None:
-            for name in ("version", "valid_from"):
-                seen: set[tuple[str, object]] = set()
-                for index, spec in enumerate(file.tariffs):
-                    key = (spec.kind, getattr(spec, name))
-                    if key in seen:
-                        document.report(("tariffs", index, name), f"each {name} once for a kind", sort="duplicate")
-                    seen.add(key)
+            _check_unique(document, file)
             if file.community in found:
                 document.report(("community",), "a community that no other file prices", sort="duplicate")
             found[file.community] = [spec.tariff() for spec in file.tariffs]
         problems += document.problems
-    if problems:
-        raise CatalogError(problems)
-    return found
+    return found, problems
+
+
+def _check_unique(document: Document, file: TariffFile) -> None:
+    for name in ("version", "valid_from"):
+        seen: set[tuple[str, object]] = set()
+        for index, spec in enumerate(file.tariffs):
+            key = (spec.kind, getattr(spec, name))
+            if key in seen:
+                document.report(("tariffs", index, name), f"each {name} once for a kind", sort="duplicate")
+            seen.add(key)

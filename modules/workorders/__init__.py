@@ -22,6 +22,11 @@ class WorkOrdersPlugin:
     def handlers(self) -> Mapping[str, str]:
         return HANDLERS
 
+    def pages(self, shell: Any) -> None:
+        from modules.workorders.pages import add_pages  # nicegui only where pages are served
+
+        add_pages(shell, WorkOrders(shell.hub.context))
+
     def routes(self, context: Context) -> Any:
         from modules.workorders.routes import make_router  # fastapi only where HTTP is served
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import aiomqtt
 import pytest
 
 from drivers.mqtt.driver import MqttDriver
-from hub.clock import SystemClock
+from drivers.mqtt.packets import Publish
+from hub.clock import FakeClock, SystemClock
 from hub.codecs.mqtt_encode import command_topics, decode_command, encode_message, encode_status
 from hub.errors import BadFrame, Misconfigured, Rejected, Unreachable
 from hub.model import Arrival, CommandRequest, Device, Frame
@@ -195,6 +197,17 @@ async def test_a_command_nobody_listens_to_fails_at_once(broker: Mosquitto) -> N
         await driver.execute(command)
 
 
+async def test_a_command_without_answer_has_an_unknown_outcome(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as mosquitto:
+        driver = make_driver(make_bus(mosquitto))
+        async with running(driver, Door()):
+            mosquitto.freeze()
+            receipt = await driver.execute(CommandRequest("c", DOOR, "open", "", CLOCK.now_us() + 300_000))
+            assert not receipt.acknowledged
+            assert "unknown" in receipt.detail
+            mosquitto.thaw()
+
+
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
 async def test_new_devices_are_heard_without_a_new_connection(broker: Mosquitto, version: str) -> None:
     driver, intake = make_driver(make_bus(broker, version=version), [DOOR]), Door()
@@ -298,6 +311,20 @@ async def test_credentials_and_certificates(tmp_path: Path) -> None:
         for wrong in ({"ca_file": "/nowhere.pem"}, {"key_file": ""}):
             with pytest.raises(Misconfigured):
                 make_driver(make_bus(mosquitto, **(tls | wrong)))
+
+
+async def test_no_two_arrivals_have_one_time_of_receipt() -> None:
+    clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
+    driver, intake = MqttDriver("m", MqttBus(protocol="mqtt", url="mqtt://h"), [PATROL], clock, lambda *_: None), Door()
+    driver._intake = intake
+    tap = Publish("community/demo/patrol/patrol-1/tap", b"{}", 0, False, False, 0)
+    driver._take([tap, tap])
+    driver._take([tap])
+    keys = [frames(driver, arrival)[0].key for arrival in intake.arrivals]
+    assert len(set(keys)) == 3
+    clock.advance(-3600)  # set back by an administrator: followed, not outrun
+    driver._take([tap])
+    assert intake.arrivals[-1].received == clock.now_us()
 
 
 @pytest.mark.parametrize("url", ["http://host", "mqtt://", "mqtt://host:99999", "mqtt://host:1883/path", "host"])

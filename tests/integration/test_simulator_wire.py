@@ -8,15 +8,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, timedelta
 from itertools import groupby
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from pymodbus.client import AsyncModbusTcpClient
 
-from hub.clock import SystemClock
+from hub.clock import SystemClock, to_us
 from hub.codecs.modbus import decode_block, plan_blocks
 from hub.codecs.mqtt import MqttDecoder
 from hub.codecs.mqtt_encode import encode_command
@@ -29,28 +31,32 @@ from hub.vocabulary.profiles import ModbusProfile
 from simulators.community import Community
 from simulators.faults import Fault
 from simulators.plant import Plant
-from simulators.station import Broker
+from simulators.station import Broker, Outgoing, Station
 from simulators.timeline import SECOND
 from simulators.truth_log import TruthLog
 from tests.integration.mosquitto import Mosquitto, free_port
 from tests.unit.demo_devices import demo_catalog, demo_devices
 
-SPEED = 20.0
+SPEED = 60.0
+ZONE = ZoneInfo("Asia/Shanghai")
 PORTS = ("HUB_DEMO_MODBUS_PORT_B1", "HUB_DEMO_MODBUS_PORT_B2", "HUB_DEMO_MODBUS_PORT_PLANT")
 
 
 class Reader:
     """A paho client that hears everything, in the order of arrival; no code of ours on its way."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, name: str = "reader") -> None:
         self.heard: list[tuple[str, bytes, bool]] = []
-        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id="reader", clean_session=False)
-        self.client.on_message = lambda _c, _u, message: self.heard.append(
-            (message.topic, message.payload, message.retain)
-        )
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
+        self.client.on_message = self._hear
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+
+    def _hear(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
+        heard = (message.topic, message.payload, message.retain)
+        if not (message.dup and heard in self.heard):  # the broker was cut before it saw our PUBACK
+            self.heard.append(heard)
 
     def close(self) -> None:
         self.client.disconnect()
@@ -69,7 +75,7 @@ class Run:
         self.devices = {device.code: device for device in demo_devices(self.environment)}
         self.truth_path = folder / "truth.jsonl"
         self.file = self.truth_path.open("a", encoding="utf-8")
-        start = self.clock.now_us() - round((speed - 1) * 3600 * SECOND)
+        start = self.clock.now_us() if speed == 1.0 else yesterday_evening(self.clock)
         self.plant = Plant(self.devices.values(), 7, start)
         self.told: list[str] = []
         site = demo_catalog(tuple(sorted(self.environment.items()))).sites["demo"]
@@ -98,6 +104,12 @@ class Run:
         left = await self.task
         self.file.close()
         return left
+
+
+def yesterday_evening(clock: SystemClock) -> int:
+    """18:00 in Shanghai, when people come home; far enough back for a fast plant to stay in the past."""
+    local = clock.now().astimezone(ZONE) - timedelta(days=1)
+    return to_us(local.replace(hour=18, minute=0, second=0, microsecond=0).astimezone(UTC))
 
 
 async def until(true: Callable[[], object], seconds: float = 30.0) -> None:
@@ -161,7 +173,7 @@ async def test_everything_said_is_valid_and_equal_to_the_truth(
     async with running(broker, tmp_path, SPEED, modbus=False) as run:
         mqtt = [one for one in run.devices.values() if isinstance(one.spec.address, MqttAddress)]
         run.community.schedule([Fault("door_forced", "door-b1-u1", run.devices["door-b1-u1"].spec.name, 20, 10)])
-        await until(lambda: run.plant.now > run.plant.time.start + 90 * SECOND)
+        await until(lambda: run.plant.now > run.plant.time.start + 240 * SECOND)
         assert await run.end() == 0
     await until(lambda: any(payload == b"offline" for _, payload, _ in reader.heard))
     frames = decoded(mqtt, reader)
@@ -175,18 +187,52 @@ async def test_everything_said_is_valid_and_equal_to_the_truth(
     assert {frame.online for frame in frames} == {None, True, False}
 
 
-async def test_birth_is_retained_and_a_lost_connection_leaves_the_will(broker: Mosquitto, tmp_path: Path) -> None:
+async def test_birth_and_state_are_retained_and_a_lost_connection_leaves_the_will(
+    broker: Mosquitto, reader: Reader, tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "simulators", "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--only", "mqtt"]
+    state, status = "community/demo/door/door-b1-u1/state", "community/demo/door/door-b1-u1/status"
     with subprocess.Popen([*command, "--truth", str(tmp_path / "t")], stdout=subprocess.PIPE, text=True) as process:
         await asyncio.to_thread(_read_until, process, "18/18")
-        late = Reader(broker.port)
+        await until(lambda: any(topic == state for topic, _, _ in reader.heard))
+        late = Reader(broker.port, "late")
         try:
-            topic = "community/demo/door/door-b1-u1/status"
-            await until(lambda: (topic, b"online", True) in late.heard)
+            await until(lambda: (status, b"online", True) in late.heard)
+            await until(lambda: any(topic == state and kept for topic, _, kept in late.heard))
+            assert not [topic for topic, _, kept in late.heard if kept and not topic.endswith(("state", "status"))]
             process.kill()
-            await until(lambda: (topic, b"offline", False) in late.heard)
+            await until(lambda: (status, b"offline", False) in late.heard)
         finally:
             late.close()
+
+
+async def test_cut_in_the_middle_what_has_a_name_is_sent_again_and_the_rest_is_unknown(broker: Mosquitto) -> None:
+    settled: dict[int, str] = {}
+    station = Station(
+        "cut",
+        Broker.parse(f"mqtt://127.0.0.1:{broker.port}"),
+        SystemClock(),
+        settled=settled.__setitem__,
+        incoming=lambda _topic, _payload: None,
+    )
+    task = asyncio.create_task(station.run())
+    await until(lambda: station.connected)
+    broker.freeze()
+    station.send(Outgoing(1, "cut/named", b"1", retain=True))
+    station.send(Outgoing(2, "cut/nameless", b"2", retain=True, natural=False))
+    await asyncio.sleep(0.2)
+    assert (settled, set(station.pending())) == ({}, {1, 2})
+    await asyncio.to_thread(broker.kill9)
+    await until(lambda: not station.connected)
+    station.send(Outgoing(3, "cut/nameless-but-not-sent", b"3", retain=True, natural=False))
+    await asyncio.to_thread(broker.start)
+    await asyncio.wait_for(station.drained(), 30)
+    task.cancel()
+    assert settled == {1: "ok", 2: "unknown", 3: "ok"}
+    late = Reader(broker.port, "late")
+    await until(lambda: len(late.heard) >= 2)
+    assert sorted(late.heard) == [("cut/named", b"1", True), ("cut/nameless-but-not-sent", b"3", True)]
+    late.close()
 
 
 async def test_command_is_done_once_and_not_after_its_time(broker: Mosquitto, reader: Reader, tmp_path: Path) -> None:

@@ -1,17 +1,26 @@
-"""Devices of the shipped profiles for tests, without a store: point ids are counted from 1."""
+"""Devices of the shipped profiles and of invented ones for the tests of the MQTT codec, without a store."""
 
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from hub.catalog.paths import packaged_config
 from hub.catalog.validate import validate
 from hub.catalog.yaml import load_yaml
-from hub.model import Device, Point
+from hub.clock import to_us
+from hub.codecs.mqtt import MqttDecoder
+from hub.errors import BadFrame
+from hub.model import Arrival, DeadLetter, Device, Frame, Point
 from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import KindsFile, KindSpec
 from hub.vocabulary.mqtt import MqttAddress
 from hub.vocabulary.profiles import MqttProfile
 from hub.vocabulary.sites import DeviceSpec
+
+NOW = to_us(datetime(2026, 5, 1, tzinfo=UTC))
 
 
 @cache
@@ -37,7 +46,7 @@ def shipped_profiles() -> dict[str, MqttProfile]:
 
 
 def make_device(profile: str | MqttProfile, code: str = "d1", address: str = "", **changes: object) -> Device:
-    """A device in community `demo` (Asia/Shanghai); its MQTT address is its code unless given."""
+    """A device in community `demo` (Asia/Shanghai); point ids count from 1, the address is the code unless given."""
     spec = shipped_profiles()[profile] if isinstance(profile, str) else profile
     kind = shipped_kinds()[spec.kind]
     fields = {
@@ -60,3 +69,41 @@ def make_device(profile: str | MqttProfile, code: str = "d1", address: str = "",
         "points": {name: Point(i, name, point) for i, (name, point) in enumerate(kind.points.items(), 1)},
     }
     return Device(**(fields | changes))  # type: ignore[arg-type]
+
+
+def inline(message: dict[str, Any], kind: str = "environment_sensor", **section: Any) -> MqttProfile:
+    return MqttProfile.model_validate(
+        {
+            "profile": "acme-x1",
+            "kind": kind,
+            "protocol": "mqtt",
+            "names": [{"vendor": "Acme", "model": "X1"}],
+            "source": "invented for a test",
+            "mqtt": {"messages": [message], **section},
+        }
+    )
+
+
+SIMPLE = {"topic": "acme/{device}/up", "points": {"temperature": {"pointer": "/t"}}}
+
+
+def arrive(topic: str, payload: bytes, received: int = NOW, **changes: Any) -> Arrival:
+    return Arrival("mqtt-main", topic, payload, received, **changes)
+
+
+def frames_of(decoder: MqttDecoder, arrival: Arrival) -> list[Frame]:
+    found = decoder.decode(arrival)
+    frames = [item for item in found if isinstance(item, Frame)]
+    assert len(frames) == len(found), [item.detail for item in found if isinstance(item, DeadLetter)]
+    return frames
+
+
+def one(decoder: MqttDecoder, topic: str, payload: bytes, received: int = NOW, **changes: Any) -> Frame:
+    [frame] = frames_of(decoder, arrive(topic, payload, received, **changes))
+    return frame
+
+
+def refusal(decoder: MqttDecoder, topic: str, payload: bytes) -> BadFrame:
+    with pytest.raises(BadFrame) as caught:
+        decoder.decode(arrive(topic, payload))
+    return caught.value

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hub.catalog.devices import LocalIds, build_devices, by_code, on_bus, silent_after
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
-from hub.catalog.problems import CatalogError
+from hub.catalog.problems import CatalogError, Problem
 from hub.catalog.schema import render_schemas
 from hub.cli.check import check
-from hub.cli.docs import render_reference
+from hub.cli.docs import docs, render_reference
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
+from rules.plugin import RulesPlugin
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests/cases/catalog"
@@ -211,7 +212,7 @@ def _mutate(text: str, rng: random.Random) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(file=st.sampled_from(BASE_FILES), seed=st.integers(0, 2**32), edits=st.integers(1, 5))
 def test_any_edit_gives_a_catalog_or_a_catalog_error(scratch: Path, file: str, seed: int, edits: int) -> None:
     rng = random.Random(seed)
@@ -228,3 +229,24 @@ def test_any_edit_gives_a_catalog_or_a_catalog_error(scratch: Path, file: str, s
         assert "s3cret" not in "".join(problem.render() + problem.render("zh") for problem in error.problems)
     else:
         build_devices(catalog, LocalIds())
+
+
+def test_docs_names_what_differs_and_mends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.cli.docs.load_plugs", lambda: [RulesPlugin()])  # the web pages take seconds to import
+    for folder in ("config", "docs/reference"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    page = tmp_path / "docs/reference/kinds.md"
+    page.write_text("old", encoding="utf-8")
+    assert docs(tmp_path, check=True) == 1
+    assert "docs/reference/kinds.md: differs, run `make docs`\n" in capsys.readouterr().out
+    assert docs(tmp_path, check=False) == 0
+    assert docs(tmp_path, check=True) == 0
+    assert page.read_text(encoding="utf-8") == (ROOT / "docs/reference/kinds.md").read_text(encoding="utf-8")
+
+
+def test_check_reports_what_the_other_rooms_find(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = Problem("rules/x.yaml", 3, "rules[0]", "'a'", "something else")
+    assert check([], "en", {}, further=[lambda roots, kinds: [problem] if "door" in kinds and roots else []]) == 1
+    assert capsys.readouterr().out.startswith("rules/x.yaml:3: rules[0]: found 'a', expected something else\n")

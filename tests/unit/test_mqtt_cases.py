@@ -5,7 +5,7 @@ A case is a folder with `case.yaml` and a payload file. `case.yaml`:
     profile: heyue-dc200            # a shipped profile, or `inline:` with one
     device: door-1                  # code and address
     topic: community/demo/door/door-1/event
-    payload: payload.json           # file beside it; `payload_text` or `payload_repeat: ["[", 100000]` instead
+    payload: payload.json           # file beside it; `payload_text` or `payload_repeat: ["[", 15000]` instead
     received: 2026-05-01T00:00:00Z  # and `retained: true`
     frames:                         # what must come out, or
       - {device: door-1, ts: ..., timed: true, readings: {open: [1, 0]}, events: [[unlocked, {cause: remote}]]}

@@ -349,6 +349,25 @@ def test_a_raised_limit_cancels_what_was_waiting_under_the_old_one() -> None:
     assert store.states == {}
 
 
+def test_the_row_of_a_condition_goes_when_it_is_over() -> None:
+    store, evaluator = quiet_start([OVER])
+    for over, ends in ((0, 10), (20, 60)):
+        store.run(evaluator, [frame(PUMP, over, {"pressure": 620})], T0 + over * S)
+        assert list(store.states) == [("over", PUMP.id)]
+        store.run(evaluator, [frame(PUMP, ends, {"pressure": 500})], T0 + ends * S)
+        assert store.states == {}
+    assert [action for _, _, action, *_ in store.alarms] == ["raise", "return"]
+
+
+def test_a_wake_up_in_a_failed_batch_is_not_lost() -> None:
+    store, evaluator = quiet_start([OVER])
+    store.run(evaluator, [frame(PUMP, 0, {"pressure": 620})], T0)
+    for _ in range(3):
+        assert actions(evaluator.evaluate([], T0 + 30 * S)) == [("over", "raise", 30.0)]
+        assert evaluator.next_wake() == T0 + 30 * S
+    assert actions(store.run(evaluator, [], T0 + 31 * S)) == [("over", "raise", 30.0)]
+
+
 def test_what_the_alarm_says() -> None:
     store, evaluator = quiet_start([OVER])
     told = store.run(evaluator, [frame(PUMP, 0, {"pressure": 620.5})], T0 + 30 * S)

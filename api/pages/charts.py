@@ -1,0 +1,86 @@
+"""Trend charts: one hue, thin lines, a title, a unit, a legend; the table twin stands beside them."""
+
+from datetime import datetime
+from typing import Any
+
+from api.pages.view import View
+from api.texts import quality_text, unit_symbol, value_text, wall_ms
+from hub.readmodel.trend import Trend
+
+_LIGHT = {"text": "#1F2933", "muted": "#5B6770", "line": "#D5D9DD", "hue": "#1F4E79", "mark": "#B00020"}
+_DARK = {"text": "#E6EAED", "muted": "#9DAAB4", "line": "#38424A", "hue": "#7FB2E5", "mark": "#FF6B7A"}
+
+
+def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dict[str, Any]:
+    """ECharts options of a line; `mark` is drawn as a thin dashed upright (the alarm)."""
+    colours = _DARK if view.dark else _LIGHT
+    name = view.pick(trend.label)
+    unit = unit_symbol(trend.unit)
+    words = [word for word, _ in sorted(trend.values.items(), key=lambda pair: pair[1])]
+    series: dict[str, Any] = {
+        "name": f"{name} ({unit})" if unit else name, "type": "line", "showSymbol": len(trend.rows) < 3,
+        "data": [[wall_ms(row.ts, view.zone), _height(row.value, trend, words)] for row in trend.rows],
+        "lineStyle": {"width": 1.5}, "step": "end" if words else False,
+    }  # fmt: skip
+    if mark is not None:
+        series["markLine"] = {
+            "symbol": "none", "silent": True, "label": {"show": False},
+            "lineStyle": {"type": "dashed", "width": 1, "color": colours["mark"]},
+            "data": [{"xAxis": wall_ms(mark, view.zone)}],
+        }  # fmt: skip
+    return {
+        "animation": False, "useUTC": True, "color": [colours["hue"]],
+        "textStyle": {"color": colours["text"], "fontFamily": "inherit"},
+        "title": {"text": f"{name} · {view.t('device.step_' + trend.step)}", "left": 0, "top": 0,
+                  "textStyle": {"fontSize": 13, "fontWeight": "normal", "color": colours["muted"]}},
+        "legend": {"right": 0, "top": 0, "icon": "rect", "itemHeight": 2, "textStyle": {"color": colours["text"]}},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "grid": {"left": 8, "right": 16, "top": 48, "bottom": 8, "containLabel": True},
+        "xAxis": {"type": "time", "min": wall_ms(trend.since, view.zone), "max": wall_ms(trend.until, view.zone),
+                  "axisLabel": {"color": colours["muted"], "hideOverlap": True},
+                  "axisLine": {"lineStyle": {"color": colours["line"]}}},
+        "yAxis": _height_axis(view, unit, words, colours),
+        "series": [series],
+    }  # fmt: skip
+
+
+def _height(value: float, trend: Trend, words: list[str]) -> float | int:
+    if not words:
+        return value
+    for index, word in enumerate(words):
+        if trend.values[word] == value:
+            return index
+    return 0
+
+
+def _height_axis(view: View, unit: str, words: list[str], colours: dict[str, str]) -> dict[str, Any]:
+    label = {"color": colours["muted"]}
+    grid = {"lineStyle": {"color": colours["line"]}}
+    if words:
+        return {"type": "category", "data": [view.word("value", word) for word in words], "axisLabel": label,
+                "splitLine": {**grid, "show": True}, "boundaryGap": True}  # fmt: skip
+    return {"type": "value", "name": unit, "scale": True, "nameTextStyle": {**label, "align": "left"},
+            "axisLabel": label, "splitLine": grid}  # fmt: skip
+
+
+def trend_rows(view: View, trend: Trend) -> list[dict[str, Any]]:
+    """The table twin, newest first."""
+    return [
+        {
+            "time": view.stamp(row.ts),
+            "value": value_text(row.value, trend.values, trend.unit, view.t),
+            "low": "" if row.low is None else value_text(row.low, trend.values, trend.unit, view.t),
+            "high": "" if row.high is None else value_text(row.high, trend.values, trend.unit, view.t),
+            "quality": quality_text(row.quality, view.t),
+        }
+        for row in reversed(trend.rows)
+    ]
+
+
+def twin_columns(view: View, trend: Trend) -> list[tuple[str, ...]]:
+    """Columns of the table twin: extremes only where there are any."""
+    t = view.t
+    columns: list[tuple[str, ...]] = [("time", t("device.time")), ("value", t("device.value"), "num")]
+    if trend.step != "raw":
+        return [*columns, ("low", t("device.low"), "num"), ("high", t("device.high"), "num")]
+    return [*columns, ("quality", t("device.quality"))]

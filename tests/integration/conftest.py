@@ -1,0 +1,20 @@
+"""One PostgreSQL server for all integration tests of a run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.postgres import make_server, new_database
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A server's URL; its databases are the tests' own."""
+    with make_server() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    """A fresh empty database."""
+    return new_database(postgres_url)
