@@ -12,6 +12,7 @@ import typer
 
 from hub.catalog.problems import CatalogError
 from hub.cli.check import check_command, preferred_language
+from hub.cli.docs import docs_command
 from hub.cli.run import configure_logging
 from hub.cli.stack import running_broker
 from hub.clock import SystemClock
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("check")(check_command)
+app.command("docs")(docs_command)
 
 
 def _settings() -> Settings:

@@ -226,21 +226,11 @@ class Hub:
                 kept = {n: old if (old := self.devices.get(n)) == new else new for n, new in devices.items()}
                 self.devices.clear()
                 self.devices.update(kept)
-                await self._swap_rules(evaluator)
+                now, running = self.clock.now_us(), self._stages.evaluator
+                running.replace_rules(evaluator.rules, now)
+                running.configure(self.devices, now)
                 self._apply_buses(catalog)
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
-
-    async def _swap_rules(self, evaluator: Evaluator) -> None:
-        """The new rules begin from what the old ones had committed, so a reload never forgets a running condition."""
-        assert self._stages is not None
-        stages = self._stages
-        states = [
-            RuleState(rule, device, state, to_us(wake) if wake else None)
-            for rule, device, state, wake in await stages.writer.load("load_rule_state")
-        ]
-        evaluator.load(states, stages.seen_us, stages.newest_ts)
-        evaluator.configure(self.devices, self.clock.now_us())
-        stages.evaluator = evaluator
 
     # -- dead letters --------------------------------------------------------------------------------------------
 

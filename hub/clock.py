@@ -2,8 +2,12 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
+
+from hub.instants import from_us, to_us
+
+__all__ = ["Clock", "FakeClock", "SystemClock", "from_us", "to_us"]
 
 
 class Clock(Protocol):
@@ -64,17 +68,3 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self._us += round(seconds * 1e6)
-
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_us(moment: datetime) -> int:
-    """Microseconds since the epoch of an aware datetime, exactly (no float on the way)."""
-    delta = moment - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-def from_us(us: int) -> datetime:
-    """The UTC datetime of microseconds since the epoch. OverflowError outside years 1 to 9999."""
-    return EPOCH + timedelta(microseconds=us)

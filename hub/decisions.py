@@ -76,6 +76,15 @@ class Evaluator(Protocol):
         """The devices changed (start, reload). State of devices that stay is kept."""
         ...
 
+    @property
+    def rules(self) -> Sequence[Any]:
+        """The rules in force, as `replace_rules` of another evaluator of this sort takes them."""
+        ...
+
+    def replace_rules(self, rules: Sequence[Any], now: int) -> None:
+        """Other rules from now on; what unchanged rules remember is kept. Never between `evaluate` and `accept`."""
+        ...
+
     def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:
         """Judge frames, then every wake-up due at `now`. Changes nothing that `accept` does not make permanent."""
         ...

@@ -4,12 +4,12 @@ A home's use is a fixed total a day, shared over the day by who is at home; so a
 of seed and time, and a simulator started again tomorrow goes on where any earlier one stood.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from hub.clock import EPOCH, from_us, to_us
+from hub.clock import from_us, to_us
 from simulators.curves import from_draws, from_weights
 from simulators.timeline import SECOND, stream
 
@@ -142,4 +142,4 @@ def plate(rng: Random) -> str:
 
 def midnight(on: date, zone: ZoneInfo) -> int:
     """The first instant of a local day, microseconds UTC."""
-    return to_us(datetime(on.year, on.month, on.day, tzinfo=zone).astimezone(EPOCH.tzinfo))
+    return to_us(datetime(on.year, on.month, on.day, tzinfo=zone).astimezone(UTC))

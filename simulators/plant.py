@@ -19,7 +19,7 @@ from simulators.machines import Elevator, EnvironmentSensor, PatrolReader, Pump,
 from simulators.meters import CONCENTRATOR_S, ElectricityMeter, WaterMeter
 from simulators.timeline import SECOND, Said, Timeline, stream
 
-VISITORS_AN_HOUR = 240.0
+VISITORS_AN_HOUR = 300.0
 """Couriers and guests over all doors and gates by day; fewer at night."""
 
 STATE_S = 60.0
@@ -194,7 +194,7 @@ class Plant:
         """The next courier or guest: most are let in, some hold a card that is nothing, some come by car."""
         rng = self._visitors
         hour = self._hour(self.time.now)
-        rate = VISITORS_AN_HOUR * (1.0 if 7 <= hour < 22 else 0.4)
+        rate = VISITORS_AN_HOUR * (1.0 if 7 <= hour < 22 else 0.6)
         self.time.after(rng.expovariate(rate / 3600), self._visit)
         chance = rng.random()
         if chance < 0.2 and self.lanes:

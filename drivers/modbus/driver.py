@@ -143,7 +143,10 @@ class ModbusDriver:
 
     async def _serve(self, link: Link, intake: Intake) -> None:
         """One request after the other; returns when the stream must be renewed."""
+        task = asyncio.current_task()
         while not link.torn:
+            if task is not None and task.cancelling():  # Python 3.11's wait_for may swallow it when an answer came, too
+                raise asyncio.CancelledError
             self._wake.clear()
             if link.lost:
                 raise Unreachable(f"{self._bus.host}:{self._bus.port}: {link.lost}")

@@ -2,20 +2,17 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hub.codecs.reasons import DeadReason
 from hub.errors import BadFrame, Misconfigured
+from hub.instants import from_us, to_us
 from hub.vocabulary.mqtt import DeviceTime
 
-# hub.clock has the same two conversions, but it imports asyncio, and a codec stays pure
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-EARLIEST: Final = (datetime(2020, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+EARLIEST: Final = to_us(datetime(2020, 1, 1, tzinfo=UTC))
 AHEAD: Final = 86_400 * 1_000_000
 BEHIND: Final = 400 * 86_400 * 1_000_000
 
@@ -59,7 +56,7 @@ def write_time(spec: DeviceTime, zone: str, ts: int) -> int | str:
     """`ts` as the device writes it; finer digits than the format has are cut, ISO has the local time's digits."""
     if spec.format != "iso8601":
         return ts // _PER_UNIT[spec.format]
-    local = (_EPOCH + ts * _MICROSECOND).astimezone(ZoneInfo(spec.zone or zone)).replace(tzinfo=None)
+    local = from_us(ts).astimezone(ZoneInfo(spec.zone or zone)).replace(tzinfo=None)
     return local.isoformat(timespec="milliseconds" if ts % 1000 == 0 else "microseconds")
 
 
@@ -71,6 +68,6 @@ def _iso_us(value: Any, local: tzinfo) -> int:
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}{(offset or '').replace('z', 'Z')}")
         moment = moment if offset else moment.replace(tzinfo=local)
-        return (moment - _EPOCH) // _MICROSECOND + int((fraction or "0").ljust(6, "0")[:6])
+        return to_us(moment) + int((fraction or "0").ljust(6, "0")[:6])
     except (ValueError, OverflowError) as error:
         raise BadFrame(DeadReason.CLOCK, str(error)) from None

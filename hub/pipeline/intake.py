@@ -41,6 +41,11 @@ class ArrivalQueue:
         self._bytes += sum(len(arrival.payload) for arrival in arrivals)
         self._ready.set()
 
+    @property
+    def oldest(self) -> int | None:
+        """When the first of those that wait was received, microseconds UTC."""
+        return self._queue[0].received if self._queue else None
+
     def nudge(self) -> None:
         """Make the next `take` come back now, be it with nothing: there is something else to commit."""
         self._nudged = True

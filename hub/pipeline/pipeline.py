@@ -51,26 +51,27 @@ class Pipeline:
         """`async with` it to change rules, devices or decoders while no batch is under way."""
         return self._busy
 
-    async def settle(self, arrivals: list[Arrival]) -> None:
+    async def settle(self, arrivals: list[Arrival], behind: int | None = None) -> None:
         """Bring arrivals to their end: stored, or set aside. Waits out a database that is away; splits a batch that
-        cannot be stored until the poisonous arrival stands alone."""
+        cannot be stored until the poisonous arrival stands alone. `behind`: when the next arrival after these was
+        received; no time passes for the rules beyond it."""
         attempt = 0
         while True:
             try:
-                await self.process(arrivals)
+                await self.process(arrivals, behind)
             except (*_PASSING, *_CONFLICT) as error:
                 attempt += 1
                 if not isinstance(error, _CONFLICT) or attempt <= _CONFLICT_TRIES:
                     await self._wait(attempt, error)
                     continue
-                await self._divide(arrivals, error)
+                await self._divide(arrivals, error, behind)
             except Exception as error:  # noqa: BLE001 whatever one arrival does to us must not stop the others
-                await self._divide(arrivals, error)
+                await self._divide(arrivals, error, behind)
             if attempt > 1:
                 _log.info("the store is back", tries=attempt)
             return
 
-    async def process(self, arrivals: list[Arrival]) -> Batch:
+    async def process(self, arrivals: list[Arrival], behind: int | None = None) -> Batch:
         """The stages, in order. Any exception: nothing of the batch is true."""
         stages, batch = self._stages, Batch(arrivals)
         stages.parse(batch)
@@ -78,7 +79,7 @@ class Pipeline:
         async with stages.writer.transaction():
             await stages.deduplicate(batch)
             stages.mark_late(batch)
-            stages.evaluate(batch)
+            stages.evaluate(batch, self._present(behind))
             await stages.commit(batch)
             drops = +self._queue.dropped
             if drops:
@@ -94,11 +95,17 @@ class Pipeline:
         self._count(batch)
         return batch
 
-    async def _divide(self, arrivals: list[Arrival], error: Exception) -> None:
+    def _present(self, behind: int | None) -> int:
+        """How far time has come for the rules: a silence must not be judged before what waits has been heard."""
+        waiting = behind if behind is not None else self._queue.oldest
+        now = self._clock.now_us()
+        return now if waiting is None else min(now, waiting)
+
+    async def _divide(self, arrivals: list[Arrival], error: Exception, behind: int | None) -> None:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
-            await self.settle(arrivals[:middle])
-            await self.settle(arrivals[middle:])
+            await self.settle(arrivals[:middle], arrivals[middle].received)
+            await self.settle(arrivals[middle:], behind)
         elif arrivals:
             _log.error("an arrival cannot be stored and is set aside", bus=arrivals[0].bus, exc_info=error)
             await self._set_aside(arrivals[0], error)

@@ -91,9 +91,9 @@ class Stages:
                 else:
                     newest[point] = (ts, reading.value, reading.quality, reading.point, community)
 
-    def evaluate(self, batch: Batch) -> None:
-        """Ask the rules, and whether a command has its proof."""
-        batch.decision = self.evaluator.evaluate(batch.frames, self.clock.now_us())
+    def evaluate(self, batch: Batch, now: int) -> None:
+        """Ask the rules, and whether a command has its proof. `now`: no later than what still waits was received."""
+        batch.decision = self.evaluator.evaluate(batch.frames, now)
         batch.proofs = self.commands.watch(batch.frames)
 
     async def commit(self, batch: Batch) -> None:

@@ -179,6 +179,15 @@ async def test_what_cannot_be_trusted_is_held_with_the_reason(ground: Ground, bi
     assert (run.held, run.drafted) == (4, 6)
 
 
+async def test_readings_are_taken_to_their_last_digit(ground: Ground, billing: Billing):
+    """PostgreSQL's own cast to numeric stops at 15 digits, which a meter of many years has."""
+    with psycopg.connect(ground.url) as link:
+        device, _ = ground.meter(link, "em-old", [0.1, 12_345_678.901234567, 12_345_679.0])
+    await billing.draft_period(ground.clerk, START, END, ["electricity"])
+    values = ground.rows("SELECT quantity FROM billing.bill_line WHERE device_id = %s ORDER BY period_start", device)
+    assert values == [(Decimal("12345678.801234567"),), (Decimal("0.098765433"),)]
+
+
 async def test_a_line_walks_back_to_its_raw_frames(ground: Ground, billing: Billing):
     await billing.draft_period(ground.clerk, START, END)
     number = ground.rows("SELECT id FROM billing.bill_line WHERE device_id = %s AND rollovers = 1", ground.shop[0])

@@ -1,0 +1,299 @@
+"""The pages in a real browser on a really listening server: both languages, desk and phone; live alarms; hostile names.
+
+Screenshots go to var/screenshots/.
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Playwright, async_playwright
+
+from api.hub import Hub
+from api.plugin import ApiPlugin
+from hub.clock import SystemClock
+from modules.workorders import WorkOrdersPlugin
+from tests.integration.postgres import make_server, new_database
+from tests.integration.seeded import EVIL, PASSWORD, Seeded, add_accounts, add_alarm, seeded
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+SHOTS = Path("var/screenshots")
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+
+
+class World:
+    """The server, the browser and the rows behind them."""
+
+    def __init__(self, seeds: Seeded, browser: Browser, address: str) -> None:
+        self.seeds = seeds
+        self.browser = browser
+        self.address = address
+        self.hub = Hub(seeds.context)
+
+    @asynccontextmanager
+    async def signed_in(
+        self, name: str = "engineer", language: str = "zh-CN", size: str = "desktop", dark: bool = False
+    ) -> AsyncIterator[tuple[Page, list[str]]]:
+        """A page of its own browser profile, signed in by the form; and everything the browser complained of."""
+        await self.hub.accounts.set_language(name, language)
+        width, height = SIZES[size]
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
+        )
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}") if self.address in r.url else None)
+        if dark:
+            await context.add_cookies([{"name": "hub_dark", "value": "1", "url": self.address}])
+        await page.goto(f"{self.address}/login?lang={language}")
+        await page.fill("input[name=name]", name)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.click("button[type=submit]")
+        await page.wait_for_selector("h1")
+        await page.wait_for_function("window.did_handshake === true")
+        complaints.clear()  # navigating away cuts requests short; what counts is the page itself
+        try:
+            yield page, complaints
+        finally:
+            await context.close()
+
+    async def open(self, page: Page, path: str) -> None:
+        await page.goto(self.address + path)
+        await page.wait_for_selector("main h1")
+        await page.wait_for_function("window.did_handshake === true")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(playwright: Playwright) -> AsyncIterator[World]:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with make_server() as url:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        async with seeded(new_database(url), SystemClock(), {"http_port": port}) as seeds:
+            await add_accounts(Hub(seeds.context).accounts, seeds)
+            server = asyncio.create_task(ApiPlugin().serve(seeds.context, [WorkOrdersPlugin()]))
+            browser = await playwright.chromium.launch(**CHROMIUM)
+            await _listens(port)
+            yield World(seeds, browser, f"http://127.0.0.1:{port}")
+            await browser.close()
+            server.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await server
+
+
+async def _listens(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise AssertionError("the server does not listen")
+
+
+def _paths(seeds: Seeded) -> dict[str, str]:
+    return {
+        "alarms": "/",
+        "alarm": f"/alarms/{seeds.numbers['alarms'][1]}",
+        "devices": "/devices",
+        "device": f"/devices/{seeds.devices['pump-1'].id}",
+        "door": f"/devices/{seeds.devices['door-b1-u1'].id}",
+        "system": "/system",
+    }
+
+
+async def _healthy(page: Page, language: str, complaints: list[str]) -> None:
+    assert await page.locator("h1").count() == 1
+    assert await page.evaluate("document.documentElement.lang") == {"zh-CN": "zh-CN", "en": "en-US"}[language]
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{wide} px too wide"
+    text = await page.inner_text("body")
+    assert not re.search(r"\b(nav|alarms?|devices?|system|command|value|kind|quality|priority|span)\.[a-z_0-9]+\b", text), text
+    assert not complaints
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("name", ["alarms", "alarm", "devices", "device", "door", "system"])
+async def test_page_is_healthy(world: World, name: str, language: str, size: str) -> None:
+    async with world.signed_in("engineer", language, size) as (page, complaints):
+        await world.open(page, _paths(world.seeds)[name])
+        await page.wait_for_timeout(600)
+        await page.screenshot(path=SHOTS / f"{name}-{language}-{size}.png")
+        await _healthy(page, language, complaints)
+        if size == "phone":
+            small = await page.evaluate(
+                """[...document.querySelectorAll('main button, main a, .top button, .nav a, main input')]
+                   .filter(e => e.offsetParent && e.type !== 'checkbox' && !e.closest('p, dd, td.link'))
+                   .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
+                   .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
+            )
+            assert small == []
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_sign_in_page(world: World, language: str, size: str) -> None:
+    width, height = SIZES[size]
+    context = await world.browser.new_context(viewport={"width": width, "height": height})
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    await page.goto(f"{world.address}/login?lang={language}")
+    assert await page.evaluate("document.documentElement.lang") == language
+    await page.screenshot(path=SHOTS / f"login-{language}-{size}.png")
+    assert complaints == []
+    await page.fill("input[name=name]", "nobody")
+    await page.fill("input[name=password]", "wrong password")
+    await page.click("button[type=submit]")
+    await page.wait_for_selector(".wrong")
+    assert await page.locator("h1").count() == 1
+    await context.close()
+
+
+@pytest.mark.parametrize("name", ["alarm", "device"])
+async def test_night_mode(world: World, name: str) -> None:
+    async with world.signed_in("guard", dark=True) as (page, complaints):
+        await world.open(page, _paths(world.seeds)[name])
+        await page.wait_for_timeout(600)
+        await page.screenshot(path=SHOTS / f"{name}-dark.png")
+        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
+        assert not complaints
+
+
+async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
+    seeds = world.seeds
+    async with world.signed_in("guard") as (page, complaints):
+        await world.open(page, "/")
+        with seeds.link() as link:
+            number = add_alarm(link, seeds.home, seeds.devices["door-b2-u2"].id, "door-forced", 1, "active_unacknowledged",
+                               "现场新报警", "Fresh alarm", world.hub.context.clock.now(), condition="live-1")  # fmt: skip
+        who = (await _principal(world, "guard"))
+        seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
+        row = page.locator(f"#alarm-{number}")
+        await row.wait_for()
+        assert "现场新报警" in await row.inner_text()
+        await row.click()
+        await page.locator(".detail-pane .solid", has_text="确认").click()
+        await page.locator(f"#alarm-{number}.active_acknowledged").wait_for()
+        alarm = await seeds.context.alarms.show(who, number)
+        assert (alarm["state"], alarm["acknowledged_by"]) == ("active_acknowledged", "user:guard")
+        with seeds.link() as link:
+            link.execute("UPDATE hub.alarm SET state = 'normal' WHERE id = %s", [number])
+        seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
+        await row.wait_for(state="detached")
+        assert not complaints
+
+
+async def test_keyboard(world: World) -> None:
+    async with world.signed_in("guard") as (page, complaints):
+        await world.open(page, "/")
+        await page.keyboard.press("j")
+        await page.locator('.alarm[aria-selected="true"]').wait_for()
+        first = await page.locator('.alarm[aria-selected="true"]').get_attribute("id")
+        await page.keyboard.press("j")
+        await page.wait_for_function(f"document.querySelector('.alarm[aria-selected=true]').id !== '{first}'")
+        await page.keyboard.press("k")
+        await page.wait_for_function(f"document.querySelector('.alarm[aria-selected=true]').id === '{first}'")
+        await page.keyboard.press("?")
+        await page.locator(".keys").wait_for()
+        await page.screenshot(path=SHOTS / "keys-zh-CN-desktop.png")
+        assert not complaints
+
+
+async def test_door_is_opened_with_a_reason(world: World) -> None:
+    seeds = world.seeds
+    seeds.driver.executed.clear()
+    async with world.signed_in("guard") as (page, complaints):
+        await world.open(page, _paths(seeds)["alarm"])
+        await page.locator(".detail-pane button", has_text="开门").click()
+        await page.locator(".dialog input").fill("送快递的在门口")
+        await page.screenshot(path=SHOTS / "command-zh-CN-desktop.png")
+        await page.locator(".dialog .solid").dblclick()
+        await page.locator(".progress.acknowledged").wait_for()
+        await page.screenshot(path=SHOTS / "progress-zh-CN-desktop.png")
+        assert [(c.name, c.reason) for c in seeds.driver.executed] == [("open", "送快递的在门口")]
+        assert not complaints
+
+
+async def test_viewer_cannot_give_commands(world: World) -> None:
+    async with world.signed_in("viewer") as (page, _):
+        await world.open(page, _paths(world.seeds)["alarm"])
+        assert await page.locator(".detail-pane button", has_text="开门").is_disabled()
+        assert await page.locator(".detail-pane .solid", has_text="确认").count() == 0
+
+
+async def test_markup_in_a_device_name_is_text(world: World) -> None:
+    async with world.signed_in("guard", "en") as (page, complaints):
+        number = world.seeds.devices["door-garage-2"].id
+        for path in ("/", f"/devices/{number}", "/devices", f"/alarms/{world.seeds.numbers['alarms'][3]}"):
+            await world.open(page, path)
+            if path == "/devices":
+                await page.fill(".search", "garage-2")
+            await page.get_by_text(EVIL).first.wait_for()
+            assert await page.locator("img[src=x]").count() == 0
+            assert await page.title() != "pwned"
+        assert not complaints
+
+
+async def test_sign_out_ends_the_session(world: World) -> None:
+    async with world.signed_in("finance") as (page, _):
+        await page.click('form[action="/logout"] button')
+        await page.wait_for_url("**/login*")
+        await page.goto(world.address + "/devices")
+        assert "/login?next=/devices" in page.url
+
+
+async def test_language_is_kept_with_the_account(world: World) -> None:
+    async with world.signed_in("finance", "zh-CN") as (page, _):
+        await page.click('form:has(input[name="language"]) button')
+        await page.wait_for_function("document.documentElement.lang === 'en-US'")
+        await page.goto(world.address + "/system")
+        assert await page.inner_text("h1") == "System"
+
+
+async def test_missing_page_and_device(world: World) -> None:
+    async with world.signed_in("guard", "en") as (page, _):
+        for path in ("/nowhere", f"/devices/{world.seeds.numbers['foreign']['device']}", "/devices/abc"):
+            response = await page.goto(world.address + path)
+            assert response is not None
+            assert response.status == 404
+            assert await page.locator("h1").count() == 1
+            assert "SECRET" not in await page.content()
+        await page.screenshot(path=SHOTS / "missing-en-desktop.png")
+
+
+async def test_dead_letter_is_seen_and_replayed(world: World) -> None:
+    async with world.signed_in("engineer", "en") as (page, complaints):
+        await world.open(page, "/system")
+        await page.locator(".hub-table button").first.click()
+        await page.locator(".hex").wait_for()
+        await page.screenshot(path=SHOTS / "letter-en-desktop.png")
+        await page.locator(".dialog .solid").click()
+        await page.locator(".dialog").wait_for(state="hidden")
+        assert world.seeds.replayed[-1][1]
+        assert not complaints
+
+
+async def _principal(world: World, name: str):  # type: ignore[no-untyped-def]
+    session = await world.hub.accounts.login(name, PASSWORD, "test")
+    identity = await world.hub.accounts.identify(session.token)
+    assert identity is not None
+    return identity.principal()
