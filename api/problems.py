@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details, whatever went wrong; a person's programme can tell them apart by `code`."""
 
+import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -84,7 +85,8 @@ async def _busy(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("request_failed", path=request.url.path, exc_info=error)
+    # As text: a renderer that shows local variables would write passwords into the log.
+    _log.error("request_failed", path=request.url.path, trace="".join(traceback.format_exception(error)))
     return problem(500, "internal", "something is broken here; it was written to the log")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Limit = Annotated[int, Query(ge=1, le=500, description="rows at most")]
 Cursor = Annotated[
@@ -24,6 +24,13 @@ class In(BaseModel):
     """A request body: unknown fields are an error, zero bytes in text too."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("text without NUL is expected")
+        return value
 
 
 class Page(BaseModel, Generic[Item]):

@@ -94,7 +94,7 @@ def make_pages(hub: Hub, shell: Shell, plugs: Sequence[object]) -> FastAPI:
     for plug in offering(plugs, OffersPages):
         plug.pages(shell)
     nicegui_app.add_static_files("/static", STATIC)
-    install_errors()
+    install_errors(app)
     ui.run_with(
         app, title="Community Hub", tailwind=False, show_welcome_message=False, gzip_middleware_factory=None,
         reconnect_timeout=10.0, favicon=STATIC / "hub.svg",

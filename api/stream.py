@@ -82,7 +82,8 @@ async def _serve(hub: Hub, socket: WebSocket, who: Principal, subscription: Subs
     if ended is not None:
         code, reason = ended
         try:
-            await asyncio.wait_for(socket.close(code, reason), SEND_WITHIN_S)
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await socket.close(code, reason)
         except (TimeoutError, RuntimeError, WebSocketDisconnect):
             return
 
@@ -96,7 +97,8 @@ async def _send(socket: WebSocket, subscription: Subscription) -> tuple[int, str
             messages.append({"changes": [{"topic": c.topic, "key": c.key, "data": c.data} for c in changes]})
         for message in messages:
             try:
-                await asyncio.wait_for(_write(socket, message), SEND_WITHIN_S)
+                async with asyncio.timeout(SEND_WITHIN_S):
+                    await _write(socket, message)
             except TimeoutError:
                 return 1013, "too slow"
 

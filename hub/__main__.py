@@ -13,10 +13,10 @@ import typer
 from hub.catalog.problems import CatalogError
 from hub.cli.check import check_command, preferred_language
 from hub.cli.docs import docs_command
-from hub.cli.run import configure_logging
 from hub.cli.stack import running_broker
 from hub.clock import SystemClock
 from hub.errors import BadFrame, HubError
+from hub.logs import configure_logging
 from hub.settings import Settings, load_settings
 from hub.vocabulary.base import parse_duration
 

@@ -12,6 +12,7 @@ from hub.clock import Clock
 from hub.context import RunState, Status
 from hub.errors import DriverError, Misconfigured
 from hub.live import Change, Live
+from hub.tasks import end
 
 _log = structlog.get_logger()
 _EXPECTED = (DriverError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
@@ -40,8 +41,7 @@ class Supervisor:
         for part in parts:
             task = self._tasks.pop(part, None)
             if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end([task])
                 self._set(part, "stopped")
 
     async def stop_all(self) -> None:

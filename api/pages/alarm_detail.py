@@ -146,7 +146,7 @@ class AlarmDetail:
         view = self._view
         tag("h3", view.t("alarm.events"))
         rows = [
-            {"time": view.stamp(e["ts"]), "event": view.pick(e["label"]), "data": data_text(e["data"])} for e in events
+            {"time": view.stamp(e["ts"]), "event": view.pick(e["label"]), "data": data_text(view, e)} for e in events
         ]
         columns = [("time", view.t("device.time")), ("event", view.t("device.event")), ("data", view.t("device.data"))]
         Table(columns, rows, view.t("device.no_events"))
@@ -215,9 +215,14 @@ def telling_point(rule: str, points: list[Row]) -> Row | None:
     return next((p for p in points if set(p["name"].split("_")) & set(words)), points[0] if points else None)
 
 
-def data_text(data: dict[str, Any]) -> str:
-    """Event data in one line, without our own command numbers."""
-    return ", ".join(f"{key} {value}" for key, value in data.items() if key != "command_id")
+def data_text(view: View, event: Row) -> str:
+    """Event data in one line, in words where the kind has them, without our own command numbers."""
+    parts = []
+    for key, value in event["data"].items():
+        if key != "command_id":
+            name = view.pick(event["fields"].get(key)) or key
+            parts.append(f"{name} {view.word('value', value) if isinstance(value, str) else value}")
+    return " · ".join(parts) or "—"
 
 
 def _person(actor: str) -> str:

@@ -113,13 +113,13 @@ class AlarmPage:
 
 
 async def place_names(view: View) -> dict[str, str]:
-    """Path -> the names of its place and of those above it; "-path" -> its own name alone."""
+    """Path -> its name, led by those above that it does not itself repeat; "-path" -> its own name alone."""
     own = {row["path"]: view.pick(row["name"]) for row in await view.hub.reads.places(view.principal)}
     names = {f"-{path}": name for path, name in own.items()}
-    for path in own:
+    for path, name in own.items():
         parts = path.split("/")
-        above = (own.get("/".join(parts[: depth + 1]), parts[depth]) for depth in range(len(parts)))
-        names[path] = " ".join(above)
+        above = (own.get("/".join(parts[:depth]), "") for depth in range(1, len(parts)))
+        names[path] = " ".join([*(one for one in above if one and one not in name), name])
     return names
 
 

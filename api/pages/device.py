@@ -50,13 +50,13 @@ class DevicePage:
         self._dialog = CommandDialog(view, self._sent)
         self._paint_head(device, await place_names(view))
         with box("columns"):
-            with box(""):
+            with box("side"):
                 self._paint_points(device)
                 self._paint_commands(device)
                 self._paint_profile(device)
-            with box(""):
+            with box("side"):
                 self._paint_trend_frame(device)
-                with panel(view.t("device.events")):
+                with panel(view.t("device.events"), "events"):
                     columns = [
                         ("time", view.t("device.time")),
                         ("event", view.t("device.event")),
@@ -85,6 +85,7 @@ class DevicePage:
         self._show_state(device["state"], device["seen"])
 
     def _show_state(self, state: str | None, seen: datetime | None) -> None:
+        self._device |= {"state": state, "seen": seen}
         view, word = self._view, state or "none"
         mark = {"connected": "●", "silent": "◐", "offline": "○", "error": "✕", "none": "·"}[word]
         self._state.text = f"{mark} {view.t('device_state.' + word)}"
@@ -101,7 +102,8 @@ class DevicePage:
                 for point in device["points"]:
                     self._paint_point(point)
         if device["points"]:
-            self._choose(device["points"][0]["id"])
+            drawn = next((point for point in device["points"] if point["type"] != "state"), device["points"][0])
+            self._choose(drawn["id"])
 
     def _paint_point(self, point: Row) -> None:
         view = self._view
@@ -122,6 +124,7 @@ class DevicePage:
         tile.classes(add="bad" if bad else "", remove="" if bad else "bad")
 
     def _age(self) -> None:
+        self._show_state(self._device["state"], self._device["seen"])
         for key in self._tiles:
             self._show_point(key)
 
@@ -139,7 +142,7 @@ class DevicePage:
         view = self._view
         if not device["points"]:
             return
-        with box("panel", "section"):
+        with box("panel trend", "section"):
             with box("trend-head"):
                 tag("h2", view.t("device.trend"))
                 with box("segmented", role="group", aria_label=view.t("device.trend")):
@@ -184,7 +187,7 @@ class DevicePage:
                 tag("p", view.t("command.none"), "muted")
             self._progress = CommandProgress(view)
             columns = [
-                ("time", view.t("device.time")), ("command", view.t("device.command")), ("state", view.t("device.state")),
+                ("time", view.t("device.time")), ("command", view.t("device.command")), ("state", view.t("devices.state")),
                 ("by", view.t("device.requested_by")), ("reason", view.t("command.reason")),
                 ("proof", view.t("command.proof"), "mono"),
             ]  # fmt: skip
@@ -217,12 +220,12 @@ class DevicePage:
         rows = await view.hub.reads.events(view.principal, device_id=self._id, limit=20)
         self._events.show(
             [{"id": str(row["id"]), "time": view.stamp(row["ts"]), "event": view.pick(row["label"]),
-              "data": data_text(row["data"])} for row in rows]
+              "data": data_text(view, row)} for row in rows]
         )  # fmt: skip
 
     async def _paint_frames(self) -> None:
         view = self._view
-        with panel(view.t("device.frames")):
+        with panel(view.t("device.frames"), "frames"):
             if not view.may("work"):
                 tag("p", view.t("device.hidden"), "empty-line")
                 return
@@ -247,7 +250,7 @@ class DevicePage:
             facts.append(("device.since", view.stamp(device["since"])))
         if device["detail"]:
             facts.append(("device.detail", device["detail"]))
-        with panel(view.t("device.profile")), box("facts", "dl"):
+        with panel(view.t("device.profile"), "profile"), box("facts", "dl"):
             for key, value in facts:
                 tag("dt", view.t(key))
                 tag("dd", value)
@@ -273,6 +276,7 @@ class DevicePage:
         point["value"] = change.data.get("value")
         point["quality"] = change.data.get("quality")
         point["ts"] = datetime.fromisoformat(change.data["ts"])
+        self._device["seen"] = max(self._device["seen"] or point["ts"], point["ts"])
         self._show_point(change.key)
 
     async def _reload(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import app as nicegui_app
 from nicegui import ui
@@ -110,6 +110,10 @@ class Shell:
             with box("live", title=view.t("shell.connected")):
                 tag("span", view.t("shell.connected"), "ok")
                 tag("span", view.t("shell.lost"), "lost", role="status")
+            for other_home in view.identity.memberships:
+                if other_home != view.membership:
+                    name = view.pick(other_home.name)
+                    self._form("/preferences", "community", other_home.code, name, "swap_horiz", view.t("shell.community"))
             other = "en" if view.language == "zh-CN" else "zh-CN"
             self._form(
                 "/preferences", "language", other, view.t("shell.language"), "translate", view.t("shell.language_label")
@@ -120,7 +124,7 @@ class Shell:
                 tag("b", view.identity.name)
                 tag("small", view.t(f"role.{view.principal.role}"))
             self._form("/logout", "", "", "", "logout", view.t("shell.sign_out"))
-        return box("", "main", id="main")
+        return box("content", id="main")
 
     def _brand(self, view: View) -> None:
         with box("brand", "a", href="/", aria_label=view.t("app.name")):
@@ -153,8 +157,8 @@ class Shell:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-def install_errors() -> None:
-    """Our own words for NiceGUI's 404 and 500."""
+def install_errors(app: FastAPI) -> None:
+    """Our own words for 404, 500 and a database that does not answer, on our app and on NiceGUI's."""
 
     async def missing(request: Request, _: Exception) -> Response:
         return error_page(request, 404)
@@ -162,5 +166,11 @@ def install_errors() -> None:
     async def broken(request: Request, _: Exception) -> Response:
         return error_page(request, 500)
 
-    nicegui_app.add_exception_handler(404, missing)
-    nicegui_app.add_exception_handler(Exception, broken)
+    async def busy(request: Request, _: Exception) -> Response:
+        return error_page(request, 503)
+
+    for one in (app, nicegui_app):
+        one.add_exception_handler(404, missing)
+        one.add_exception_handler(PoolTimeout, busy)
+        one.add_exception_handler(psycopg.OperationalError, busy)
+        one.add_exception_handler(Exception, broken)

@@ -38,7 +38,7 @@ class SystemPage:
             self._figures = {name: self._tile(f"system.{name}") for name in ("queue", "lag", "last_commit", "readers")}
             self._figures["dead"] = self._tile("system.dead_letters")
             self._figures["drops"] = self._tile("system.drops")
-        with box("columns"):
+        with box("columns wide-left"):
             with box(""):
                 with panel(t("system.parts")):
                     self._parts = Table(

@@ -66,9 +66,9 @@ def box(classes: str, name: str = "div", /, **props: str) -> Element:
     return element
 
 
-def panel(title: str) -> Element:
+def panel(title: str, classes: str = "") -> Element:
     """A white panel with a heading of second level."""
-    section = box("panel", "section")
+    section = box(f"panel {classes}".strip(), "section")
     with section:
         tag("h2", title)
     return section

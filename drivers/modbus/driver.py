@@ -6,10 +6,10 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar
 
+from drivers.modbus.counters import Counters
 from drivers.modbus.decoder import ModbusDecoder
 from drivers.modbus.link import BadAnswer, Link, NoAnswer, NotSent, Refusal, write_request
 from drivers.modbus.station import Poll, Station, modbus_of
@@ -27,18 +27,6 @@ Work = Callable[[Link], Awaitable[Any]]
 _ACKNOWLEDGE = 5  # accepted, takes long (V1.1b3 section 7)
 _TARGET_SILENT = 11  # the gateway passed it on and heard nothing: it may have worked
 _PARKING = frozenset({6, 10, 11})  # busy or behind a broken path: asking at once again makes it worse
-
-
-@dataclass
-class Counters:
-    """What the bus did since the start."""
-
-    requests: int = 0
-    answers: int = 0
-    timeouts: int = 0
-    skipped: int = 0  # polls left out because the bus or the hub could not keep up
-    strays: int = 0  # late answers dropped
-    resyncs: int = 0  # connections renewed because the stream made no sense
 
 
 class ModbusDriver:

@@ -52,7 +52,8 @@ class Demo:
             if not ended.done():
                 self._say(self._word("正在停止……", "stopping …"))
                 simulator.send_signal(signal.SIGTERM)
-                await asyncio.wait_for(asyncio.shield(ended), _GRACE_S)
+                async with asyncio.timeout(_GRACE_S):
+                    await asyncio.shield(ended)
             await self._settle(hub)
         finally:
             for task in (watch, stopped):

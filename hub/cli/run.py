@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -14,28 +13,6 @@ from hub.cli.stack import servers
 from hub.settings import Settings
 
 _log = structlog.get_logger()
-
-
-def configure_logging(log_format: str) -> None:
-    """Structured logs to stderr: for people (console) or for machines (json)."""
-    last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False) if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )  # fmt: skip
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if log_format == "console" else "iso", utc=False),
-            structlog.processors.format_exc_info if log_format == "json" else _pass,
-            last,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-
-
-def _pass(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    return event
 
 
 def with_hub(settings: Settings, body: Callable[[Hub, asyncio.Event], Awaitable[int]]) -> int:

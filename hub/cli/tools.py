@@ -20,6 +20,7 @@ from hub.pipeline.stages import visible
 from hub.plugins import OffersDrivers, load_plugs, offering
 from hub.ports import Decoder, Driver
 from hub.settings import Settings
+from hub.tasks import end
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
 from hub.vocabulary.profiles import ModbusProfile, MqttProfile
@@ -186,8 +187,7 @@ class _Running:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
 
     async def until(self, work: Any, timeout_s: float) -> Any:
         """The result of `work`, unless the driver ends or the time is over first."""

@@ -23,6 +23,7 @@ from hub.ports import Driver
 from hub.principal import Principal
 from hub.store.database import Connection, Database, NotThere, Row
 from hub.store.queries import load_queries
+from hub.tasks import end
 from hub.vocabulary.kinds import CommandSpec, ConfirmSpec
 
 _SQL = load_queries("hub.commands")
@@ -174,7 +175,8 @@ class CommandDesk:
     async def _await_proof(self, request: CommandRequest, pending: Pending) -> None:
         left = (request.expires - self._clock.now_us()) / 1e6
         try:
-            await asyncio.wait_for(pending.proved.wait(), max(left, 0.0))
+            async with asyncio.timeout(max(left, 0.0)):
+                await pending.proved.wait()
         except TimeoutError:
             await self._move(request, "unknown", "the device did not show the effect in time")
             return
@@ -216,9 +218,7 @@ class CommandDesk:
 
     async def stop(self) -> None:
         """Let go of commands on their way; `recover` names them at the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def _store(self, connection: Connection, who: Principal, values: dict[str, Any]) -> tuple[Row, bool]:
         inserted = await (await connection.execute(_SQL["insert"], values)).fetchone()

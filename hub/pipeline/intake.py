@@ -70,7 +70,8 @@ class ArrivalQueue:
             self._ready.clear()
             left = None if until_us is None else max((until_us - self._clock.now_us()) / 1e6, 0.0)
             try:
-                await asyncio.wait_for(self._ready.wait(), left)
+                async with asyncio.timeout(left):  # wait_for of Python 3.11 can swallow a cancellation
+                    await self._ready.wait()
             except TimeoutError:
                 return []
         self._nudged = False

@@ -104,7 +104,10 @@ class ReadDesk:
         self, who: Principal, *, device_id: int | None = None, before: tuple[datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[Row]:  # fmt: skip
-        """Device events newest first; private fields are masked for roles without the right `work`. NotThere."""
+        """Device events newest first, with the names of event and fields in both languages. NotThere.
+
+        Private fields are masked for roles without the right `work`.
+        """
         moment, number = before or (END_OF_TIME, LAST_UUID)
         values = {"device_id": device_id, "before": moment, "before_id": number, "limit": limit,
                   "community_id": who.community_id, "id": device_id}  # fmt: skip
@@ -118,7 +121,8 @@ class ReadDesk:
         device = self._devices.get(row["device_id"])
         spec = device.kind.events.get(row["name"]) if device else None
         label = {"zh": spec.name.zh, "en": spec.name.en} if spec else {"zh": row["name"], "en": row["name"]}
-        return {**row, "label": label, "data": mask(who, device, row["name"], row["data"])}
+        fields = {key: {"zh": field.name.zh, "en": field.name.en} for key, field in spec.data.items()} if spec else {}
+        return {**row, "label": label, "fields": fields, "data": mask(who, device, row["name"], row["data"])}
 
     async def frames(self, who: Principal, device_id: int, since: datetime, until: datetime, limit: int) -> list[Row]:
         """Raw bytes of a device, newest first. They may hold cards and plates: right `work`. NotThere, Refused(403)."""

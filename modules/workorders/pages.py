@@ -89,4 +89,4 @@ def _cell(view: Any, key: str, row: Row) -> str:
         return str(view.pick(_STATES[value]))
     if isinstance(value, dict):
         return str(view.pick(value))
-    return str(view.stamp(value)) if isinstance(value, datetime) else "" if value is None else str(value)
+    return str(view.stamp(value)) if isinstance(value, datetime) else str(value or "—")

@@ -67,7 +67,7 @@ class World:
 
     async def open(self, page: Page, path: str) -> None:
         await page.goto(self.address + path)
-        await page.wait_for_selector("main h1")
+        await page.wait_for_selector("#main h1")
         await page.wait_for_function("window.did_handshake === true")
 
 
@@ -125,7 +125,9 @@ async def _healthy(page: Page, language: str, complaints: list[str]) -> None:
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{wide} px too wide"
     text = await page.inner_text("body")
-    assert not re.search(r"\b(nav|alarms?|devices?|system|command|value|kind|quality|priority|span)\.[a-z_0-9]+\b", text), text
+    assert not re.search(
+        r"\b(nav|alarms?|devices?|system|command|value|kind|quality|priority|span)\.[a-z_0-9]+\b", text
+    ), text
     assert not complaints
 
 
@@ -140,8 +142,8 @@ async def test_page_is_healthy(world: World, name: str, language: str, size: str
         await _healthy(page, language, complaints)
         if size == "phone":
             small = await page.evaluate(
-                """[...document.querySelectorAll('main button, main a, .top button, .nav a, main input')]
-                   .filter(e => e.offsetParent && e.type !== 'checkbox' && !e.closest('p, dd, td.link'))
+                """[...document.querySelectorAll('button, a, input:not([type=hidden])')]
+                   .filter(e => e.offsetParent && e.type !== 'checkbox' && !e.matches('.skip') && !e.closest('p, dd, td.link'))
                    .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
                    .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
             )
@@ -185,7 +187,7 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
         with seeds.link() as link:
             number = add_alarm(link, seeds.home, seeds.devices["door-b2-u2"].id, "door-forced", 1, "active_unacknowledged",
                                "现场新报警", "Fresh alarm", world.hub.context.clock.now(), condition="live-1")  # fmt: skip
-        who = (await _principal(world, "guard"))
+        who = await _principal(world, "guard")
         seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
         row = page.locator(f"#alarm-{number}")
         await row.wait_for()
@@ -214,6 +216,7 @@ async def test_keyboard(world: World) -> None:
         await page.wait_for_function(f"document.querySelector('.alarm[aria-selected=true]').id === '{first}'")
         await page.keyboard.press("?")
         await page.locator(".keys").wait_for()
+        await page.wait_for_timeout(400)  # the dialog has come to rest
         await page.screenshot(path=SHOTS / "keys-zh-CN-desktop.png")
         assert not complaints
 
@@ -225,9 +228,11 @@ async def test_door_is_opened_with_a_reason(world: World) -> None:
         await world.open(page, _paths(seeds)["alarm"])
         await page.locator(".detail-pane button", has_text="开门").click()
         await page.locator(".dialog input").fill("送快递的在门口")
+        await page.wait_for_timeout(400)  # the dialog has come to rest
         await page.screenshot(path=SHOTS / "command-zh-CN-desktop.png")
         await page.locator(".dialog .solid").dblclick()
         await page.locator(".progress.acknowledged").wait_for()
+        await page.wait_for_timeout(400)  # the dialog has come to rest
         await page.screenshot(path=SHOTS / "progress-zh-CN-desktop.png")
         assert [(c.name, c.reason) for c in seeds.driver.executed] == [("open", "送快递的在门口")]
         assert not complaints
@@ -264,7 +269,7 @@ async def test_sign_out_ends_the_session(world: World) -> None:
 async def test_language_is_kept_with_the_account(world: World) -> None:
     async with world.signed_in("finance", "zh-CN") as (page, _):
         await page.click('form:has(input[name="language"]) button')
-        await page.wait_for_function("document.documentElement.lang === 'en-US'")
+        await page.wait_for_selector('html[lang="en-US"]', state="attached")
         await page.goto(world.address + "/system")
         assert await page.inner_text("h1") == "System"
 
@@ -285,6 +290,7 @@ async def test_dead_letter_is_seen_and_replayed(world: World) -> None:
         await world.open(page, "/system")
         await page.locator(".hub-table button").first.click()
         await page.locator(".hex").wait_for()
+        await page.wait_for_timeout(400)  # the dialog has come to rest
         await page.screenshot(path=SHOTS / "letter-en-desktop.png")
         await page.locator(".dialog .solid").click()
         await page.locator(".dialog").wait_for(state="hidden")

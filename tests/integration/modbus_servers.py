@@ -62,7 +62,6 @@ class RawServer:
         self.connections = 0
         self.requests: list[Request] = []
         self.written: list[tuple[int, int, int, int]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

@@ -222,7 +222,8 @@ def _pump(link: "psycopg.Connection[Any]", home: int, pump: Device, now: datetim
         samples.append((ts, 520 + swing + (120 if minute > 24 * 60 - 9 else 0), pressure, home, 0))
     with link.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO telemetry.sample (ts, value, point_id, community_id, quality) VALUES (%s, %s, %s, %s, %s)", samples
+            "INSERT INTO telemetry.sample (ts, value, point_id, community_id, quality) VALUES (%s, %s, %s, %s, %s)",
+            samples,
         )
         hours = [
             (now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=h), pressure, home, 60, 60 * (520.0 + h % 24),

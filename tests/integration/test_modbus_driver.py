@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from drivers.modbus import ModbusDriver
+from drivers.modbus.framer import StrictFramer
 from hub.clock import SystemClock
 from hub.codecs.modbus import EXCEPTIONS, exception_name
 from hub.errors import Misconfigured, Rejected, Unreachable
@@ -307,6 +308,25 @@ async def test_a_silent_device_among_good_ones_is_parked() -> None:
     assert states.of("dev-3") == ["silent"]
     assert states.of("dev-1") == states.of("dev-2") == ["connected"]
     assert count_of(inbox, 3) == 0
+
+
+async def test_a_stop_that_comes_with_an_answer_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11's wait_for returns the answer and forgets the cancellation; then the driver would never stop."""
+    plain = StrictFramer.handleFrame
+    async with raw_server() as fake:
+        driver, inbox = make_driver(fake.port, [make_device(SECTION)]), Inbox()
+        task = asyncio.create_task(driver.run(inbox))
+
+        def cancelling(self: StrictFramer, data: bytes, unit: int, tid: int) -> Any:
+            used, answer = plain(self, data, unit, tid)
+            if answer is not None:
+                asyncio.get_running_loop().call_soon(task.cancel)
+            return used, answer
+
+        monkeypatch.setattr(StrictFramer, "handleFrame", cancelling)
+        await asyncio.wait({task}, timeout=20)
+        assert task.cancelled()
+        assert len(fake.requests) == 1
 
 
 async def test_reset_and_refusal_end_the_run() -> None:

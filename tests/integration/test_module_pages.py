@@ -1,15 +1,18 @@
-"""The modules' pages, filled from a real database in both languages, in the shell's own view of them."""
+"""The modules behind the API's door and on a screen: closed to strangers, filled from a real database, bilingual."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from api.app import make_api
+from api.hub import Hub
 from api.texts import clock_time, pick
 from hub.clock import FakeClock
 from hub.principal import Principal
@@ -115,6 +118,15 @@ async def test_bill_lines_are_shown_with_what_is_held(ground: Any, language: str
         await build(view, None)
     held = {"zh-CN": "待核：期末无读数", "en": "Held: no reading at the end"}[language]
     assert {"em-1", "2.5 kWh", "0.5283", "1.32", "2026-11-02 – 2026-11-03", held} <= set(texts_of(client))
+
+
+@pytest.mark.parametrize("path", ["/work-orders", "/work-orders/1", "/bill-lines", "/bill-lines/1/explain", "/tariffs"])
+async def test_nobody_gets_at_a_module_without_signing_in(ground: Any, path: str):
+    routers = [WorkOrdersPlugin().routes(ground.context), BillingPlugin().routes(ground.context)]
+    app = make_api(Hub(ground.context), routers)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub") as client:
+        answer = await client.get(f"/api/v1{path}")
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
 def test_every_state_and_reason_has_words():

@@ -64,4 +64,4 @@ def test_what_a_simulated_device_says_is_what_is_read(name: str) -> None:
     for block in plan_blocks(device.profile.modbus, device.kind.points):
         values = {entry.name: float(max(entry.spec.values.values(), default=8)) for entry in block.points}
         found = decode_block(device, block, encode_block(block, values))
-        assert {reading.point.name: reading.value for reading in found} == values
+        assert {reading.point.name: reading.value for reading in found} == pytest.approx(values, rel=1e-6)

@@ -19,7 +19,7 @@ from tests.unit.demo_devices import demo_devices
 
 EVENING = to_us(datetime(2026, 3, 3, 10, 30, tzinfo=UTC))  # Tuesday 18:30 in Shanghai: people come home
 DEVICES = demo_devices()
-FEW = [device for device in DEVICES if not device.code.startswith(("em-b2", "wm-b2"))]
+FEW = [device for device in DEVICES if device.code[:3] not in ("em-", "wm-") or device.code.endswith(("1", "7"))]
 
 
 def story(seconds: float, *, step: float = 1.0, seed: int = 7, devices: Iterable[Device] = FEW) -> list[Said]:
@@ -33,7 +33,7 @@ def story(seconds: float, *, step: float = 1.0, seed: int = 7, devices: Iterable
 
 
 def fault_of(kind: FaultKind, lasts_s: float = 60.0) -> tuple[Plant, Fault]:
-    plant = Plant(DEVICES, 7, EVENING)
+    plant = Plant(FEW, 7, EVENING)
     [fault] = [one for one in default_scenario(DEVICES) if one.kind == kind]
     fault = Fault(fault.kind, fault.device, fault.name, 5.0, lasts_s)
     plant.schedule([fault])
@@ -68,7 +68,7 @@ def test_counters_never_fall_and_hours_add_up() -> None:
     plant = Plant(DEVICES, 7, EVENING)
     last: dict[tuple[str, str], float] = {}
     first: dict[tuple[str, str], float] = {}
-    for said in plant.advance(EVENING + 4 * 3600 * SECOND):
+    for said in plant.advance(EVENING + 2 * 3600 * SECOND):
         for name in ("energy_import", "volume"):
             if name in said.points:
                 key = said.device, name
@@ -77,7 +77,7 @@ def test_counters_never_fall_and_hours_add_up() -> None:
                 first.setdefault(key, said.points[name])
     used = sum(last[key] - first[key] for key in last if key[1] == "energy_import")
     assert len(last) == 400
-    assert 200 < used < 2000  # 200 homes, four evening hours
+    assert 100 < used < 1000  # 200 homes, two evening hours
 
 
 def test_meters_of_a_later_start_go_on_where_the_earlier_one_stood() -> None:
@@ -132,7 +132,7 @@ def test_doors_open_only_unlocked_or_by_force() -> None:
 
 
 def test_no_door_stands_open_for_a_minute_without_a_fault() -> None:
-    plant = Plant(DEVICES, 7, EVENING)
+    plant = Plant(FEW, 7, EVENING)
     since: dict[str, int] = {}
     for said in plant.advance(EVENING + 3600 * SECOND):
         if said.points.get("open"):
@@ -142,7 +142,7 @@ def test_no_door_stands_open_for_a_minute_without_a_fault() -> None:
 
 
 def test_normal_pumps_stay_far_from_the_limit() -> None:
-    plant = Plant(DEVICES, 7, EVENING)
+    plant = Plant(FEW, 7, EVENING)
     pressures = [one.points["pressure"] for one in plant.advance(EVENING + 900 * SECOND) if "pressure" in one.points]
     assert min(pressures) > 360
     assert max(pressures) < 440

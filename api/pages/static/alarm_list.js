@@ -25,7 +25,7 @@ export default {
           <span class="badge" :aria-label="t.priorities[row.priority]"><i aria-hidden="true">{{ shapes[row.priority] }}</i>{{ row.priority }}</span>
           <span class="what">
             <b>{{ pick(row.title) }}</b>
-            <span class="where">{{ place(row.place) }} · {{ pick(row.device_name) || row.device }}</span>
+            <span class="where">{{ where(row) }}</span>
             <span class="detail">{{ pick(row.text) }}</span>
           </span>
           <span class="state">{{ t.states[row.state] }}<small v-if="row.acknowledged_by && row.state === 'active_acknowledged'">{{ actor(row.acknowledged_by) }}</small></span>
@@ -130,6 +130,10 @@ export default {
     },
     pick(text) { return text ? text[this.zh ? "zh" : "en"] || text.zh || text.en : ""; },
     place(path) { return this.places[path] || path; },
+    where(row) {
+      const name = this.pick(row.device_name) || row.device, place = this.place(row.place);
+      return name.includes(place) ? name : place + " · " + name;
+    },
     actor(name) { return name.replace(/^(user|key|rule):/, ""); },
     words(row) {
       return [row.title, row.text, row.device_name].map(this.pick).concat(this.place(row.place), row.device).join(" ").toLowerCase();
