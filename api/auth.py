@@ -58,7 +58,10 @@ async def identify(hub: Hub, connection: HTTPConnection) -> Identity:
 
 
 def principal_of(identity: Identity, connection: HTTPConnection) -> Principal:
-    """In the community a machine names by header (Refused(403) without a role there), a page by cookie, or the first."""
+    """In the community named by a machine's header, a page's cookie, or the first.
+
+    Refused(403) for a header that names a community without a role there.
+    """
     code = connection.headers.get(COMMUNITY_HEADER)
     if code is None:
         kept = connection.cookies.get(COMMUNITY_COOKIE)

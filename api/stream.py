@@ -1,8 +1,9 @@
 """/api/v1/stream: what just became true, for one community, to one bounded reader.
 
-Messages are JSON objects: `{"hello": token}` first, `{"changes": [{topic, key, data}, …]}`, and `{"resync": token}` when
-the reader was too slow and changes were dropped: read the lists again, then go on. Closes: 4401 not signed in (any more),
-4403 foreign page, 1013 the reader did not take a message within 10 s, 1008 it talked too much.
+Messages are JSON objects: `{"hello": token}` first, then `{"changes": [{topic, key, data}, …]}`, and
+`{"resync": token}` when the reader was too slow and changes were dropped: read the lists again, then go on.
+Closes: 4401 not signed in (any more), 4403 foreign page, 4422 unknown topic, 1013 the reader did not take a message
+within 10 s, 1008 it talked too much.
 """
 
 import asyncio

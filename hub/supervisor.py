@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import psycopg
 import structlog
@@ -16,7 +17,17 @@ from hub.tasks import end
 
 _log = structlog.get_logger()
 _EXPECTED = (DriverError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
-_STEADY_S = 30.0  # a part that ran so long has recovered
+_STEADY_S = 5.0  # a part that ran so long has recovered
+_WORTH_SAYING_S = 2.0  # a shorter trouble shows as a state, not as a line in the log
+
+
+@dataclass
+class _Trouble:
+    """What keeps a part from running, until it has run steadily again."""
+
+    attempts: int = 0
+    since: float | None = None
+    said: str = ""
 
 
 class Supervisor:
@@ -49,38 +60,41 @@ class Supervisor:
         await self.stop(*reversed(self._tasks))
 
     async def _keep(self, part: str, work: Callable[[], Awaitable[None]]) -> None:
-        attempt, said = 0, ""
+        trouble = _Trouble()
         while True:
             began = self._clock.monotonic()
-            self._set(part, "running" if attempt == 0 else "retrying")
-            steady = asyncio.get_running_loop().call_later(_STEADY_S, self._steady, part, bool(said))
+            self._set(part, "retrying" if trouble.attempts else "running")
+            steady = asyncio.get_running_loop().call_later(_STEADY_S, self._steady, part, trouble)
             try:
                 await work()
-                trouble: Exception = DriverError("ended without a reason")
-            except Misconfigured as error:
-                self._set(part, "misconfigured", error)
-                _log.error("misconfigured; waiting for a change of the configuration", part=part, error=str(error))
+                error: Exception = DriverError("ended without a reason")
+            except Misconfigured as wrong:
+                self._set(part, "misconfigured", wrong)
+                _log.error("misconfigured; waiting for a change of the configuration", part=part, error=str(wrong))
                 return
-            except _EXPECTED as error:
-                trouble = error
-            except Exception as error:  # noqa: BLE001 a part that breaks must not take the house with it
-                trouble = error
-                _log.error("a part broke and is started again", part=part, exc_info=error)
+            except _EXPECTED as expected:
+                error = expected
+            except Exception as broken:  # noqa: BLE001 a part that breaks must not take the house with it
+                error = broken
+                _log.error("a part broke and is started again", part=part, exc_info=broken)
             finally:
                 steady.cancel()
-            if self._clock.monotonic() - began >= _STEADY_S:
-                attempt, said = 0, ""
-            if str(trouble) != said:
-                said = str(trouble)
-                _log.warning("a part is down; trying again", part=part, error=said)
-            wait = 0.2 + full_jitter(attempt, 0.5, 60.0, self._random)
-            attempt += 1
-            self._set(part, "retrying", trouble, attempt, self._clock.now_us() + int(wait * 1e6))
+            now = self._clock.monotonic()
+            if now - began >= _STEADY_S:
+                trouble = _Trouble()
+            trouble.attempts += 1
+            if trouble.since is None:
+                trouble.since = now
+            if now - trouble.since >= _WORTH_SAYING_S and str(error) != trouble.said:
+                trouble.said = str(error)
+                _log.warning("a part is down; trying again", part=part, error=trouble.said)
+            wait = 0.2 + full_jitter(trouble.attempts - 1, 0.5, 60.0, self._random)
+            self._set(part, "retrying", error, trouble.attempts, self._clock.now_us() + int(wait * 1e6))
             await self._clock.sleep(wait)
 
-    def _steady(self, part: str, was_down: bool) -> None:
+    def _steady(self, part: str, trouble: _Trouble) -> None:
         self._set(part, "running")
-        if was_down:
+        if trouble.said:
             _log.info("a part is well again", part=part)
 
     def _set(

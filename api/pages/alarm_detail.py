@@ -90,11 +90,15 @@ class AlarmDetail:
                 tag("p", view.pick(alarm["text"]), "muted")
         place = self._places.get(alarm["place"], alarm["place"])
         facts = [
-            ("devices.state", f"{view.t('alarm_state.' + alarm['state'])} · {view.t('priority.' + str(alarm['priority']))}"),
-            ("alarm.place", place), ("alarm.device", f"{view.pick(alarm['device_name'])} ({alarm['device']})"),
+            (
+                "devices.state",
+                f"{view.t('alarm_state.' + alarm['state'])} · {view.t('priority.' + str(alarm['priority']))}",
+            ),
+            ("alarm.place", place),
+            ("alarm.device", f"{view.pick(alarm['device_name'])} ({alarm['device']})"),
             ("alarm.raised", f"{view.stamp(alarm['raised_at'])} ({view.age(alarm['raised_at'])})"),
             ("alarm.rule", alarm["rule"]),
-        ]  # fmt: skip
+        ]
         if alarm["count"] > 1:
             facts.append(("alarm.repeats", str(alarm["count"])))
         if alarm["acknowledged_by"]:
@@ -196,6 +200,12 @@ class AlarmDetail:
 
     async def _sent(self, row: Row) -> None:
         self._progress.show(row)
+
+    def wants(self, change: Change) -> bool:
+        """The values that are shown and the commands that were given here."""
+        return (change.topic == "point" and change.key in self._values) or (
+            change.topic == "command" and self._progress.knows(change.key)
+        )
 
     async def changed(self, changes: list[Change]) -> None:
         """Live changes: this alarm, its device's values, the commands given here."""

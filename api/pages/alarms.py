@@ -46,29 +46,36 @@ class AlarmPage:
                 tag("span", f"/ {BUDGET}", "muted")
         with box("desk"):
             self._list = AlarmList(
-                rows=[alarm_json(row) for row in rows], places=places, t=self._words(), zone=view.zone,
-                zh=view.language.startswith("zh"), now=round(view.now().timestamp() * 1000), start=chosen or 0,
-            )  # fmt: skip
+                rows=[alarm_json(row) for row in rows],
+                places=places,
+                t=self._words(),
+                zone=view.zone,
+                zh=view.language.startswith("zh"),
+                now=round(view.now().timestamp() * 1000),
+                start=chosen or 0,
+            )
             self._detail = AlarmDetail(view, self._links, places)
         self._keys = self._key_dialog()
         self._list.on("choose", lambda event: view.act(self._detail.choose)(_number(event.args)))
         self._list.on("acknowledge", lambda event: view.act(self._acknowledge)(_number(event.args)))
         self._list.on("command", lambda event: view.act(self._detail.first_command)(_number(event.args)))
         self._list.on("help", lambda: self._keys.open() if not self._keys.value else self._keys.close())
-        view.follow(("alarm", "command", "point"), self._changed, self._reload)
+        view.follow(self._wants, self._changed, self._reload)
         await self._show_rate()
-        ui.timer(20.0, view.act(self._show_rate))
+        ui.timer(5.0, view.act(self._show_rate))
         if chosen is not None:
             await self._detail.choose(chosen)
 
     async def _acknowledge(self, alarm_id: int) -> None:
         await self._view.hub.context.alarms.acknowledge(await self._view.who(), alarm_id)
 
+    def _wants(self, change: Change) -> bool:
+        return change.topic == "alarm" or self._detail.wants(change)
+
     async def _changed(self, changes: list[Change]) -> None:
         alarms = [await self._whole(change) for change in changes if change.topic == "alarm"]
         if alarms:
             self._list.run_method("upsert", alarms)
-            await self._show_rate()
         await self._detail.changed(changes)
 
     async def _whole(self, change: Change) -> dict[str, Any]:
@@ -86,27 +93,43 @@ class AlarmPage:
     async def _show_rate(self) -> None:
         counts = await self._view.hub.reads.counts(self._view.principal)
         self._rate.text = str(counts["alarm_rate"])
-        self._figure.classes(add="over" if counts["alarm_rate"] > BUDGET else "",
-                             remove="" if counts["alarm_rate"] > BUDGET else "over")  # fmt: skip
+        self._figure.classes(
+            add="over" if counts["alarm_rate"] > BUDGET else "", remove="" if counts["alarm_rate"] > BUDGET else "over"
+        )
 
     def _words(self) -> dict[str, Any]:
         t = self._view.t
         states = ("active_unacknowledged", "active_acknowledged", "returned_unacknowledged", "normal")
         return {
-            "search": t("alarms.search"), "list": t("alarms.list"), "all": t("alarms.all"), "fresh": t("alarms.new"),
-            "sound_on": t("alarms.sound_on"), "sound_off": t("alarms.sound_off"), "mute": t("alarms.mute"),
-            "empty": t("alarms.empty"), "empty_hint": t("alarms.empty_hint"), "empty_filter": t("alarms.empty_filter"),
+            "search": t("alarms.search"),
+            "list": t("alarms.list"),
+            "all": t("alarms.all"),
+            "fresh": t("alarms.new"),
+            "sound_on": t("alarms.sound_on"),
+            "sound_off": t("alarms.sound_off"),
+            "mute": t("alarms.mute"),
+            "empty": t("alarms.empty"),
+            "empty_hint": t("alarms.empty_hint"),
+            "empty_filter": t("alarms.empty_filter"),
             "states": {state: t(f"alarm_state.{state}") for state in states},
-            "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))], "units": self._view.units(),
-        }  # fmt: skip
+            "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))],
+            "units": self._view.units(),
+        }
 
     def _key_dialog(self) -> ui.dialog:
         t = self._view.t
         with ui.dialog() as dialog, box("dialog"):
             tag("h2", t("keys.title"))
             with box("keys"):
-                for key, name in (("j", "next"), ("k", "previous"), ("a", "acknowledge"), ("o", "open"), ("/", "search"),
-                                  ("m", "mute"), ("?", "help")):  # fmt: skip
+                for key, name in (
+                    ("j", "next"),
+                    ("k", "previous"),
+                    ("a", "acknowledge"),
+                    ("o", "open"),
+                    ("/", "search"),
+                    ("m", "mute"),
+                    ("?", "help"),
+                ):
                     tag("kbd", key)
                     tag("span", t(f"keys.{name}"))
         return dialog

@@ -67,7 +67,7 @@ class DevicePage:
         await self._show_events()
         await self._show_commands()
         await self._show_trend()
-        view.follow(("point", "event", "command", "device"), self._changed, self._reload)
+        view.follow(self._wants, self._changed, self._reload)
         ui.timer(5.0, self._age)
 
     def _paint_head(self, device: Row, places: dict[str, str]) -> None:
@@ -187,10 +187,13 @@ class DevicePage:
                 tag("p", view.t("command.none"), "muted")
             self._progress = CommandProgress(view)
             columns = [
-                ("time", view.t("device.time")), ("command", view.t("device.command")), ("state", view.t("devices.state")),
-                ("by", view.t("device.requested_by")), ("reason", view.t("command.reason")),
+                ("time", view.t("device.time")),
+                ("command", view.t("device.command")),
+                ("state", view.t("devices.state")),
+                ("by", view.t("device.requested_by")),
+                ("reason", view.t("command.reason")),
                 ("proof", view.t("command.proof"), "mono"),
-            ]  # fmt: skip
+            ]
             self._commands = Table(columns, [], view.t("device.no_commands"))
             self._commands.set_visibility(bool(device["commands"]))
 
@@ -207,21 +210,33 @@ class DevicePage:
         labels = {command["name"]: view.pick(command["label"]) for command in self._device["commands"]}
         self._commands.show(
             [
-                {"id": str(row["id"]), "time": view.stamp(row["requested_at"]),
-                 "command": labels.get(row["name"], row["name"]), "state": view.word("command_state", row["state"]),
-                 "by": row["requested_by"].partition(":")[2], "reason": row["reason"] or "—",
-                 "proof": str(row["proof"])[:8] if row["proof"] else "—"}
+                {
+                    "id": str(row["id"]),
+                    "time": view.stamp(row["requested_at"]),
+                    "command": labels.get(row["name"], row["name"]),
+                    "state": view.word("command_state", row["state"]),
+                    "by": row["requested_by"].partition(":")[2],
+                    "reason": row["reason"] or "—",
+                    "proof": str(row["proof"])[:8] if row["proof"] else "—",
+                }
                 for row in rows
             ]
-        )  # fmt: skip
+        )
 
     async def _show_events(self) -> None:
         view = self._view
         rows = await view.hub.reads.events(view.principal, device_id=self._id, limit=20)
         self._events.show(
-            [{"id": str(row["id"]), "time": view.stamp(row["ts"]), "event": view.pick(row["label"]),
-              "data": data_text(view, row)} for row in rows]
-        )  # fmt: skip
+            [
+                {
+                    "id": str(row["id"]),
+                    "time": view.stamp(row["ts"]),
+                    "event": view.pick(row["label"]),
+                    "data": data_text(view, row),
+                }
+                for row in rows
+            ]
+        )
 
     async def _paint_frames(self) -> None:
         view = self._view
@@ -231,21 +246,35 @@ class DevicePage:
                 return
             now = view.now()
             rows = await view.hub.reads.frames(view.principal, self._id, now - _FRAME_DAYS, now, 10)
-            columns = [("time", view.t("device.time")), ("source", view.t("device.source")),
-                       ("bytes", view.t("device.bytes"), "mono")]  # fmt: skip
+            columns = [
+                ("time", view.t("device.time")),
+                ("source", view.t("device.source")),
+                ("bytes", view.t("device.bytes"), "mono"),
+            ]
             Table(
                 columns,
-                [{"id": str(row["key"]), "time": view.stamp(row["received"]), "source": row["source"],
-                  "bytes": row["raw"][:_HEX_SHOWN].hex(" ") + (" …" if len(row["raw"]) > _HEX_SHOWN else "")}
-                 for row in rows],
+                [
+                    {
+                        "id": str(row["key"]),
+                        "time": view.stamp(row["received"]),
+                        "source": row["source"],
+                        "bytes": row["raw"][:_HEX_SHOWN].hex(" ") + (" …" if len(row["raw"]) > _HEX_SHOWN else ""),
+                    }
+                    for row in rows
+                ],
                 view.t("device.no_frames"),
-            )  # fmt: skip
+            )
 
     def _paint_profile(self, device: Row) -> None:
         view = self._view
-        facts = [("device.number", str(device["id"])), ("devices.code", device["code"]),
-                 ("device.model", device["profile"]), ("device.bus", device["bus"]), ("device.place", device["place"]),
-                 ("device.multiplier", f"×{device['multiplier']}")]  # fmt: skip
+        facts = [
+            ("device.number", str(device["id"])),
+            ("devices.code", device["code"]),
+            ("device.model", device["profile"]),
+            ("device.bus", device["bus"]),
+            ("device.place", device["place"]),
+            ("device.multiplier", f"×{device['multiplier']}"),
+        ]
         if device["since"]:
             facts.append(("device.since", view.stamp(device["since"])))
         if device["detail"]:
@@ -255,17 +284,23 @@ class DevicePage:
                 tag("dt", view.t(key))
                 tag("dd", value)
 
+    def _wants(self, change: Change) -> bool:
+        if change.topic == "point":
+            return change.key in self._tiles
+        if change.topic == "device":
+            return change.key == str(self._id)
+        return change.topic in ("event", "command") and change.data.get("device_id") == self._id
+
     async def _changed(self, changes: list[Change]) -> None:
         topics = set()
         for change in changes:
-            if change.topic == "point" and change.key in self._tiles:
+            topics.add(change.topic)
+            if change.topic == "point":
                 self._take_point(change)
-            elif change.topic == "device" and change.key == str(self._id):
+            elif change.topic == "device":
                 self._show_state(change.data.get("state"), self._view.now())
-            elif change.topic in ("event", "command") and change.data.get("device_id") == self._id:
-                topics.add(change.topic)
-                if change.topic == "command" and self._progress.knows(change.key):
-                    self._progress.show(change.data)
+            elif change.topic == "command" and self._progress.knows(change.key):
+                self._progress.show(change.data)
         if "event" in topics:
             await self._show_events()
         if "command" in topics:

@@ -113,13 +113,21 @@ class Shell:
             for other_home in view.identity.memberships:
                 if other_home != view.membership:
                     name = view.pick(other_home.name)
-                    self._form("/preferences", "community", other_home.code, name, "swap_horiz", view.t("shell.community"))
+                    self._form(
+                        "/preferences", "community", other_home.code, name, "swap_horiz", view.t("shell.community")
+                    )
             other = "en" if view.language == "zh-CN" else "zh-CN"
             self._form(
                 "/preferences", "language", other, view.t("shell.language"), "translate", view.t("shell.language_label")
             )
-            self._form("/preferences", "dark", "0" if view.dark else "1", "", "dark_mode" if not view.dark else "light_mode",
-                       view.t("shell.dark"))  # fmt: skip
+            self._form(
+                "/preferences",
+                "dark",
+                "0" if view.dark else "1",
+                "",
+                "dark_mode" if not view.dark else "light_mode",
+                view.t("shell.dark"),
+            )
             with box("me"):
                 tag("b", view.identity.name)
                 tag("small", view.t(f"role.{view.principal.role}"))

@@ -42,21 +42,41 @@ class SystemPage:
             with box(""):
                 with panel(t("system.parts")):
                     self._parts = Table(
-                        [("part", t("system.part")), ("state", t("system.state")), ("since", t("system.since")),
-                         ("attempts", t("system.attempts"), "num"), ("next", t("system.next_attempt")),
-                         ("error", t("system.last_error"))], [], t("system.no_parts"))  # fmt: skip
+                        [
+                            ("part", t("system.part")),
+                            ("state", t("system.state")),
+                            ("since", t("system.since")),
+                            ("attempts", t("system.attempts"), "num"),
+                            ("next", t("system.next_attempt")),
+                            ("error", t("system.last_error")),
+                        ],
+                        [],
+                        t("system.no_parts"),
+                    )
                 with panel(t("system.drops")):
                     self._drops = Table(
-                        [("bus", t("device.bus")), ("class", t("system.delivery")), ("count", t("system.amount"), "num"),
-                         ("last", t("system.last_at"))], [], t("system.no_drops"))  # fmt: skip
+                        [
+                            ("bus", t("device.bus")),
+                            ("class", t("system.delivery")),
+                            ("count", t("system.amount"), "num"),
+                            ("last", t("system.last_at")),
+                        ],
+                        [],
+                        t("system.no_drops"),
+                    )
             with panel(t("system.counters")):
                 self._counters = Table(
-                    [("name", t("system.counter")), ("count", t("system.amount"), "num")], [], t("system.no_counters"))  # fmt: skip
+                    [("name", t("system.counter")), ("count", t("system.amount"), "num")], [], t("system.no_counters")
+                )
         with panel(t("system.dead_letters")):
             columns: list[tuple[str, ...]] = [
-                ("last", t("system.last_at")), ("source", t("device.source")), ("reason", t("system.reason")),
-                ("detail", t("device.detail")), ("count", t("system.amount"), "num"), ("replayed", t("system.replayed")),
-            ]  # fmt: skip
+                ("last", t("system.last_at")),
+                ("source", t("device.source")),
+                ("reason", t("system.reason")),
+                ("detail", t("device.detail")),
+                ("count", t("system.amount"), "num"),
+                ("replayed", t("system.replayed")),
+            ]
             if view.may("replay"):
                 columns.append(("view", t("system.view"), "action"))
             self._letters = Table(columns, [], t("system.no_dead_letters"))
@@ -65,7 +85,7 @@ class SystemPage:
             pass
         await self._show()
         ui.timer(2.0, view.act(self._show))
-        view.follow(("run_state",), self._changed, self._show)
+        view.follow(lambda change: change.topic == "run_state", self._changed, self._show)
 
     def _tile(self, key: str) -> tuple[ui.element, Any]:
         with box("tile") as tile:
@@ -90,9 +110,16 @@ class SystemPage:
         self._parts.show([self._part(part) for part in system["parts"]])
         self._counters.show([{"name": name, "count": f"{count:,}"} for name, count in system["counters"].items()])
         self._drops.show(
-            [{"bus": row["bus"], "class": row["delivery"], "count": f"{row['count']:,}", "last": view.stamp(row["last_at"])}
-             for row in system["drops"]]
-        )  # fmt: skip
+            [
+                {
+                    "bus": row["bus"],
+                    "class": row["delivery"],
+                    "count": f"{row['count']:,}",
+                    "last": view.stamp(row["last_at"]),
+                }
+                for row in system["drops"]
+            ]
+        )
         letters = await view.hub.reads.dead_letters(view.principal, limit=50)
         self._letters.show([self._letter(row) for row in letters])
 
@@ -105,19 +132,27 @@ class SystemPage:
         view = self._view
         following = part["next_attempt"]
         return {
-            "id": part["part"], "part": part["part"], "state": view.word("part_state", part["state"]),
-            "since": view.stamp(from_us(part["since"])), "attempts": part["attempts"] or "—",
-            "next": view.stamp(from_us(following)) if following else "—", "error": part["last_error"] or "—",
+            "id": part["part"],
+            "part": part["part"],
+            "state": view.word("part_state", part["state"]),
+            "since": view.stamp(from_us(part["since"])),
+            "attempts": part["attempts"] or "—",
+            "next": view.stamp(from_us(following)) if following else "—",
+            "error": part["last_error"] or "—",
             "tone": "" if part["state"] in ("running", "starting") else "ill",
-        }  # fmt: skip
+        }
 
     def _letter(self, row: Row) -> Row:
         view = self._view
         return {
-            "id": row["id"], "last": view.stamp(row["last_at"]), "source": f"{row['bus']} · {row['source']}",
-            "reason": row["reason"], "detail": row["detail"], "count": f"{row['count']:,}",
+            "id": row["id"],
+            "last": view.stamp(row["last_at"]),
+            "source": f"{row['bus']} · {row['source']}",
+            "reason": row["reason"],
+            "detail": row["detail"],
+            "count": f"{row['count']:,}",
             "replayed": view.stamp(row["replayed_at"]),
-        }  # fmt: skip
+        }
 
     async def _open(self, argument: object) -> None:
         view = self._view
@@ -128,8 +163,12 @@ class SystemPage:
             tag("h2", f"{row['reason']}: {row['source']}")
             tag("p", row["detail"], "muted")
             with box("facts", "dl"):
-                for key, value in (("system.size", f"{row['size']:,}"), ("system.amount", f"{row['count']:,}"),
-                                   ("device.bus", row["bus"]), ("system.last_at", view.stamp(row["last_at"]))):  # fmt: skip
+                for key, value in (
+                    ("system.size", f"{row['size']:,}"),
+                    ("system.amount", f"{row['count']:,}"),
+                    ("device.bus", row["bus"]),
+                    ("system.last_at", view.stamp(row["last_at"])),
+                ):
                     tag("dt", view.t(key))
                     tag("dd", value)
             if row["size"] > len(row["raw"]):

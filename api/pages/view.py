@@ -1,7 +1,7 @@
 """One open page of one person: who, which language and zone, live changes in, actions out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -108,15 +108,20 @@ class View:
 
     def follow(
         self,
-        topics: Sequence[str],
+        wants: Callable[[Change], bool] | Collection[str],
         on_changes: Callable[[list[Change]], Awaitable[None]],
         on_lost: Callable[[], Awaitable[None]],
+        settle_s: float = SETTLE_S,
     ) -> None:
-        """Call back on changes of this community until the page is closed. `on_lost`: read everything again."""
+        """Call back on the wanted changes (or topics) of this community until the page is closed.
+
+        `on_lost`: some were dropped, read everything again. `wants` must be narrow: a page that is told of every value of a community would always be behind.
+        """
         client = ui.context.client
-        community = self.principal.community_id
+        homes = (self.principal.community_id, 0)
         live = self.hub.context.live
-        subscription = live.subscribe(lambda c: c.community_id in (community, 0) and c.topic in topics)
+        chosen = wants if callable(wants) else (lambda change: change.topic in wants)
+        subscription = live.subscribe(lambda change: change.community_id in homes and chosen(change))
 
         async def run() -> None:
             try:
@@ -129,7 +134,7 @@ class View:
                         _log.warning("page_not_refreshed", error=type(error).__name__)
                         subscription.lost = True
                     # A short rest lets a burst become one message; it is invisible to a person.
-                    await asyncio.sleep(SETTLE_S)
+                    await asyncio.sleep(settle_s)
             finally:
                 live.unsubscribe(subscription)
 

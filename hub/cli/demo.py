@@ -30,7 +30,7 @@ class Demo:
         self._seconds = seconds
         self._seed = seed
         self._zh = language.startswith("zh")
-        self._console = Console(highlight=False)
+        self._console = Console(highlight=False, soft_wrap=True)
         self._truth = settings.data_dir / "truth" / "truth.jsonl"
 
     def run(self) -> int:
@@ -54,6 +54,7 @@ class Demo:
                 simulator.send_signal(signal.SIGTERM)
                 async with asyncio.timeout(_GRACE_S):
                     await asyncio.shield(ended)
+            await hub.supervisor.stop(*(part for part in hub.status.parts if part.startswith("bus:demo/gw-")))
             await self._settle(hub)
         finally:
             for task in (watch, stopped):
@@ -87,10 +88,14 @@ class Demo:
         """New alarms as they come, and a line of figures now and then."""
         subscription = hub.live.subscribe(lambda change: change.topic == "alarm", 1000)
         figures = asyncio.create_task(self._figures(hub))
+        shown: dict[str, str] = {}
         try:
             while True:
                 for change in (await subscription.take())[0]:
                     alarm = change.data
+                    if shown.get(change.key) == alarm["state"]:
+                        continue
+                    shown[change.key] = alarm["state"]
                     title = alarm["title"]["zh" if self._zh else "en"]
                     place = alarm["device_name"]["zh" if self._zh else "en"]
                     head = f"[bold red]{self._word('报警', 'ALARM')}[/] P{alarm['priority']}"

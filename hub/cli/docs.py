@@ -13,6 +13,7 @@ from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.schema import render_schemas
 from hub.plugins import load_plugs, offering
+from hub.settings import PREFIX, Settings
 from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import CommandSpec, EventSpec, KindSpec, PointSpec
 from hub.vocabulary.modbus import ModbusPoint, ModbusSection
@@ -27,6 +28,25 @@ _LEVELS = {
     "simulated": "仿真：对模拟器验证 / simulated: proved against the simulator",
     "recorded": "录制：对真实报文验证 / recorded: proved against frames of a real device",
     "field": "现场：已在小区运行 / field: runs in a community",
+}
+_SETTINGS_ZH = {
+    "database_url": "PostgreSQL 地址；留空则使用内置数据库",
+    "mqtt_url": "消息服务器地址，供站点文件中的 !env HUB_MQTT_URL 使用；留空则使用内置服务器",
+    "broker_port": "内置消息服务器的端口",
+    "config_dir": "本公司自己的配置文件夹，叠加在随程序提供的 config/ 之上",
+    "data_dir": "内置数据库、消息服务器的存储与日志",
+    "http_host": "网页与接口监听的地址",
+    "http_port": "网页与接口监听的端口",
+    "http_tls": "前面有代理提供 TLS：Cookie 标记为 Secure，并信任代理给出的来源地址",
+    "session_hours": "登录的有效小时数",
+    "batch_size": "一个事务最多包含的报文数",
+    "batch_window_ms": "一批等待凑满的毫秒数",
+    "queue_size": "排队报文达到此数后让来源等待",
+    "dead_letter_bytes": "一条死信最多保留的原始字节数",
+    "sample_days": "原始读数保留的天数；小时与日汇总永久保留",
+    "frame_days": "原始报文保留的天数",
+    "event_days": "设备事件保留的天数",
+    "log_format": "日志格式：console 给人看，json 给机器读",
 }
 
 
@@ -48,7 +68,12 @@ def generate_reference(out: Path) -> None:
 
 def render_reference(catalog: Catalog) -> dict[str, str]:
     """File name -> Markdown."""
-    return {"kinds.md": _kinds_page(catalog.kinds), "profiles.md": _profiles_page(catalog)}
+    return {
+        "cli.md": render_cli(),
+        "kinds.md": _kinds_page(catalog.kinds),
+        "profiles.md": _profiles_page(catalog),
+        "settings.md": render_settings(),
+    }
 
 
 def render_all(root: Path) -> dict[Path, str]:
@@ -106,6 +131,49 @@ def _both(text: Text) -> str:
 
 def _code(value: object) -> str:
     return f"`{value}`"
+
+
+def render_settings() -> str:
+    """The page of `HUB_…` variables. KeyError: a new setting has no Chinese words yet in `_SETTINGS_ZH`."""
+    lines = [
+        _NOTE,
+        "",
+        "# 设置 Settings",
+        "",
+        "全部由环境变量给出，每一项都有可用的默认值；值不对时启动失败并说明原因。  ",
+    ]
+    lines += [
+        "All by environment variables, each with a default that works; a wrong value stops the start and says why."
+    ]
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ("", None) else _code(field.default)
+        limits = {
+            key: getattr(rule, key) for rule in field.metadata for key in ("ge", "le", "pattern") if hasattr(rule, key)
+        }
+        bounds = f"{limits['ge']} … {limits.get('le', '∞')}" if "ge" in limits else ""
+        bounds = _code(limits["pattern"].strip("^$()")) if limits.get("pattern") else bounds
+        english = field.description or name.replace("_", " ")
+        rows.append([_code(PREFIX + name.upper()), default, bounds, _SETTINGS_ZH[name], english])
+    lines += ["", *_table(["变量 Variable", "默认 Default", "范围 Range", "含义", "Meaning"], rows)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def render_cli() -> str:
+    """The page of `hub` commands, from their own help."""
+    from hub.__main__ import app  # it imports this file
+
+    program = typer.main.get_command(app)
+    lines = [_NOTE, "", "# 命令行 Command line", "", *(program.help or "").splitlines(), ""]
+    for name, command in getattr(program, "commands", {}).items():
+        lines += [f"## hub {name}", "", *(command.help or "").splitlines(), ""]
+        rows = []
+        for param in command.params:
+            flag = " / ".join(param.opts) if param.param_type_name == "option" else (param.name or "").upper()
+            default = "" if param.default in (None, "", False) or callable(param.default) else _code(param.default)
+            rows.append([_code(flag), "✓" if param.required else "", default, getattr(param, "help", "") or ""])
+        lines += _table(["参数 Parameter", "必填 Required", "默认 Default", "说明 Meaning"], rows)
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _kinds_page(kinds: Mapping[str, KindSpec]) -> str:

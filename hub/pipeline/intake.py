@@ -65,7 +65,8 @@ class ArrivalQueue:
             self._waiting.remove(callback)
 
     async def take(self, most: int, window_s: float, until_us: int | None) -> list[Arrival]:
-        """The next batch: what comes within `window_s` of the first arrival, at most `most`; empty at `until_us`."""
+        """The next batch: what comes within `window_s` of the first arrival's receipt, at most `most`; empty at
+        `until_us`."""
         if not self._queue and not self._nudged:
             self._ready.clear()
             left = None if until_us is None else max((until_us - self._clock.now_us()) / 1e6, 0.0)
@@ -75,8 +76,10 @@ class ArrivalQueue:
             except TimeoutError:
                 return []
         self._nudged = False
-        if len(self._queue) < most and window_s:
-            await asyncio.sleep(window_s)
+        if self._queue and len(self._queue) < most:
+            waited = (self._clock.now_us() - self._queue[0].received) / 1e6
+            if waited < window_s:
+                await asyncio.sleep(window_s - waited)
         batch = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
         self._bytes -= sum(len(arrival.payload) for arrival in batch)
         if len(self._queue) * 2 <= self._size:

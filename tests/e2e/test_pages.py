@@ -185,8 +185,18 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
     async with world.signed_in("guard") as (page, complaints):
         await world.open(page, "/")
         with seeds.link() as link:
-            number = add_alarm(link, seeds.home, seeds.devices["door-b2-u2"].id, "door-forced", 1, "active_unacknowledged",
-                               "现场新报警", "Fresh alarm", world.hub.context.clock.now(), condition="live-1")  # fmt: skip
+            number = add_alarm(
+                link,
+                seeds.home,
+                seeds.devices["door-b2-u2"].id,
+                "door-forced",
+                1,
+                "active_unacknowledged",
+                "现场新报警",
+                "Fresh alarm",
+                world.hub.context.clock.now(),
+                condition="live-1",
+            )
         who = await _principal(world, "guard")
         seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
         row = page.locator(f"#alarm-{number}")

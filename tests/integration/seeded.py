@@ -86,9 +86,17 @@ class _Ids:
         row = self._link.execute(
             "INSERT INTO hub.device (community_id, code, kind, profile, place, bus, name, multiplier)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [community_id, code, kind, spec.profile, spec.place, spec.bus, Jsonb({"zh": spec.name.zh, "en": spec.name.en}),
-             spec.multiplier],
-        ).fetchone()  # fmt: skip
+            [
+                community_id,
+                code,
+                kind,
+                spec.profile,
+                spec.place,
+                spec.bus,
+                Jsonb({"zh": spec.name.zh, "en": spec.name.en}),
+                spec.multiplier,
+            ],
+        ).fetchone()
         assert row is not None
         self._kinds[row[0]] = kind
         return int(row[0])
@@ -120,10 +128,17 @@ async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = No
 
     commands = CommandDesk(database, clock, live, lambda: by_id, lambda device: driver)  # type: ignore[arg-type, return-value]
     context = Context(
-        settings=Settings(database_url=url, **(settings or {})), clock=clock, database=database, live=live,
-        status=_status(clock), alarms=AlarmDesk(database, clock, live), commands=commands, devices=by_id,
-        communities={"demo": home, "other": foreign}, replay=replay,
-    )  # fmt: skip
+        settings=Settings(database_url=url, **(settings or {})),
+        clock=clock,
+        database=database,
+        live=live,
+        status=_status(clock),
+        alarms=AlarmDesk(database, clock, live),
+        commands=commands,
+        devices=by_id,
+        communities={"demo": home, "other": foreign},
+        replay=replay,
+    )
     try:
         yield Seeded(context, url, home, foreign, {d.code: d for d in by_id.values()}, driver, replayed, numbers)
     finally:
@@ -136,7 +151,7 @@ async def add_accounts(accounts: Accounts, seeded: Seeded) -> dict[str, str]:
     for role in ROLES:
         await accounts.create_account(role, PASSWORD, {seeded.home: role})
     await accounts.create_account("stranger", PASSWORD, {seeded.foreign: "admin"})
-    return {name: PASSWORD for name in (*ROLES, "stranger")}
+    return dict.fromkeys((*ROLES, "stranger"), PASSWORD)
 
 
 def _status(clock: Clock) -> Status:
@@ -193,8 +208,10 @@ def _states(link: "psycopg.Connection[Any]", home: int, devices: Mapping[int, De
         if device.code == "patrol-2":
             continue
         detail = "Modbus exception 4" if state == "error" else ""
-        link.execute("INSERT INTO hub.device_state VALUES (%s, %s, %s, %s, %s)",
-                     [device.id, home, state, now - timedelta(hours=2), detail])  # fmt: skip
+        link.execute(
+            "INSERT INTO hub.device_state VALUES (%s, %s, %s, %s, %s)",
+            [device.id, home, state, now - timedelta(hours=2), detail],
+        )
         seen = now - (timedelta(minutes=44) if state != "connected" else timedelta(seconds=number % 50))
         link.execute("INSERT INTO telemetry.device_last VALUES (%s, %s, %s)", [device.id, home, seen])
         for point in device.points.values():
@@ -226,10 +243,19 @@ def _pump(link: "psycopg.Connection[Any]", home: int, pump: Device, now: datetim
             samples,
         )
         hours = [
-            (now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=h), pressure, home, 60, 60 * (520.0 + h % 24),
-             480.0, 560.0, 500.0, 521.0)
+            (
+                now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=h),
+                pressure,
+                home,
+                60,
+                60 * (520.0 + h % 24),
+                480.0,
+                560.0,
+                500.0,
+                521.0,
+            )
             for h in range(24 * 30)
-        ]  # fmt: skip
+        ]
         cursor.executemany("INSERT INTO telemetry.sample_1h VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", hours)
     _last(link, home, pressure, now - timedelta(seconds=2), 641.5, 8)
     _last(link, home, pump.points["running"].id, now - timedelta(seconds=2), 1.0, 0)
@@ -243,10 +269,12 @@ def _pump(link: "psycopg.Connection[Any]", home: int, pump: Device, now: datetim
 
 def _events(link: "psycopg.Connection[Any]", home: int, door: Device, now: datetime) -> list[UUID]:
     said = [
-        ("access_granted", {"card": "10023344", "method": "card"}), ("access_granted", {"card": "10029911", "method": "face"}),
-        ("access_denied", {"card": "77001234", "cause": "expired"}), ("door_forced", {}),
+        ("access_granted", {"card": "10023344", "method": "card"}),
+        ("access_granted", {"card": "10029911", "method": "face"}),
+        ("access_denied", {"card": "77001234", "cause": "expired"}),
+        ("door_forced", {}),
         ("unlocked", {"cause": "button"}),
-    ]  # fmt: skip
+    ]
     ids = []
     for number in range(25):
         name, data = said[number % len(said)]
@@ -267,19 +295,42 @@ def _events(link: "psycopg.Connection[Any]", home: int, door: Device, now: datet
 
 
 def add_alarm(
-    link: "psycopg.Connection[Any]", community: int, device: int, rule: str, priority: int, state: str, zh: str, en: str,
-    at: datetime, condition: str = "", text: str = "", count: int = 1,
-) -> int:  # fmt: skip
+    link: "psycopg.Connection[Any]",
+    community: int,
+    device: int,
+    rule: str,
+    priority: int,
+    state: str,
+    zh: str,
+    en: str,
+    at: datetime,
+    condition: str = "",
+    text: str = "",
+    count: int = 1,
+) -> int:
     """An alarm and the first lines of its history; its id."""
     acknowledged = "user:guard" if state == "active_acknowledged" else None
     row = link.execute(
         "INSERT INTO hub.alarm (community_id, condition, rule, device_id, priority, state, title, text, procedure, raised_at,"
         " acknowledged_at, acknowledged_by, count, changed_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-        [community, condition or f"{rule}:{device}", rule, device, priority, state, Jsonb({"zh": zh, "en": en}),
-         Jsonb({"zh": text or zh, "en": text or en}), Jsonb(PROCEDURE) if priority < 3 else None, at,
-         at if acknowledged else None, acknowledged, count, at],
-    ).fetchone()  # fmt: skip
+        [
+            community,
+            condition or f"{rule}:{device}",
+            rule,
+            device,
+            priority,
+            state,
+            Jsonb({"zh": zh, "en": en}),
+            Jsonb({"zh": text or zh, "en": text or en}),
+            Jsonb(PROCEDURE) if priority < 3 else None,
+            at,
+            at if acknowledged else None,
+            acknowledged,
+            count,
+            at,
+        ],
+    ).fetchone()
     assert row is not None
     steps = [("normal", "active_unacknowledged", f"rule:{rule}")]
     if acknowledged:
@@ -295,19 +346,40 @@ def add_alarm(
 def _alarms(link: "psycopg.Connection[Any]", home: int, by_code: Mapping[str, Device], now: datetime) -> list[int]:
     new, seen, back = "active_unacknowledged", "active_acknowledged", "returned_unacknowledged"
     rows = [
-        ("elevator-b1-u1", "elevator-trapped", 1, new, "电梯困人", "Person trapped in the lift", 3, "fault = trapped, 5 s", 1),
+        (
+            "elevator-b1-u1",
+            "elevator-trapped",
+            1,
+            new,
+            "电梯困人",
+            "Person trapped in the lift",
+            3,
+            "fault = trapped, 5 s",
+            1,
+        ),
         ("door-b1-u1", "door-forced", 2, new, "强行开门", "Door forced open", 5, "door_forced", 3),
         ("pump-1", "pump-over-pressure", 2, seen, "水泵超压", "Pump over pressure", 9, "641.5 kPa > 600 kPa, 30 s", 1),
         ("door-garage-2", "door-held-open", 3, back, "门开超时", "Door held open", 22, "open 74 s", 1),
         ("em-b2-017", "device-silent", 3, new, "设备无数据", "Device silent", 44, "5 min", 1),
         ("barrier-out", "barrier-obstructed", 3, seen, "道闸受阻", "Barrier obstructed", 130, "obstructed", 6),
         ("env-1", "air-quality", 4, new, "空气质量下降", "Air quality falling", 65, "PM2.5 82 µg/m³", 1),
-    ]  # fmt: skip
+    ]
     ids = [
-        add_alarm(link, home, by_code[code].id, rule, priority, state, zh, en, now - timedelta(minutes=ago), text=text,
-                  count=count)
+        add_alarm(
+            link,
+            home,
+            by_code[code].id,
+            rule,
+            priority,
+            state,
+            zh,
+            en,
+            now - timedelta(minutes=ago),
+            text=text,
+            count=count,
+        )
         for code, rule, priority, state, zh, en, ago, text, count in rows
-    ]  # fmt: skip
+    ]
     link.execute("INSERT INTO hub.alarm_link VALUES (%s, %s, 'work_order', 'WO-20261121-0007')", [home, ids[1]])
     return ids
 
@@ -315,16 +387,28 @@ def _alarms(link: "psycopg.Connection[Any]", home: int, by_code: Mapping[str, De
 def _letters(link: "psycopg.Connection[Any]", community: int, now: datetime) -> list[int]:
     ids = []
     for number, (reason, detail, raw) in enumerate(
-        [("syntax", "not JSON: line 1, column 7", b'{"ts": oops, "door": "open"}'),
-         ("unknown_device", "no device gm-999 on this bus", b'{"device":"gm-999","v":12}'),
-         ("too_large", "70 000 bytes, at most 65 536", bytes(range(256)) * 2)]
-    ):  # fmt: skip
+        [
+            ("syntax", "not JSON: line 1, column 7", b'{"ts": oops, "door": "open"}'),
+            ("unknown_device", "no device gm-999 on this bus", b'{"device":"gm-999","v":12}'),
+            ("too_large", "70 000 bytes, at most 65 536", bytes(range(256)) * 2),
+        ]
+    ):
         row = link.execute(
             "INSERT INTO hub.dead_letter (community_id, bus, source, reason, detail, hash, raw, size, count, first_at, last_at)"
             " VALUES (%s, 'mqtt-main', %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            [community, "community/demo/door/door-b1-u2/event", reason, detail, bytes([number]) * 8, raw, len(raw), number * 3 + 1,
-             now - timedelta(hours=1), now - timedelta(minutes=number)],
-        ).fetchone()  # fmt: skip
+            [
+                community,
+                "community/demo/door/door-b1-u2/event",
+                reason,
+                detail,
+                bytes([number]) * 8,
+                raw,
+                len(raw),
+                number * 3 + 1,
+                now - timedelta(hours=1),
+                now - timedelta(minutes=number),
+            ],
+        ).fetchone()
         assert row is not None
         ids.append(int(row[0]))
     link.execute("INSERT INTO hub.drop_count VALUES (%s, 'gw-b2', 'telemetry', 42, %s)", [community, now])
@@ -358,8 +442,13 @@ def _foreign(link: "psycopg.Connection[Any]", community: int, now: datetime) -> 
         [ts, ts, uuid4(), uuid4(), device, community],
     )
     alarm = add_alarm(link, community, device, "door-forced", 1, "active_unacknowledged", "SECRET", "SECRET", now)
-    return {"device": device, "point": int(point[0]), "command": command, "alarm": alarm,
-            "letter": _letters(link, community, now)[0]}  # fmt: skip
+    return {
+        "device": device,
+        "point": int(point[0]),
+        "command": command,
+        "alarm": alarm,
+        "letter": _letters(link, community, now)[0],
+    }
 
 
 def server_settings(port: int, folder: Path) -> dict[str, Any]:

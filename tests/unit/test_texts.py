@@ -44,9 +44,9 @@ def _said() -> set[str]:
     known_groups = {name.split(".")[0] for name in catalogue("en")}
     for path in [*API.glob("*.py"), *API.glob("pages/*.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and key.match(node.value):
-                if node.value.split(".")[0] in known_groups and not node.value.endswith((".css", ".js", "_")):
-                    keys.add(node.value)
+            word = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if key.match(word) and word.split(".")[0] in known_groups and not word.endswith((".css", ".js", "_")):
+                keys.add(word)
     return keys
 
 
