@@ -115,7 +115,9 @@ class View:
     ) -> None:
         """Call back on the wanted changes (or topics) of this community until the page is closed.
 
-        `on_lost`: some were dropped, read everything again. `wants` must be narrow: a page that is told of every value of a community would always be behind.
+        `on_lost`: some were dropped, read everything again.
+        `wants` must be narrow: a page that is told of
+        every value of a community would always be behind.
         """
         client = ui.context.client
         homes = (self.principal.community_id, 0)

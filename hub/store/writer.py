@@ -25,7 +25,7 @@ _DAY_US = 86_400_000_000
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
 _BAD = 1
 
-FRAME_TYPES = ["int4", "timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea", "timestamptz"]
+FRAME_TYPES = ["timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea"]
 EVENT_TYPES = ["timestamptz", "timestamptz", "uuid", "uuid", "int4", "int4", "text", "jsonb"]
 SAMPLE_TYPES = ["timestamptz", "float8", "int4", "int4", "int2"]
 LAST_TYPES = ["int4", "int4", "timestamptz", "float8", "int2"]
@@ -64,7 +64,7 @@ class Writer:
             connection = await connect_ingest(self._conninfo, self._communities)
             connection.adapters.register_dumper(_Key, _KeyDumper)
             set_json_dumps(msgspec.json.encode, connection)
-            for statement in _SQL["stage"].split(";"):
+            for statement in _SQL["make_staging"].split(";"):
                 await connection.execute(statement)
             await connection.commit()
             self._connection = connection
@@ -104,19 +104,37 @@ class Writer:
             self._days |= days
 
     async def put_frames(self, frames: Sequence[Frame]) -> set[int]:
-        """Store the raw frames; gives the indexes of those that were already there."""
-        async with self.connection.cursor() as cursor:
-            async with cursor.copy(_SQL["copy_frame"]) as copy:
-                copy.set_types(FRAME_TYPES)
-                write = copy.write_row
-                for n, f in enumerate(frames):
-                    received = from_us(f.received)
-                    ts = received if f.ts == f.received else from_us(f.ts)
-                    window = received - UNTIMED_WINDOW if f.natural and not f.timed else None
-                    await write((n, ts, received, f.key, f.device.id, f.device.community_id,
-                                 f.token, f.source, f.raw, window))  # fmt: skip
-            await cursor.execute(_SQL["insert_frames"])
-            return {row[0] for row in await cursor.fetchall()}
+        """Store the raw frames; gives the indexes of those that were already there.
+
+        Nearly every batch is all new: it goes straight into the table, and only where that table refuses a row, or a
+        frame must be looked for by its number alone, by way of the staging table.
+        """
+        rows = [
+            (from_us(f.ts), from_us(f.received), f.key, f.device.id, f.device.community_id, f.token, f.source, f.raw)
+            for f in frames
+        ]
+        if not any(f.duplicate or (f.natural and not f.timed) for f in frames):
+            try:
+                async with self.connection.transaction():
+                    await self._copy("copy_frame", FRAME_TYPES, rows)
+            except psycopg.errors.UniqueViolation:
+                pass  # some are known: ask which
+            else:
+                return set()
+        windows = (
+            row[1] - UNTIMED_WINDOW if f.natural and not f.timed else None for f, row in zip(frames, rows, strict=True)
+        )
+        staged = ((*row, n, window) for n, (row, window) in enumerate(zip(rows, windows, strict=True)))
+        await self._copy("stage_frame", [*FRAME_TYPES, "int4", "timestamptz"], staged)
+        cursor = await self.connection.execute(_SQL["insert_frames"])
+        return {row[0] for row in await cursor.fetchall()}
+
+    async def _copy(self, query: str, types: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+        async with self.connection.cursor() as cursor, cursor.copy(_SQL[query]) as copy:
+            copy.set_types(types)
+            write = copy.write_row
+            for row in rows:
+                await write(row)
 
     async def redelivered(self, frame: Frame) -> bool:
         """Whether a frame flagged as a redelivery, with neither time nor number of its own, is already here."""
@@ -136,40 +154,30 @@ class Writer:
             for f in frames for e in f.events
         ]  # fmt: skip
         if rows:
-            async with self.connection.cursor() as cursor, cursor.copy(_SQL["copy_event"]) as copy:
-                copy.set_types(EVENT_TYPES)
-                for row in rows:
-                    await copy.write_row(row)
+            await self._copy("copy_event", EVENT_TYPES, rows)
         return len(rows)
 
-    async def put_samples(self, frames: Sequence[Frame], newest: Newest) -> int:
+    async def put_samples(self, frames: Sequence[Frame], newest: Newest) -> None:
         """Store readings and the newest of each point; marks the hours they touch for the roll-ups."""
-        hours: set[tuple[int, int]] = set()
-        count = 0
-        async with self.connection.cursor() as cursor:
-            async with cursor.copy(_SQL["copy_sample"]) as copy:
-                copy.set_types(SAMPLE_TYPES)
-                write = copy.write_row
-                for f in frames:
-                    if not f.readings:
-                        continue
-                    ts, community = from_us(f.ts), f.device.community_id
-                    hours.add((community, f.ts // _HOUR_US))
-                    for r in f.readings:
-                        if r.value is not None:
-                            count += 1
-                            await write((ts, r.value, r.point.id, community, int(r.quality)))
-            if count:
-                await cursor.execute(_SQL["insert_samples"])
-            if newest:
-                async with cursor.copy(_SQL["copy_last"]) as copy:
-                    copy.set_types(LAST_TYPES)
-                    for point_id, (us, value, quality, _, community) in newest.items():
-                        await copy.write_row((point_id, community, from_us(us), value, int(quality)))
-                await cursor.execute(_SQL["upsert_last"])
-            for community, hour in hours:
-                await cursor.execute(_SQL["dirty"], [community, from_us(hour * _HOUR_US)])
-        return count
+        rows = [
+            (from_us(f.ts), r.value, r.point.id, f.device.community_id, int(r.quality))
+            for f in frames for r in f.readings if r.value is not None
+        ]  # fmt: skip
+        if rows:
+            try:
+                async with self.connection.transaction():
+                    await self._copy("copy_sample", SAMPLE_TYPES, rows)
+            except psycopg.errors.UniqueViolation:  # two messages told of one point at one instant: the first counts
+                await self._copy("stage_sample", SAMPLE_TYPES, rows)
+                await self.connection.execute(_SQL["insert_samples"])
+        if newest:
+            await self._copy("stage_last", LAST_TYPES, (
+                (point_id, community, from_us(us), value, int(quality))
+                for point_id, (us, value, quality, _, community) in newest.items()
+            ))  # fmt: skip
+            await self.connection.execute(_SQL["upsert_last"])
+        for community, hour in {(f.device.community_id, f.ts // _HOUR_US) for f in frames if f.readings}:
+            await self.connection.execute(_SQL["dirty"], [community, from_us(hour * _HOUR_US)])
 
     async def put_seen(self, seen: Iterable[tuple[Device, int]]) -> None:
         rows = [(device.id, device.community_id, from_us(us)) for device, us in seen]

@@ -1,12 +1,15 @@
--- name: stage
-CREATE TEMP TABLE stage_frame (n int, ts timestamptz, received timestamptz, key uuid, device_id int, community_id int,
-  token int, source text, raw bytea, window_start timestamptz) ON COMMIT DELETE ROWS;
+-- name: make_staging
+CREATE TEMP TABLE stage_frame (ts timestamptz, received timestamptz, key uuid, device_id int, community_id int,
+  token int, source text, raw bytea, n int, window_start timestamptz) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE stage_sample (ts timestamptz, value double precision, point_id int, community_id int,
   quality smallint) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE stage_last (point_id int, community_id int, ts timestamptz, value double precision,
   quality smallint) ON COMMIT DELETE ROWS
 
 -- name: copy_frame
+COPY telemetry.frame (ts, received, key, device_id, community_id, token, source, raw) FROM STDIN (FORMAT BINARY)
+
+-- name: stage_frame
 COPY pg_temp.stage_frame FROM STDIN (FORMAT BINARY)
 
 -- name: insert_frames
@@ -28,6 +31,9 @@ SELECT EXISTS (SELECT FROM telemetry.frame f WHERE f.device_id = %s AND f.token 
 COPY telemetry.event (ts, received, id, frame_key, device_id, community_id, name, data) FROM STDIN (FORMAT BINARY)
 
 -- name: copy_sample
+COPY telemetry.sample (ts, value, point_id, community_id, quality) FROM STDIN (FORMAT BINARY)
+
+-- name: stage_sample
 COPY pg_temp.stage_sample FROM STDIN (FORMAT BINARY)
 
 -- name: insert_samples
@@ -35,7 +41,7 @@ INSERT INTO telemetry.sample (ts, value, point_id, community_id, quality)
 SELECT ts, value, point_id, community_id, quality FROM pg_temp.stage_sample
 ON CONFLICT (point_id, ts) DO NOTHING
 
--- name: copy_last
+-- name: stage_last
 COPY pg_temp.stage_last FROM STDIN (FORMAT BINARY)
 
 -- name: upsert_last

@@ -19,7 +19,8 @@ from api.plugin import ApiPlugin
 from hub.clock import SystemClock
 from modules.workorders import WorkOrdersPlugin
 from tests.integration.postgres import make_server, new_database
-from tests.integration.seeded import EVIL, PASSWORD, Seeded, add_accounts, add_alarm, seeded
+from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
+from tests.integration.seeded_rows import EVIL, add_alarm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 SHOTS = Path("var/screenshots")
@@ -143,7 +144,8 @@ async def test_page_is_healthy(world: World, name: str, language: str, size: str
         if size == "phone":
             small = await page.evaluate(
                 """[...document.querySelectorAll('button, a, input:not([type=hidden])')]
-                   .filter(e => e.offsetParent && e.type !== 'checkbox' && !e.matches('.skip') && !e.closest('p, dd, td.link'))
+                   .filter(e => e.offsetParent && e.type !== 'checkbox')
+                   .filter(e => !e.matches('.skip') && !e.closest('p, dd, td.link'))
                    .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
                    .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -178,6 +179,18 @@ async def numbered(world: World) -> World:
 
 async def test_every_operation_has_a_row(world: World) -> None:
     assert set(_operations(world)) == set(ACCESS)
+
+
+async def test_nothing_is_open_to_nobody(world: World) -> None:
+    """Modules' routes too, whatever they are."""
+    async with world.client() as client:
+        for path, methods in world.app.openapi()["paths"].items():
+            for method in methods:
+                if path.startswith(V1) and path != f"{V1}/login":
+                    address = re.sub(r"\{\w+\}", "1", path)
+                    answer = await client.request(method, address)
+                    assert answer.status_code in (401, 422), (method, path, answer.text)
+                    assert "items" not in answer.text
 
 
 @pytest.mark.parametrize("operation", [name for name in ACCESS if name not in ("post /login", "post /logout")])
@@ -463,10 +476,22 @@ async def test_bad_cursors(world: World, path: str, cursor: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["alarms?limit=501", "alarms?limit=0", "devices/0", "devices/99999999999", "devices/x", "commands/x", "alarms/-1",
-     "points/1/trend?most=9999", "points/1/trend?since=2026-01-01", "points/1/trend?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
-     "points/1/trend?since=0001-01-01T00:00:00Z", "points/last", "points/1/trend?until=0001-01-01T00:00:00Z"],
-)  # fmt: skip
+    [
+        "alarms?limit=501",
+        "alarms?limit=0",
+        "devices/0",
+        "devices/99999999999",
+        "devices/x",
+        "commands/x",
+        "alarms/-1",
+        "points/1/trend?most=9999",
+        "points/1/trend?since=2026-01-01",
+        "points/1/trend?since=2026-01-02T00:00Z&until=2026-01-01T00:00Z",
+        "points/1/trend?since=0001-01-01T00:00:00Z",
+        "points/last",
+        "points/1/trend?until=0001-01-01T00:00:00Z",
+    ],
+)
 async def test_bounds_are_problems(world: World, path: str) -> None:
     async with world.client("admin") as client:
         problem(await client.get(f"{V1}/{path}"), 422)
