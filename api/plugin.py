@@ -34,7 +34,7 @@ class ApiPlugin:
         door = FrontDoor(Hub(context), plugs)
         listening = _listen(settings.http_host, settings.http_port)
         config = uvicorn.Config(
-            door, lifespan="on", log_level="warning", access_log=False, server_header=False,
+            door, lifespan="on", log_config=None, access_log=False, server_header=False,
             proxy_headers=settings.http_tls, ws_max_size=65_536, ws_ping_interval=20, ws_ping_timeout=20,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=_GRACE_S, timeout_keep_alive=30, limit_concurrency=2000,

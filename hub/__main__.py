@@ -17,6 +17,7 @@ from hub.cli.stack import running_broker
 from hub.clock import SystemClock
 from hub.errors import BadFrame, HubError
 from hub.logs import configure_logging
+from hub.principal import Role
 from hub.settings import Settings, load_settings
 from hub.vocabulary.base import parse_duration
 
@@ -44,6 +45,10 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+accounts = typer.Typer(help="账号 accounts", no_args_is_help=True)
+app.add_typer(accounts, name="account")
+
+_Community = Annotated[str, typer.Option(help="community code; default: the only one")]
 _Language = Annotated[str, typer.Option(help="zh or en; default: the terminal's")]
 
 
@@ -107,13 +112,13 @@ def decode_command(
 @app.command("read")
 def read_command(
     device: Annotated[str, typer.Argument(help="device id of the site")],
-    timeout: Annotated[float, typer.Option(parser=_duration, help="how long to wait")] = 10.0,
+    timeout: Annotated[float | None, typer.Option(parser=_duration, help="how long to wait; default: 10s")] = None,
 ) -> None:
     """直接读一台设备。Read one device now, past the running hub: JSON lines."""
     from hub.cli.tools import catalog_of, read
 
     settings = _settings()
-    for line in asyncio.run(read(catalog_of(settings, running_broker(settings)), device, timeout)):
+    for line in asyncio.run(read(catalog_of(settings, running_broker(settings)), device, timeout or 10.0)):
         typer.echo(line)
 
 
@@ -137,17 +142,40 @@ def write_command(
 
 @app.command("explain")
 def explain_command(
-    number: Annotated[str, typer.Argument(help="event id or frame key (hexadecimal, dashes or not)")],
+    number: Annotated[str, typer.Argument(help="event id or frame key (hexadecimal), or with --bill a bill line")],
+    bill: Annotated[bool, typer.Option("--bill", help="the number is a bill line's")] = False,
+    community: _Community = "",
 ) -> None:
-    """一个事件的来龙去脉。Raw bytes, decoding, what was stored, what the rules made of it, what followed."""
-    from hub.cli.explain import explain
+    """来龙去脉。An event: raw bytes, decoding, storage, rules, effects. A bill line: sum, readings, raw frames."""
+    from hub.cli.explain import explain, explain_bill
+    from hub.cli.stack import database
+    from hub.cli.tools import catalog_of
+
+    settings = _settings()
+    catalog = catalog_of(settings)
+    with database(settings) as conninfo:
+        if bill:
+            typer.echo(asyncio.run(explain_bill(settings, conninfo, catalog, community, int(number))))
+            return
+        for line in explain(conninfo, catalog, UUID(number)):
+            typer.echo(line)
+
+
+@accounts.command("add")
+def account_add_command(
+    name: Annotated[str, typer.Argument(help="sign-in name")],
+    role: Annotated[Role, typer.Option(help="what the account may do")],
+    community: _Community = "",
+) -> None:
+    """新建账号并显示一次口令。Make an account; its drawn password is shown this once."""
+    from hub.cli.accounts import add
     from hub.cli.stack import database
     from hub.cli.tools import catalog_of
 
     settings = _settings()
     with database(settings) as conninfo:
-        for line in explain(conninfo, catalog_of(settings), UUID(number)):
-            typer.echo(line)
+        made = asyncio.run(add(settings, conninfo, catalog_of(settings), community, name, role))
+    typer.echo(f"{made.name}  /  {made.password}")
 
 
 def main() -> None:

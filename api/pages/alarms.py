@@ -142,7 +142,7 @@ async def place_names(view: View) -> dict[str, str]:
     for path, name in own.items():
         parts = path.split("/")
         above = (own.get("/".join(parts[:depth]), "") for depth in range(1, len(parts)))
-        names[path] = " ".join([*(one for one in above if one and one not in name), name])
+        names[path] = " ".join([*(one for one in above if one and one.casefold() not in name.casefold()), name])
     return names
 
 

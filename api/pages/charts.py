@@ -7,6 +7,7 @@ from api.pages.view import View
 from api.texts import quality_text, unit_symbol, value_text, wall_ms
 from hub.readmodel.trend import Trend
 
+_FONT = "Noto Sans SC, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
 _LIGHT = {"text": "#1F2933", "muted": "#5B6770", "line": "#D5D9DD", "hue": "#1F4E79", "mark": "#B00020"}
 _DARK = {"text": "#E6EAED", "muted": "#9DAAB4", "line": "#38424A", "hue": "#7FB2E5", "mark": "#FF6B7A"}
 
@@ -30,12 +31,12 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dic
         }  # fmt: skip
     return {
         "animation": False, "useUTC": True, "color": [colours["hue"]],
-        "textStyle": {"color": colours["text"], "fontFamily": "inherit"},
+        "textStyle": {"color": colours["text"], "fontFamily": _FONT},
         "title": {"text": f"{name} · {view.t('device.step_' + trend.step)}", "left": 0, "top": 0,
                   "textStyle": {"fontSize": 13, "fontWeight": "normal", "color": colours["muted"]}},
-        "legend": {"right": 0, "top": 0, "icon": "rect", "itemHeight": 2, "textStyle": {"color": colours["text"]}},
+        "legend": {"left": "center", "bottom": 0, "icon": "rect", "itemHeight": 2, "textStyle": {"color": colours["text"]}},
         "tooltip": {"trigger": "axis", "confine": True},
-        "grid": {"left": 8, "right": 16, "top": 48, "bottom": 8, "containLabel": True},
+        "grid": {"left": 8, "right": 16, "top": 48, "bottom": 32, "containLabel": True},
         "xAxis": {"type": "time", "min": wall_ms(trend.since, view.zone), "max": wall_ms(trend.until, view.zone),
                   "axisLabel": {"color": colours["muted"], "hideOverlap": True},
                   "axisLine": {"lineStyle": {"color": colours["line"]}}},

@@ -168,6 +168,7 @@ class DevicePage:
         now = self._view.now()
         trend = await self._view.hub.reads.trend(self._view.principal, self._point, now - SPANS[self._span], now, 500)
         self._nothing.set_visibility(not trend.rows)
+        self._chart.set_visibility(bool(trend.rows))
         self._chart.options.clear()
         self._chart.options.update(trend_options(self._view, trend))
         self._chart.update()

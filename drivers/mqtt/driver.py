@@ -5,6 +5,7 @@ that a full queue, which stops the first from being read, never holds up a door.
 """
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
 from typing import Final
@@ -89,6 +90,9 @@ class MqttDriver:
         broker said no. Unreachable: not sent, or nobody is subscribed to its topic (MQTT 5 brokers tell).
         Misconfigured: no such command.
         """
+        with contextlib.suppress(TimeoutError):  # a connection that comes back within the time to live is soon enough
+            async with asyncio.timeout(min(CONFIRM_S, (command.expires - self._clock.now_us()) / 1_000_000)):
+                await self._sender.wait_connected()
         now = self._clock.now_us()
         left_s = (command.expires - now) / 1_000_000
         if left_s <= 0:

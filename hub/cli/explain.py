@@ -1,6 +1,7 @@
 """`hub explain EVENT_ID`: raw bytes, what they were decoded to, what was stored, what the rules made of it, and what
 followed. Also takes a frame key."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,14 @@ import psycopg
 from psycopg.rows import dict_row
 
 from hub.catalog.load import Catalog
+from hub.cli.accounts import community_of
+from hub.cli.offline import offline
 from hub.cli.tools import find_device, lines, make_driver
 from hub.clock import SystemClock, to_us
-from hub.errors import BadFrame, HubError
-from hub.model import Arrival
+from hub.errors import BadFrame, HubError, Misconfigured
+from hub.model import Arrival, Frame
+from hub.principal import Principal
+from hub.settings import Settings
 from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.cli", "explain.sql")
@@ -30,19 +35,32 @@ def explain(conninfo: str, catalog: Catalog, number: UUID) -> Iterator[str]:
         yield f"time      {frame['ts'].isoformat()}  received {frame['received'].isoformat()}"
         yield f"source    {frame['bus']}  {frame['source']}"
         yield f"raw       {bytes(frame['raw']).hex(' ')}"
-        yield from _decoded(catalog, frame)
-        yield from _stored(connection, frame)
+        yield "# decoded again by the present profile"
+        decoded = _decode(catalog, frame)
+        yield from [str(decoded)] if isinstance(decoded, BadFrame) else lines(decoded)
+        # Another message of the same instant has readings of its own: show those of this one.
+        names = [] if isinstance(decoded, BadFrame) else [r.point.name for f in decoded for r in f.readings]
+        yield from _stored(connection, {**frame, "points": names})
 
 
-def _decoded(catalog: Catalog, frame: dict[str, Any]) -> Iterator[str]:
-    yield "# decoded again by the present profile"
+async def explain_bill(settings: Settings, conninfo: str, catalog: Catalog, community: str, line: int) -> str:
+    """A bill line walked back to its readings and raw frames, as JSON. NotThere; Misconfigured without billing."""
+    async with offline(settings, conninfo, catalog) as context:
+        if "billing.walk_back" not in context.ports:
+            raise Misconfigured("the billing module is not installed")
+        clerk = Principal("system:explain", community_of(context, community), "finance")
+        found = await context.ports["billing.walk_back"](clerk, line)
+        return json.dumps(found, ensure_ascii=False, indent=2)
+
+
+def _decode(catalog: Catalog, frame: dict[str, Any]) -> list[Frame] | BadFrame:
     device, bus, devices = find_device(catalog, f"{frame['community']}/{frame['device']}")
     decoder = make_driver("explain", bus, devices, SystemClock()).decoder()
     arrival = Arrival("explain", frame["source"], bytes(frame["raw"]), to_us(frame["received"]))
     try:
-        yield from lines([f for f in decoder.decode(arrival) if getattr(f, "device", None) is device])
+        return [f for f in decoder.decode(arrival) if isinstance(f, Frame) and f.device is device]
     except BadFrame as error:
-        yield f"dead letter: {error}"
+        return error
 
 
 def _stored(connection: "psycopg.Connection[dict[str, Any]]", frame: dict[str, Any]) -> Iterator[str]:

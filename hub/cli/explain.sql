@@ -11,7 +11,7 @@ LIMIT 1
 
 -- name: readings
 SELECT p.name, p.unit, s.value, s.quality FROM telemetry.sample s JOIN hub.point p ON p.id = s.point_id
-WHERE p.device_id = %(device_id)s AND s.ts = %(ts)s ORDER BY p.name
+WHERE p.device_id = %(device_id)s AND s.ts = %(ts)s AND p.name = ANY (%(points)s) ORDER BY p.name
 
 -- name: events
 SELECT id, name FROM telemetry.event WHERE device_id = %(device_id)s AND ts = %(ts)s AND frame_key = %(key)s

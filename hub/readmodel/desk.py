@@ -95,7 +95,10 @@ class ReadDesk:
             if until - since <= RAW_SPAN:
                 rows = await (await connection.execute(_SQL["samples"], values)).fetchall()
                 if len(rows) <= RAW_MOST:
-                    return raw(point, since, until, rows, most)
+                    held = None
+                    if point["type"] == "state":
+                        held = await (await connection.execute(_SQL["before"], values)).fetchone()
+                    return raw(point, since, until, rows, most, held, self._clock.now())
             step = "hour" if until - since <= HOUR_SPAN else "day"
             rows = await (await connection.execute(_SQL["hours" if step == "hour" else "days"], values)).fetchall()
         return hourly_or_daily(point, since, until, rows, most, "hour" if step == "hour" else "day")

@@ -32,6 +32,9 @@ SELECT point_id, ts, value, quality FROM telemetry.last_values(%(ids)s)
 -- name: samples
 SELECT ts, value, quality FROM telemetry.samples(%(id)s, %(since)s, %(until)s, %(most)s)
 
+-- name: before
+SELECT ts, value, quality FROM telemetry.reading_at(%(id)s, %(since)s)
+
 -- name: hours
 SELECT bucket AS ts, vavg, vmin, vmax, vlast FROM telemetry.hours(%(id)s, %(since)s, %(until)s)
 

@@ -40,13 +40,33 @@ class Trend(msgspec.Struct, frozen=True):
     rows: list[TrendRow]
 
 
-def raw(point: Row, since: datetime, until: datetime, rows: Sequence[Row], most: int) -> Trend:
-    """From samples as they were said. Of a state only the changes (and the ends) are kept before thinning."""
+def raw(
+    point: Row,
+    since: datetime,
+    until: datetime,
+    rows: Sequence[Row],
+    most: int,
+    held: Row | None = None,
+    now: datetime | None = None,
+) -> Trend:
+    """From samples as they were said, thinned.
+
+    A state holds between its samples: `held` (its last sample before `since`) begins the line, the last word is drawn
+    on to `until` or `now`, and only the changes between them are kept.
+    """
     lines = [TrendRow(row["ts"], row["value"], row["quality"]) for row in rows]
     if point["type"] == "state":
-        lines = [line for i, line in enumerate(lines)
-                 if i in (0, len(lines) - 1) or line.value != lines[i - 1].value]  # fmt: skip
+        lines = _steps(lines, held, since, min(until, now or until))
     return _trend(point, since, until, "raw", len(rows), lines, most)
+
+
+def _steps(lines: list[TrendRow], held: Row | None, since: datetime, end: datetime) -> list[TrendRow]:
+    if held is not None:
+        lines = [TrendRow(since, held["value"], held["quality"]), *lines]
+    if lines and lines[-1].ts < end:
+        lines = [*lines, TrendRow(end, lines[-1].value, lines[-1].quality)]
+    last = len(lines) - 1
+    return [line for i, line in enumerate(lines) if i in (0, last) or line.value != lines[i - 1].value]
 
 
 def hourly_or_daily(

@@ -135,9 +135,9 @@ class Journal:
         out = bytearray()
         for _ in range(count):
             number = next(self._number)
-            turn, forced = divmod(number, self._every)
-            door = self._doors[turn % len(self._doors)] if not forced else self._doors[number % len(self._doors)]
-            identity, message = self._message(door, "access_granted" if forced else "forced")
+            turn, step = divmod(number, self._every)
+            door = self._doors[(number if step else turn) % len(self._doors)]
+            identity, message = self._message(door, "access_granted" if step else "forced")
             self._pending[message.packet_id] = (identity, message)
             out += encode_publish(4, message)
         link.sendall(out)

@@ -216,6 +216,17 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
         assert not complaints
 
 
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_empty_community(world: World, language: str) -> None:
+    async with world.signed_in("newcomer", language) as (page, complaints):
+        for name, path in (("alarms", "/"), ("devices", "/devices"), ("system", "/system")):
+            await world.open(page, path)
+            if name != "system":
+                await page.locator(".empty").wait_for()
+            await page.screenshot(path=SHOTS / f"empty-{name}-{language}.png")
+            await _healthy(page, language, complaints)
+
+
 async def test_keyboard(world: World) -> None:
     async with world.signed_in("guard") as (page, complaints):
         await world.open(page, "/")

@@ -46,6 +46,7 @@ class Seeded:
     url: str
     home: int
     foreign: int
+    empty: int
     devices: Mapping[str, Device]
     driver: FakeDriver
     replayed: list[tuple[int, list[int]]]
@@ -60,7 +61,7 @@ async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = No
     """Migrate and fill an empty database; the context is open until the end."""
     await asyncio.to_thread(migrate, url, [WorkOrdersPlugin().migrations(), BillingPlugin().migrations()])
     with psycopg.connect(url, autocommit=True) as link:
-        home, foreign, by_id, numbers = fill(link, clock.now())
+        home, foreign, empty, by_id, numbers = fill(link, clock.now())
     database, live, driver = Database(url), Live(), FakeDriver()
     await database.open()
     replayed: list[tuple[int, list[int]]] = []
@@ -83,7 +84,7 @@ async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = No
         replay=replay,
     )
     try:
-        yield Seeded(context, url, home, foreign, {d.code: d for d in by_id.values()}, driver, replayed, numbers)
+        yield Seeded(context, url, home, foreign, empty, {d.code: d for d in by_id.values()}, driver, replayed, numbers)
     finally:
         await commands.stop()
         await database.close()
@@ -94,7 +95,8 @@ async def add_accounts(accounts: Accounts, seeded: Seeded) -> dict[str, str]:
     for role in ROLES:
         await accounts.create_account(role, PASSWORD, {seeded.home: role})
     await accounts.create_account("stranger", PASSWORD, {seeded.foreign: "admin"})
-    return dict.fromkeys((*ROLES, "stranger"), PASSWORD)
+    await accounts.create_account("newcomer", PASSWORD, {seeded.empty: "guard"})
+    return dict.fromkeys((*ROLES, "stranger", "newcomer"), PASSWORD)
 
 
 def _status(clock: Clock) -> Status:

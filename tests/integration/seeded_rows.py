@@ -66,11 +66,12 @@ class _Ids:
         return int(row[0])
 
 
-def fill(link: "psycopg.Connection[Any]", now: datetime) -> tuple[int, int, dict[int, Device], dict[str, Any]]:
+def fill(link: "psycopg.Connection[Any]", now: datetime) -> tuple[int, int, int, dict[int, Device], dict[str, Any]]:
     catalog = demo_catalog()
     site = catalog.sites["demo"]
     home = _community(link, "demo", site.community.name.zh, site.community.name.en)
     foreign = _community(link, "other", "别的小区", "Another community")
+    empty = _community(link, "empty", "新小区", "New community")
     with link.transaction():
         for place in site.places:
             link.execute(
@@ -88,7 +89,7 @@ def fill(link: "psycopg.Connection[Any]", now: datetime) -> tuple[int, int, dict
         events = _events(link, home, by_code["door-b1-u1"], now)
         numbers = {"alarms": _alarms(link, home, by_code, now), "letters": _letters(link, home, now), "events": events}
     numbers["foreign"] = _foreign(link, foreign, now)
-    return home, foreign, devices, numbers
+    return home, foreign, empty, devices, numbers
 
 
 def _community(link: "psycopg.Connection[Any]", code: str, zh: str, en: str) -> int:
@@ -173,6 +174,11 @@ def _events(link: "psycopg.Connection[Any]", home: int, door: Device, now: datet
         ("door_forced", {}),
         ("unlocked", {"cause": "button"}),
     ]
+    for minutes, value in ((300, 0.0), (295, 1.0), (294, 0.0), (120, 1.0), (118, 0.0), (5, 1.0), (4, 0.0)):
+        link.execute(
+            "INSERT INTO telemetry.sample (ts, value, point_id, community_id) VALUES (%s, %s, %s, %s)",
+            [now - timedelta(minutes=minutes), value, door.points["open"].id, home],
+        )
     ids = []
     for number in range(25):
         name, data = said[number % len(said)]

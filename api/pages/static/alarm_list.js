@@ -132,7 +132,7 @@ export default {
     place(path) { return this.places[path] || path; },
     where(row) {
       const name = this.pick(row.device_name) || row.device, place = this.place(row.place);
-      return name.includes(place) ? name : place + " · " + name;
+      return name.toLowerCase().includes(place.toLowerCase()) ? name : place + " · " + name;
     },
     actor(name) { return name.replace(/^(user|key|rule):/, ""); },
     words(row) {
