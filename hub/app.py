@@ -159,7 +159,7 @@ class Hub:
         upkeep = Upkeep(self.settings.database_url, self.clock, self.settings, zones)
         self.supervisor.start("upkeep", upkeep.run)
         tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
-        self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks)))
+        self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks), self.clock))
         self.supervisor.start("configuration", self._watch_configuration)
 
     # -- buses ---------------------------------------------------------------------------------------------------

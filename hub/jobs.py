@@ -1,12 +1,22 @@
 """Side effects: procrastinate runs what batches queued in their own transactions."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import NoReturn
 
 import procrastinate
+import psycopg
+import structlog
+from procrastinate.exceptions import ConnectorException
 
+from hub.clock import Clock
 from hub.plugins import Task
+from hub.tasks import end
 
 _RETRY = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+_HEARTBEAT_S = 3.0
+_DEAD_S = 15.0  # a worker not heard of for so long is dead; jobs are idempotent, should it live after all
+_log = structlog.get_logger()
 
 
 def job_app(conninfo: str, tasks: Mapping[str, Task]) -> procrastinate.App:
@@ -20,10 +30,34 @@ def job_app(conninfo: str, tasks: Mapping[str, Task]) -> procrastinate.App:
     return app
 
 
-async def run_jobs(app: procrastinate.App) -> None:
-    """Work on jobs until cancelled. psycopg.OperationalError when the store goes away."""
-    async with app.open_async():
-        await app.run_worker_async(
-            queues=["hub"], concurrency=2, fetch_job_polling_interval=1.0, install_signal_handlers=False,
-            delete_jobs="successful", listen_notify=True,
-        )  # fmt: skip
+async def run_jobs(app: procrastinate.App, clock: Clock) -> None:
+    """Work on jobs until cancelled, also on those a killed worker had begun. psycopg.OperationalError when the store
+    goes away."""
+    try:
+        async with app.open_async():
+            parts = [asyncio.ensure_future(work) for work in (_work(app), _take_up_abandoned(app, clock))]
+            try:
+                done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                for part in done:
+                    part.result()
+            finally:
+                await end(parts)
+    except ConnectorException as error:
+        raise psycopg.OperationalError(f"the job queue lost the store: {error.__cause__ or error}") from error
+
+
+async def _work(app: procrastinate.App) -> None:
+    await app.run_worker_async(
+        queues=["hub"], concurrency=2, fetch_job_polling_interval=1.0, install_signal_handlers=False,
+        delete_jobs="successful", listen_notify=True, update_heartbeat_interval=_HEARTBEAT_S,
+        stalled_worker_timeout=_DEAD_S,
+    )  # fmt: skip
+
+
+async def _take_up_abandoned(app: procrastinate.App, clock: Clock) -> NoReturn:
+    """Jobs whose worker died stay `doing`, and with them every later job of their lock, until somebody does this."""
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(queue="hub", seconds_since_heartbeat=_DEAD_S):
+            _log.warning("a job whose worker died is begun again", job=job.id, task=job.task_name)
+            await app.job_manager.retry_job(job)
+        await clock.sleep(_HEARTBEAT_S)

@@ -18,6 +18,7 @@ from hub.tasks import end
 _log = structlog.get_logger()
 _EXPECTED = (DriverError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
 _STEADY_S = 5.0  # a part that ran so long has recovered
+_MISCONFIGURED_S = 60.0  # the cure may be on the other side (a password at the broker), where we see no change
 _WORTH_SAYING_S = 2.0  # a shorter trouble shows as a state, not as a line in the log
 
 
@@ -69,9 +70,14 @@ class Supervisor:
                 await work()
                 error: Exception = DriverError("ended without a reason")
             except Misconfigured as wrong:
-                self._set(part, "misconfigured", wrong)
-                _log.error("misconfigured; waiting for a change of the configuration", part=part, error=str(wrong))
-                return
+                if str(wrong) != trouble.said:
+                    trouble.said = str(wrong)
+                    _log.error("misconfigured; looking again each minute", part=part, error=trouble.said)
+                trouble.attempts += 1
+                next_attempt = self._clock.now_us() + int(_MISCONFIGURED_S * 1e6)
+                self._set(part, "misconfigured", wrong, trouble.attempts, next_attempt)
+                await self._clock.sleep(_MISCONFIGURED_S)
+                continue
             except _EXPECTED as expected:
                 error = expected
             except Exception as broken:  # noqa: BLE001 a part that breaks must not take the house with it

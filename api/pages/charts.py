@@ -8,6 +8,8 @@ from api.texts import quality_text, unit_symbol, value_text, wall_ms
 from hub.readmodel.trend import Trend
 
 _FONT = "Noto Sans SC, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
+# A state holds until its next sample. ECharts takes the category axis (here y) as the base, so "start" is along x.
+_HOLD = "start"
 _LIGHT = {"text": "#1F2933", "muted": "#5B6770", "line": "#D5D9DD", "hue": "#1F4E79", "mark": "#B00020"}
 _DARK = {"text": "#E6EAED", "muted": "#9DAAB4", "line": "#38424A", "hue": "#7FB2E5", "mark": "#FF6B7A"}
 
@@ -21,7 +23,7 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dic
     series: dict[str, Any] = {
         "name": f"{name} ({unit})" if unit else name, "type": "line", "showSymbol": len(trend.rows) < 3,
         "data": [[wall_ms(row.ts, view.zone), _height(row.value, trend, words)] for row in trend.rows],
-        "lineStyle": {"width": 1.5}, "step": "end" if words else False,
+        "lineStyle": {"width": 1.5}, "step": _HOLD if words else False,
     }  # fmt: skip
     if mark is not None:
         series["markLine"] = {
@@ -34,7 +36,9 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dic
         "textStyle": {"color": colours["text"], "fontFamily": _FONT},
         "title": {"text": f"{name} · {view.t('device.step_' + trend.step)}", "left": 0, "top": 0,
                   "textStyle": {"fontSize": 13, "fontWeight": "normal", "color": colours["muted"]}},
-        "legend": {"left": "center", "bottom": 0, "icon": "rect", "itemHeight": 2, "textStyle": {"color": colours["text"]}},
+        "legend": {
+            "left": "center", "bottom": 0, "icon": "rect", "itemHeight": 2, "textStyle": {"color": colours["text"]},
+        },
         "tooltip": {"trigger": "axis", "confine": True},
         "grid": {"left": 8, "right": 16, "top": 48, "bottom": 32, "containLabel": True},
         "xAxis": {"type": "time", "min": wall_ms(trend.since, view.zone), "max": wall_ms(trend.until, view.zone),

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -208,35 +209,32 @@ class Stack:
     mqtt_proxy: ChaosProxy
     hub: HubProcess
     database_url: str
+    pg_proxy: ChaosProxy
     doors: list[str]
 
 
 @contextmanager
 def stack(
-    doors: int, *, persistence: bool = False, pg_port: int = 0, silent_after: str = "", identity: bool = False,
+    doors: int, *, persistence: bool = False, pg_proxied: bool = False, silent_after: str = "", identity: bool = False,
     users: dict[str, str] | None = None, acl: str | None = None,
 ) -> Iterator[Stack]:  # fmt: skip
-    """Everything but the running hub. `pg_port`: the hub's database is reached there (a proxy) instead."""
-    with open_folder() as folder:
+    """Everything, the hub not started yet. `pg_proxied`: the hub reaches its database over TCP, through `pg_proxy`."""
+    with ExitStack() as house:
+        folder = house.enter_context(open_folder())
         names = write_site(folder / "config", doors, identity=identity, silent_after=silent_after)
         server = Server(folder)
-        try:
-            with Mosquitto(folder / "broker", persistence=persistence, users=users, acl=acl) as broker:
-                tap = MqttTap()
-                with ChaosProxy(broker.port, tap) as proxy:
-                    url = new_database(server.embedded.url())
-                    seen = f"postgresql://hub@127.0.0.1:{pg_port}/{url_database(url)}" if pg_port else url
-                    user = f"hub:{users['hub']}@" if users else ""
-                    hub = HubProcess(folder, seen, f"mqtt://{user}127.0.0.1:{proxy.port}", folder / "config")
-                    with hub:
-                        yield Stack(folder, server, broker, tap, proxy, hub, url, names)
-        finally:
-            server.embedded.stop()
-
-
-def url_database(url: str) -> str:
-    """The database name of a libpq URL."""
-    return url.rpartition("/")[2].partition("?")[0] if "?" not in url else url.partition("?")[0].rpartition("/")[2]
+        house.callback(server.embedded.stop)
+        broker = house.enter_context(Mosquitto(folder / "broker", persistence=persistence, users=users, acl=acl))
+        tap = MqttTap()
+        mqtt_proxy = house.enter_context(ChaosProxy(broker.port, tap))
+        pg_proxy = house.enter_context(ChaosProxy(server.socket))
+        url = new_database(server.embedded.url())
+        name = urlsplit(url).path.strip("/")
+        seen = f"postgresql://hub@127.0.0.1:{pg_proxy.port}/{name}" if pg_proxied else url
+        user = f"hub:{users['hub']}@" if users else ""
+        hub = HubProcess(folder, seen, f"mqtt://{user}127.0.0.1:{mqtt_proxy.port}", folder / "config")
+        house.enter_context(hub)
+        yield Stack(folder, server, broker, tap, mqtt_proxy, hub, url, pg_proxy, names)
 
 
 def make_account(url: str, name: str, role: str) -> NewAccount:

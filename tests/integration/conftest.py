@@ -1,5 +1,6 @@
 """One PostgreSQL server for all integration tests of a run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,11 @@ from tests.integration.postgres import make_server, new_database
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A server's URL; its databases are the tests' own."""
+    """A server's URL; its databases are the tests' own. HUB_TEST_POSTGRES_URL names one to use instead, for example
+    a PostgreSQL with TimescaleDB."""
+    if given := os.environ.get("HUB_TEST_POSTGRES_URL"):
+        yield given
+        return
     with make_server() as url:
         yield url
 

@@ -1,0 +1,118 @@
+"""R04, N01: the database killed and cut off in full flow. The hub stays, waits, and loses nothing."""
+
+import os
+import random
+import time
+
+import httpx
+import pytest
+
+from tests.e2e.audit import audit, connect
+from tests.e2e.harness import make_account, percentile, seed, signed_in, stack, wait_for
+from tests.e2e.journal import Journal
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+KILLS = int(os.environ.get("HUB_E2E_PG_KILLS", "5"))
+HOLE_S = float(os.environ.get("HUB_E2E_HOLE_S", "20"))
+RATE = float(os.environ.get("HUB_E2E_RATE", "2000"))
+ON_ITS_WAY_S = 0.3  # a PUBACK of what was committed just before the kill
+MOST_GROWTH = 64 * 1024 * 1024
+
+
+def test_postgres_killed_in_full_flow() -> None:
+    number = seed()
+    moments = random.Random(number)
+    back: list[float] = []
+    with stack(400) as house:
+        hub, tap = house.hub, house.tap
+        hub.start()
+        pid = hub.pid
+        with Journal(house.broker.port, "e2e", house.doors, rate=RATE, seed=number) as journal:
+            time.sleep(5)
+            before = peak = hub.rss()
+            for _ in range(KILLS):
+                time.sleep(moments.uniform(0.5, 2.0))
+                house.server.kill9()
+                killed = time.monotonic()
+                time.sleep(moments.uniform(1.0, 3.0))
+                assert tap.between(killed + ON_ITS_WAY_S, time.monotonic()) == 0, "acknowledged without a database"
+                peak = max(peak, hub.rss())
+                house.server.start()
+                accepting = time.monotonic()
+                back.append(wait_for("it is acknowledged again", lambda: tap.first_after(accepting), 30) - accepting)
+                peak = max(peak, hub.rss())
+            assert journal.settle() == 0
+            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged, 60)
+            peak = max(peak, hub.rss())
+        result = audit(house.database_url, journal, tap.acknowledged)
+        assert hub.process is not None
+        assert (hub.pid, hub.process.poll()) == (pid, None)
+        log, code = hub.log, hub.stop()
+    print(
+        f"\nR04 seed={number} kills={KILLS} rate={RATE:g}/s\n    {result.line()}\n    back after PostgreSQL accepts "
+        f"p50 {percentile(back, 0.5):.2f} s, max {max(back):.2f} s; RSS {before >> 20} MiB, peak +{peak - before >> 20}"
+    )
+    assert code == 0
+    assert (result.lost, result.lost_l2, result.doubled, result.misplaced) == (set(), set(), [], [])
+    assert (result.bad_alarms, result.bad_orders, result.stuck_jobs, result.dead) == ([], [], 0, 0)
+    assert peak - before <= MOST_GROWTH
+    assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
+
+
+def test_postgres_cut_off() -> None:
+    """The connection stands and nothing passes: no error tells the hub, it has to notice itself."""
+    number = seed()
+    with stack(100, pg_proxied=True, silent_after="8s") as house:
+        hub, tap = house.hub, house.tap
+        hub.start()
+        guard = signed_in(hub, make_account(house.database_url, "guard", "guard"))
+        assert guard.get("/api/v1/alarms").status_code == 200
+        with Journal(house.broker.port, "e2e", house.doors, rate=1000, seed=number) as journal:
+            time.sleep(5)
+            before = peak = hub.rss()
+            house.pg_proxy.black_hole(True)
+            begun, waits = time.monotonic(), list[float]()
+            while time.monotonic() < begun + HOLE_S:
+                asked = time.monotonic()
+                assert httpx.get(f"{hub.url}/healthz", timeout=2).status_code == 200
+                answer = guard.get("/api/v1/alarms")
+                assert answer.status_code == 503, answer.text
+                assert answer.json()["code"] == "busy"
+                waits.append(time.monotonic() - asked)
+                peak = max(peak, hub.rss())
+                time.sleep(0.5)
+            assert tap.between(begun + ON_ITS_WAY_S, time.monotonic()) == 0, "acknowledged without a database"
+            house.pg_proxy.black_hole(False)
+            healed = time.monotonic()
+            back = wait_for("it is acknowledged again", lambda: tap.first_after(healed), 30) - healed
+            wait_for("the pages work again", lambda: guard.get("/api/v1/alarms").status_code == 200, 15)
+            assert journal.settle() == 0
+            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged, 60)
+            peak = max(peak, hub.rss())
+        result = audit(house.database_url, journal, tap.acknowledged)
+        with connect(house.database_url) as link:
+            silent = link.execute(
+                "SELECT count(*) FROM hub.alarm WHERE rule = 'device-silent' AND raised_at < %s::timestamptz",
+                [_wall(healed, 5.0)],
+            ).fetchone()
+        code = hub.stop()
+        log = hub.log
+    print(
+        f"\nN01 seed={number} hole={HOLE_S:g} s rate=1000/s\n    {result.line()}\n    API answers 503 after "
+        f"p50 {percentile(waits, 0.5):.2f} s, max {max(waits):.2f} s; acknowledges again {back:.2f} s after the end; "
+        f"RSS {before >> 20} MiB, peak +{peak - before >> 20}; false silences {silent}"
+    )
+    assert code == 0
+    assert (result.lost, result.lost_l2, result.doubled, result.misplaced) == (set(), set(), [], [])
+    assert (result.bad_alarms, result.bad_orders, result.stuck_jobs, result.dead) == ([], [], 0, 0)
+    assert silent == (0,)
+    assert max(waits) < 5
+    assert peak - before <= MOST_GROWTH
+    assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
+
+
+def _wall(monotonic: float, later: float) -> str:
+    """ISO time of a monotonic moment, `later` seconds on: by then every door was heard again."""
+    at = time.time() - (time.monotonic() - monotonic) + later
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00", time.gmtime(at))

@@ -1,0 +1,109 @@
+"""A changed configuration is applied without a restart; a wrong one is refused whole."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from drivers.plugin import DriversPlugin
+from hub.app import Hub
+from hub.catalog.problems import CatalogError
+from hub.settings import Settings
+from rules.plugin import RulesPlugin
+from tests.integration.pipeline_bench import make_bench
+
+SITE = """\
+community: {code: demo, name: {zh: 测试, en: Test}, time_zone: Asia/Shanghai}
+buses:
+  mqtt-main: {protocol: mqtt, url: "mqtt://127.0.0.1:1", client_id: test}
+places:
+  - {path: b1, kind: building, name: {zh: 一栋, en: One}}
+devices:
+"""
+DOOR = (
+    "  - {id: %s, name: {zh: 门, en: Door}, profile: heyue-dc200, place: b1, bus: mqtt-main, address: {device: %s}}\n"
+)
+
+
+def write_site(folder: Path, *doors: str, extra: str = "") -> None:
+    (folder / "sites").mkdir(exist_ok=True)
+    text = SITE + "".join(DOOR % (door, door) for door in doors) + extra
+    (folder / "sites" / "demo.yaml").write_text(text)
+
+
+async def test_a_new_device_is_heard_and_the_others_do_not_notice(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(1, "open"))
+        old, driver = bench.device("door-b1-u1"), bench.hub._drivers["demo/mqtt-main"]
+        write_site(tmp_path, "door-b1-u1", "door-new")
+        await bench.hub.reload()
+        assert bench.device("door-b1-u1") is old and bench.hub._drivers["demo/mqtt-main"] is driver
+        bench.clock.advance(59)
+        await bench.feed(bench.door("forced", 1, code="door-new"))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
+        bench.clock.advance(2)
+        await bench.feed()
+        assert bench.query("SELECT count(*) FROM hub.alarm WHERE rule = 'door-held-open'") == [(1,)], (
+            "the open door's minute went on through the reload"
+        )
+
+
+async def test_a_removed_device_is_no_longer_heard_and_keeps_its_history(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1", "door-old")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door("forced", 1, code="door-old"))
+        write_site(tmp_path, "door-b1-u1")
+        await bench.hub.reload()
+        await bench.feed(bench.door("forced", 2, code="door-old"))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
+        assert bench.query("SELECT reason FROM hub.dead_letter") in ([("unknown_device",)], [("unknown_topic",)])
+        assert bench.query("SELECT removed_at IS NOT NULL FROM hub.device WHERE code = 'door-old'") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("  - {id: x, name: {zh: 门, en: Door}, profile: heyue-dc20, place: b1, bus: mqtt-main, address: {device: x}}\n",
+         "heyue-dc200"),
+        ("surprise: 1\n", "surprise"),
+        ("  - [\n", "demo.yaml"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_site_is_refused_whole_and_the_old_one_keeps_running(
+    database_url: str, tmp_path: Path, extra: str, said: str
+) -> None:
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        write_site(tmp_path, "door-b1-u1", "door-new", extra=extra)
+        with pytest.raises(CatalogError, match=said):
+            await bench.hub.reload()
+        assert [device.code for device in bench.hub.devices.values()] == ["door-b1-u1"]
+        await bench.feed(bench.door("forced", 1))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
+        assert bench.query("SELECT code FROM hub.device") == [("door-b1-u1",)]
+
+
+async def test_a_wrong_rule_refuses_the_whole_change(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        (tmp_path / "rules").mkdir()
+        (tmp_path / "rules" / "mine.yaml").write_text("rule: mine\nwhen: {kinds: [doors]}\n")
+        write_site(tmp_path, "door-b1-u1", "door-new")
+        with pytest.raises(CatalogError, match="mine"):
+            await bench.hub.reload()
+        assert len(bench.hub.devices) == 1
+
+
+async def test_the_hub_notices_a_changed_file_by_itself(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1")
+    hub = Hub(Settings(database_url=database_url, config_dir=tmp_path), {}, plugs=[DriversPlugin(), RulesPlugin()])
+    await hub.start()
+    try:
+        await asyncio.sleep(0.5)  # the watch is set up
+        write_site(tmp_path, "door-b1-u1", "door-new")
+        async with asyncio.timeout(30):
+            while len(hub.devices) < 2:
+                await asyncio.sleep(0.05)
+    finally:
+        await hub.stop()
