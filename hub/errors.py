@@ -17,6 +17,10 @@ class Rejected(DriverError):
     """The device answered and said no (a Modbus exception, a refused subscription)."""
 
 
+class Expired(Rejected):
+    """A command's time to live was over before its turn; nothing was sent."""
+
+
 class Misconfigured(DriverError):
     """The site or profile is wrong; trying again is useless until it is changed."""
 

@@ -15,7 +15,7 @@ from drivers.modbus.link import BadAnswer, Link, NoAnswer, NotSent, Refusal, wri
 from drivers.modbus.station import Poll, Station, modbus_of
 from hub.clock import Clock
 from hub.codecs.modbus import Block, plan_blocks
-from hub.errors import DriverError, Misconfigured, Unreachable
+from hub.errors import DriverError, Expired, Misconfigured, Unreachable
 from hub.model import Arrival, CommandRequest, Device, Receipt
 from hub.ports import Decoder, DeviceReport, Intake
 from hub.vocabulary.modbus import ModbusBus, ModbusWrite
@@ -221,12 +221,16 @@ class ModbusDriver:
             raise Misconfigured(f"profile {command.device.profile.profile} has no command {command.name!r}")
         if station is None or station.device.code != command.device.code:
             raise Misconfigured(f"{command.device.code} is not on bus {self._name}")
+        self._refuse_expired(command)
         return await self._submit(lambda link: self._write(link, station, write, command))
+
+    def _refuse_expired(self, command: CommandRequest) -> None:
+        if self._clock.now_us() >= command.expires:
+            raise Expired(f"command {command.id} expired before its turn on the bus; nothing was sent")
 
     async def _write(self, link: Link, station: Station, write: ModbusWrite, command: CommandRequest) -> Receipt:
         request = write_request(station.unit, write, modbus_of(station.device)[1].byte_order)
-        if self._clock.now_us() >= command.expires:
-            raise NotSent("the command expired before its turn on the bus; nothing was sent")
+        self._refuse_expired(command)
         detail = ""
         try:
             await link.write(request)

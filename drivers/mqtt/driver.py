@@ -17,7 +17,7 @@ from drivers.mqtt.packets import Publish
 from hub.clock import Clock
 from hub.codecs.mqtt import MqttDecoder
 from hub.codecs.mqtt_encode import encode_command
-from hub.errors import BadFrame, Misconfigured, Rejected, Unreachable
+from hub.errors import BadFrame, Expired, Misconfigured, Unreachable
 from hub.model import Arrival, CommandRequest, Device, Frame, Receipt
 from hub.ports import DeviceReport, Intake
 from hub.vocabulary.modbus import ModbusBus
@@ -86,18 +86,17 @@ class MqttDriver:
     async def execute(self, command: CommandRequest) -> Receipt:
         """Publish a command, QoS 1, never retained; on MQTT 5 the broker drops it when it expires undelivered.
 
-        A receipt that is not acknowledged: sent, outcome unknown; never repeat it. Rejected: it is expired, or the
-        broker said no. Unreachable: not sent, or nobody is subscribed to its topic (MQTT 5 brokers tell).
+        A receipt that is not acknowledged: sent, outcome unknown; never repeat it. Expired; Rejected: the broker said
+        no. Unreachable: not sent, or nobody is subscribed to its topic (MQTT 5 brokers tell).
         Misconfigured: no such command.
         """
+        topic, payload, qos = encode_command(command, self._clock.now_us())
         with contextlib.suppress(TimeoutError):  # a connection that comes back within the time to live is soon enough
             async with asyncio.timeout(min(CONFIRM_S, (command.expires - self._clock.now_us()) / 1_000_000)):
                 await self._sender.wait_connected()
-        now = self._clock.now_us()
-        left_s = (command.expires - now) / 1_000_000
+        left_s = (command.expires - self._clock.now_us()) / 1_000_000
         if left_s <= 0:
-            raise Rejected(f"command {command.id} expired {-left_s:.1f} s ago and was not sent")
-        topic, payload, qos = encode_command(command, now)
+            raise Expired(f"command {command.id} expired {-left_s:.1f} s ago and was not sent")
         expiry_s = max(1, int(left_s)) if self._expires else None
         timeout_s = min(CONFIRM_S, left_s)
         try:

@@ -16,7 +16,7 @@ import structlog
 from hub import audit
 from hub.clock import Clock, to_us
 from hub.commands.model import State, may_follow
-from hub.errors import DriverError, Refused, Rejected
+from hub.errors import DriverError, Expired, Refused, Rejected
 from hub.live import Change, Live
 from hub.model import CommandRequest, Device, Event, Frame
 from hub.ports import Driver
@@ -163,6 +163,8 @@ class CommandDesk:
             if receipt.acknowledged and not pending.proved.is_set():
                 await self._move(request, "acknowledged", receipt.detail)
             await self._await_proof(request, pending)
+        except Expired as error:
+            await self._move(request, "expired", str(error))
         except Rejected as error:
             await self._move(request, "failed", str(error))
         except DriverError as error:

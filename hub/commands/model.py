@@ -11,7 +11,8 @@ FINAL: frozenset[State] = frozenset({"confirmed", "refused", "expired", "failed"
 _NEXT: dict[State, frozenset[State]] = {
     "requested": frozenset({"authorised", "refused", "expired"}),
     "authorised": frozenset({"sent", "refused", "expired", "failed"}),
-    "sent": frozenset({"acknowledged", "confirmed", "failed", "unknown"}),
+    # expired: its turn on the bus came too late, so the driver did not send it after all
+    "sent": frozenset({"acknowledged", "confirmed", "failed", "unknown", "expired"}),
     "acknowledged": frozenset({"confirmed", "failed", "unknown"}),
     # The proof may come late: what was unknown is then known.
     "unknown": frozenset({"confirmed"}),

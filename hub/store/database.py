@@ -1,7 +1,10 @@
 """Connections: one pool per use, so that a slow report never takes the pipeline's connection (Q01)."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
@@ -16,6 +19,32 @@ Connection = psycopg.AsyncConnection[DictRow]
 
 # public first and alone: a schema called like the database user must not catch unqualified names.
 _OPTIONS = "-c search_path=public -c timezone=UTC"
+_CHECK_S = 1.0
+
+
+@contextmanager
+def deadline(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[None]:
+    """Cut the line of a connection that is in use for longer: who waits on it gets psycopg.OperationalError.
+
+    The server's own timeouts say nothing when the server, or what stands between, is frozen (R09, N01). Cancelling a
+    statement would ask that same server and wait ten seconds for its word.
+    """
+    cut = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    try:
+        yield
+    finally:
+        cut.cancel()
+
+
+def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    with deadline(connection, _CHECK_S):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class Database:
@@ -24,15 +53,17 @@ class Database:
     def __init__(self, conninfo: str, *, size: int = 8, statement_timeout_s: float = 10.0) -> None:
         self.conninfo = conninfo
         self._timeout_ms = int(statement_timeout_s * 1000)
+        self._longest_s = statement_timeout_s + 2.0
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
-            kwargs={"row_factory": dict_row, "options": _OPTIONS, "autocommit": False},
+            kwargs={"row_factory": dict_row, "options": _OPTIONS, "autocommit": False, "connect_timeout": 3},
             connection_class=psycopg.AsyncConnection[DictRow],
             configure=self._configure,
             min_size=1,
             max_size=size,
             timeout=2.0,
-            check=AsyncConnectionPool.check_connection,
+            reconnect_timeout=4.0,  # then the next request tries anew: its waits would double to minutes
+            check=_check,
             open=False,
         )
 
@@ -51,13 +82,16 @@ class Database:
     async def session(self, communities: Sequence[int]) -> AsyncIterator[Connection]:
         """One transaction that sees just these communities; commits at the end, rolls back on an exception.
 
-        psycopg_pool.PoolTimeout when no connection is free within 2 s (a page answers 503).
+        psycopg_pool.PoolTimeout when no connection is free within 2 s, psycopg.OperationalError when the transaction
+        takes longer than a statement may and two seconds more (a page answers 503 to both).
         """
-        async with self._pool.connection() as connection, connection.transaction():
-            await connection.execute(
-                "SELECT set_config('hub.communities', %s, true)", [",".join(str(int(c)) for c in communities)]
-            )
-            yield connection
+        async with self._pool.connection() as connection:
+            with deadline(connection, self._longest_s):
+                async with connection.transaction():
+                    await connection.execute(
+                        "SELECT set_config('hub.communities', %s, true)", [",".join(str(int(c)) for c in communities)]
+                    )
+                    yield connection
 
 
 async def connect_ingest(conninfo: str, communities: Collection[int]) -> psycopg.AsyncConnection[Any]:
@@ -69,10 +103,11 @@ async def connect_ingest(conninfo: str, communities: Collection[int]) -> psycopg
         conninfo, options=_OPTIONS, connect_timeout=5, keepalives=1, keepalives_idle=5, keepalives_interval=2,
         keepalives_count=3, tcp_user_timeout=10_000,
     )  # fmt: skip
-    await connection.execute("SET ROLE hub_ingest")
-    await connection.execute("SET statement_timeout = '20s'")
-    await connection.execute("SELECT set_config('hub.communities', %s, false)", [",".join(map(str, communities))])
-    await connection.commit()
+    with deadline(connection, 5.0):
+        await connection.execute("SET ROLE hub_ingest")
+        await connection.execute("SET statement_timeout = '20s'")
+        await connection.execute("SELECT set_config('hub.communities', %s, false)", [",".join(map(str, communities))])
+        await connection.commit()
     return connection
 
 

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb, set_json_dumps
 from hub.clock import from_us
 from hub.decisions import Reason, RuleState
 from hub.model import DeadLetter, Device, Frame, Point
-from hub.store.database import connect_ingest
+from hub.store.database import connect_ingest, deadline
 from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.store", "writer.sql")
@@ -24,6 +24,7 @@ _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
 _BAD = 1
+_LONGEST_S = 30.0  # a batch that takes longer has a frozen server: begin again on a new connection
 
 FRAME_TYPES = ["timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea"]
 EVENT_TYPES = ["timestamptz", "timestamptz", "uuid", "uuid", "int4", "int4", "text", "jsonb"]
@@ -84,8 +85,9 @@ class Writer:
         """One batch. On any exception nothing of it stays; a broken connection is dropped for the next `open`."""
         await self.open()
         try:
-            async with self.connection.transaction():
-                yield
+            with deadline(self.connection, _LONGEST_S):
+                async with self.connection.transaction():
+                    yield
         except BaseException:
             if self.connection.broken:
                 await self.close()

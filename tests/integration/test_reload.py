@@ -64,8 +64,7 @@ async def test_a_removed_device_is_no_longer_heard_and_keeps_its_history(databas
 @pytest.mark.parametrize(
     ("extra", "said"),
     [
-        ("  - {id: x, name: {zh: 门, en: Door}, profile: heyue-dc20, place: b1, bus: mqtt-main, address: {device: x}}\n",
-         "heyue-dc200"),
+        (DOOR.replace("dc200", "dc20") % ("x", "x"), "heyue-dc200"),
         ("surprise: 1\n", "surprise"),
         ("  - [\n", "demo.yaml"),
     ],
