@@ -13,7 +13,7 @@ from drivers.modbus import ModbusDriver
 from drivers.modbus.framer import StrictFramer
 from hub.clock import SystemClock
 from hub.codecs.modbus import EXCEPTIONS, exception_name
-from hub.errors import Misconfigured, Rejected, Unreachable
+from hub.errors import Expired, Misconfigured, Rejected, Unreachable
 from hub.model import CommandRequest, Device, Frame, Quality
 from hub.vocabulary.kinds import PointSpec
 from hub.vocabulary.modbus import ModbusBus
@@ -462,7 +462,7 @@ async def test_commands_that_cannot_be() -> None:
             await driver.execute(command(motor(), "odd"))
         with pytest.raises(Misconfigured, match="not on bus"):
             await driver.execute(command(motor(5, "elsewhere")))
-        with pytest.raises(Unreachable, match="nothing was sent"):
+        with pytest.raises(Expired, match="nothing was sent"):
             await driver.execute(command(motor(), ttl_s=-1))
 
         async def refuse(request: Request) -> None:
