@@ -88,6 +88,7 @@ def make_devices(amount: int, poll: str) -> list[Device]:
             spec=DeviceSpec(
                 id=f"bench-{unit}", name=NAME, profile="bench", place="b1", bus="b", address=ModbusAddress(unit=unit)
             ),
+            place=NAME,
             points=numbered,
         )
         for unit in range(1, amount + 1)

@@ -93,6 +93,10 @@ class Evaluator(Protocol):
         """The decision is committed."""
         ...
 
+    def deaf(self, since: int, until: int) -> None:
+        """Nothing could be heard from `since` to `until` (the store was away): that is no device's silence."""
+        ...
+
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes."""
         ...

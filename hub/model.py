@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import Delivery, EventSpec, KindSpec, PointSpec
 from hub.vocabulary.profiles import ModbusProfile, MqttProfile
 from hub.vocabulary.sites import DeviceSpec
@@ -47,6 +48,7 @@ class Device(msgspec.Struct, frozen=True):
     profile: MqttProfile | ModbusProfile
     spec: DeviceSpec
     points: Mapping[str, Point]
+    place: Text  # name of the place it stands in
 
     def event(self, name: str) -> EventSpec:
         return self.kind.events[name]

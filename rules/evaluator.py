@@ -185,6 +185,18 @@ class RuleEvaluator:
         self._parting = Decision([], [], [])
         self._overlay = None
 
+    def deaf(self, since: int, until: int) -> None:
+        """Nobody listened from `since` to `until`: a silence that falls due is judged only after listening as long
+        again, for what was said meanwhile still waits at the source."""
+        self._roll_back()
+        for slot in self._slots.values():
+            if not isinstance(slot.condition, Silence) or (slot.state is not None and slot.state.phase == "raised"):
+                continue
+            wake = until + min(slot.condition.after, until - since)
+            if slot.wake is None or slot.wake < wake:
+                slot.wake = wake
+                heapq.heappush(self._heap, (wake, *slot.key))
+
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes; 0: at once. Of what is committed."""
         if self._parting.states or self._parting.alarms:

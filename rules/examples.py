@@ -73,6 +73,7 @@ def example_device(kind_name: str, kind: KindSpec, device_id: int = 1) -> Device
             bus="example",
             address=ModbusAddress(unit=1),
         ),
+        place=Text(zh="示例地点", en="example place"),
         points={
             name: Point(device_id * 100 + index, name, spec) for index, (name, spec) in enumerate(kind.points.items())
         },

@@ -22,8 +22,7 @@ def render(rule: Rule, device: Device, condition: Condition, value: float | None
     """The rule's `text` for one device. `value`: the reading that decided, where there is one."""
     limit, lasting = _limit(device, condition)
     shown = _value(rule, device, condition, value)
-    place = Text(zh=device.spec.place, en=device.spec.place)
-    fields = {"value": shown, "limit": limit, "duration": lasting, "device": device.spec.name, "place": place}
+    fields = {"value": shown, "limit": limit, "duration": lasting, "device": device.spec.name, "place": device.place}
     if isinstance(condition, Threshold):
         fields["limit"] = _value(rule, device, condition, condition.limit)
     return Text(

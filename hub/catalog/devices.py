@@ -7,6 +7,7 @@ from typing import Protocol
 from hub.catalog.crosscheck import provided_points
 from hub.catalog.load import Catalog
 from hub.model import Device, Point
+from hub.vocabulary.base import Text
 from hub.vocabulary.sites import DeviceSpec, SiteFile
 
 
@@ -43,14 +44,24 @@ def build_devices(catalog: Catalog, ids: DeviceIds) -> dict[int, Device]:
     devices = {}
     for site in catalog.sites.values():
         community_id = ids.community(site.community.code)
+        places = {place.path: place.name for place in site.places}
         for spec in site.devices:
-            device = build_device(catalog, site, spec, community_id, ids)
+            device = build_device(catalog, site, spec, community_id, ids, places)
             devices[device.id] = device
     return devices
 
 
-def build_device(catalog: Catalog, site: SiteFile, spec: DeviceSpec, community_id: int, ids: DeviceIds) -> Device:
-    """One device. KeyError where the catalog lacks its profile or kind (a loaded catalog never does)."""
+def build_device(
+    catalog: Catalog,
+    site: SiteFile,
+    spec: DeviceSpec,
+    community_id: int,
+    ids: DeviceIds,
+    places: Mapping[str, Text],
+) -> Device:
+    """One device; `places` are the names of the site's places by path.
+
+    KeyError where the catalog lacks its profile or kind (a loaded catalog never does)."""
     profile = catalog.profiles[spec.profile]
     kind = catalog.kinds[profile.kind]
     device_id = ids.device(community_id, spec.id)
@@ -69,6 +80,7 @@ def build_device(catalog: Catalog, site: SiteFile, spec: DeviceSpec, community_i
         profile=profile,
         spec=spec,
         points=points,
+        place=places.get(spec.place) or Text(zh=spec.place, en=spec.place),
     )
 
 

@@ -1,10 +1,10 @@
 """`hub docs`: the reference pages and the JSON Schemas, made from the configuration. The same input gives the same
 text, so that a difference means somebody forgot `make docs`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
 from pydantic import BaseModel
@@ -165,8 +165,8 @@ def render_cli() -> str:
 
     program = typer.main.get_command(app)
     lines = [_NOTE, "", "# 命令行 Command line", "", *(program.help or "").splitlines(), ""]
-    for name, command in getattr(program, "commands", {}).items():
-        lines += [f"## hub {name}", "", *(command.help or "").splitlines(), ""]
+    for name, command in _commands(program, "hub"):
+        lines += [f"## {name}", "", *(command.help or "").splitlines(), ""]
         rows = []
         for param in command.params:
             flag = " / ".join(param.opts) if param.param_type_name == "option" else (param.name or "").upper()
@@ -174,6 +174,15 @@ def render_cli() -> str:
             rows.append([_code(flag), "✓" if param.required else "", default, getattr(param, "help", "") or ""])
         lines += _table(["参数 Parameter", "必填 Required", "默认 Default", "说明 Meaning"], rows)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command below a group with its full name."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
 
 
 def _kinds_page(kinds: Mapping[str, KindSpec]) -> str:

@@ -77,7 +77,7 @@ def _specimen(catalog: Catalog, profile: str) -> Device:
         address=address,
     )  # fmt: skip
     site = SiteFile(community=Community(code="demo", name={"zh": "样板", "en": "specimen"}), buses={}, devices=[spec])
-    return build_device(catalog, site, spec, 1, LocalIds())
+    return build_device(catalog, site, spec, 1, LocalIds(), {})
 
 
 def default_source(device: Device) -> str:

@@ -23,6 +23,7 @@ _PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
 # A race with another writer: right when tried again, but not for ever.
 _CONFLICT = (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _CONFLICT_TRIES = 5
+_DEAF_US = 1_000_000  # a batch that takes longer keeps the hub from hearing its devices
 
 
 class Pipeline:
@@ -37,6 +38,7 @@ class Pipeline:
         self._status = status
         self._random = random.Random()
         self._busy = asyncio.Lock()
+        self._begun: int | None = None  # when the batch at hand was taken
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -44,7 +46,9 @@ class Pipeline:
             wake = self._stages.evaluator.next_wake()
             arrivals = await self._queue.take(self._most, self._window_s, wake)
             async with self._busy:
+                self._begun = self._clock.now_us()
                 await self.settle(arrivals)
+                self._excuse()
             self._status.queue = len(self._queue)
 
     def between_batches(self) -> asyncio.Lock:
@@ -79,6 +83,7 @@ class Pipeline:
         async with stages.writer.transaction():
             await stages.deduplicate(batch)
             stages.mark_late(batch)
+            self._excuse()
             stages.evaluate(batch, self._present(behind))
             await stages.commit(batch)
             drops = +self._queue.dropped
@@ -94,6 +99,12 @@ class Pipeline:
         stages.publish(batch)
         self._count(batch)
         return batch
+
+    def _excuse(self) -> None:
+        """Tell the rules of a time in which nothing could be heard."""
+        now = self._clock.now_us()
+        if self._begun is not None and now - self._begun > _DEAF_US:
+            self._stages.evaluator.deaf(self._begun, now)
 
     def _present(self, behind: int | None) -> int:
         """How far time has come for the rules: a silence must not be judged before what waits has been heard."""

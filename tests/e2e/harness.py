@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from hub.accounts.model import NewAccount
 from hub.accounts.service import Accounts
@@ -29,6 +32,7 @@ from tests.integration.mosquitto import Mosquitto, free_port
 from tests.integration.postgres import ROOT, new_database, open_folder
 
 COMMUNITY = "e2e"
+PATROL = "patrol-1"
 START_S = 40.0
 
 
@@ -52,7 +56,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def write_site(folder: Path, doors: int, *, identity: bool = False, silent_after: str = "") -> list[str]:
-    """A site of `doors` doors on one broker as a configuration folder; the doors' ids.
+    """A site of `doors` doors and a patrol reader on one broker as a configuration folder; the doors' ids.
 
     `identity`: their profile also names the device in the payload. `silent_after`: their profile's own.
     """
@@ -68,7 +72,7 @@ def write_site(folder: Path, doors: int, *, identity: bool = False, silent_after
         (folder / "profiles/door").mkdir(parents=True)
         (folder / f"profiles/door/{profile}.yaml").write_text(text, "utf-8")
     names = [f"door-{number:03d}" for number in range(doors)]
-    site = {
+    site: dict[str, Any] = {
         "community": {"code": COMMUNITY, "name": {"zh": "故障小区", "en": "Fault Court"}, "time_zone": "Asia/Shanghai"},
         "buses": {"mqtt-main": {"protocol": "mqtt", "url": "HUB_MQTT_URL", "client_id": "hub-e2e"}},
         "places": [{"path": "b1", "kind": "building", "name": {"zh": "1栋", "en": "Building 1"}}],
@@ -78,11 +82,56 @@ def write_site(folder: Path, doors: int, *, identity: bool = False, silent_after
             for name in names
         ],
     }  # fmt: skip
+    reader = {"id": PATROL, "name": {"zh": PATROL, "en": PATROL}, "profile": "heyue-pr10", "address": {"device": PATROL}}
+    site["devices"].append({**reader, "place": "b1", "bus": "mqtt-main"})
     (folder / "sites").mkdir(parents=True)
     # JSON is YAML, but for the one tag
     text = json.dumps(site, ensure_ascii=False).replace('"HUB_MQTT_URL"', "!env HUB_MQTT_URL")
     (folder / f"sites/{COMMUNITY}.yaml").write_text(text, "utf-8")
     return names
+
+
+def publish(
+    port: int, topic: str, *payloads: str, retain: bool = False, credentials: tuple[str, str] | None = None
+) -> list[str]:
+    """Messages at QoS 1 through paho on MQTT 5, one connection; the broker's word on each."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    words: list[str] = []
+    client.on_publish = lambda _c, _u, _mid, code, _p: words.append(str(code))
+    if credentials:
+        client.username_pw_set(*credentials)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        for payload in payloads:
+            client.publish(topic, payload, 1, retain).wait_for_publish(10)
+        wait_for("the broker's word", lambda: len(words) == len(payloads), 10)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return words
+
+
+class Listener:
+    """Everything said on some topics: (topic, payload, retained)."""
+
+    def __init__(self, port: int, topics: str) -> None:
+        self.heard: list[tuple[str, bytes, bool]] = []
+        ready = threading.Event()
+        self._client = paho.Client(CallbackAPIVersion.VERSION2)
+        self._client.on_message = lambda _c, _u, m: self.heard.append((m.topic, m.payload, m.retain))
+        self._client.on_connect = lambda client, *_: client.subscribe(topics, 1)
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert ready.wait(10)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
 
 
 class HubProcess:

@@ -15,13 +15,15 @@ _DEVICE = re.compile(rb"^community/[^/]+/[^/]+/([^/]+)/event$")
 class MqttTap:
     """Reads both directions of MQTT 3.1.1 connections; `acknowledged` is what the receiving side sent PUBACK for.
 
-    `moments`: monotonic time of every write that held a PUBACK, in order. `redelivered`: messages that came with DUP.
+    Only a journal's messages have an identity here; `pubacks` counts all. `moments`: monotonic time of every write that
+    held a PUBACK, in order. `redelivered`: messages that came with DUP.
     """
 
     def __init__(self) -> None:
         self.acknowledged: set[Identity] = set()
         self.moments: list[float] = []
         self.redelivered = 0
+        self.pubacks = 0
         self._buffers: dict[tuple[int, bool], bytearray] = {}
         self._under_way: dict[tuple[int, int], Identity] = {}
         self._lock = threading.Lock()
@@ -29,16 +31,18 @@ class MqttTap:
     def __call__(self, number: int, up: bool, data: bytes) -> None:
         buffer = self._buffers.setdefault((number, up), bytearray())
         buffer += data
-        acknowledged = []
+        acknowledged, pubacks = [], 0
         for first, body in packets(buffer):
             if not up and first >> 4 == 3 and first & 6:
                 self._delivered(number, first, body)
             elif up and first >> 4 == 4:
+                pubacks += 1
                 identity = self._under_way.pop((number, int.from_bytes(body[:2], "big")), None)
                 if identity is not None:
                     acknowledged.append(identity)
-        if acknowledged:
+        if pubacks:
             with self._lock:
+                self.pubacks += pubacks
                 self.acknowledged.update(acknowledged)
                 self.moments.append(time.monotonic())
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.postgres import make_server, new_database
+from tests.integration.postgres import drop_databases, make_server, new_database
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +14,7 @@ def postgres_url() -> Iterator[str]:
     a PostgreSQL with TimescaleDB."""
     if given := os.environ.get("HUB_TEST_POSTGRES_URL"):
         yield given
+        drop_databases(given)
         return
     with make_server() as url:
         yield url

@@ -22,7 +22,7 @@ from hub.store.database import Database
 from hub.store.migrate import migrate
 from modules.billing import BillingPlugin
 from modules.workorders import WorkOrdersPlugin
-from tests.integration.postgres import new_database
+from tests.integration.postgres import close_database, new_database
 
 
 @cache
@@ -30,7 +30,9 @@ def migrated(url: str) -> str:
     """The name of a database on this server with the hub's and both modules' tables, to be copied."""
     template = new_database(url)
     migrate(template, [WorkOrdersPlugin().migrations(), BillingPlugin().migrations()])
-    return urlsplit(template).path[1:]
+    name = urlsplit(template).path[1:]
+    close_database(url, name)
+    return name
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ with make_server() as url:            # once per session; fsync off, everything 
     database = new_database(url)      # about 0.1 s each
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,7 @@ sys.stdin.read()
 
 
 FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+_PREFIX = f"hub_test_{os.getpid()}_"
 _numbers = count(1)
 
 
@@ -63,13 +65,28 @@ def make_server(tmp: Path | None = None) -> Iterator[str]:
 
 def new_database(url: str, template: str | None = None) -> str:
     """Make a database, a copy of `template` (by name; nobody may be connected to it) if given; its URL."""
-    name = f"test_{next(_numbers)}"
+    name = f"{_PREFIX}{next(_numbers)}"
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(name), sql.Identifier(template or "template1")
+        sql.Identifier(name), sql.Identifier(template or "template0")  # nobody, not TimescaleDB either, connects to it
     )
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(command)
     return urlunsplit(urlsplit(url)._replace(path="/" + name))
+
+
+def close_database(url: str, name: str) -> None:
+    """Nobody connects to it any more, nor do TimescaleDB's workers: from now on it is a template only."""
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def drop_databases(url: str) -> None:
+    """Drop what `new_database` made in this process: a server that is not ours alone is left as it was."""
+    with psycopg.connect(url, autocommit=True) as link:
+        names = link.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_PREFIX]).fetchall()
+        for (name,) in names:
+            link.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def gone(pid: int) -> bool:

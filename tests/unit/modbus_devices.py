@@ -68,4 +68,5 @@ def device_of(profile: ModbusProfile, kind: KindSpec, unit: int, code: str) -> D
         profile=profile,
         spec=spec,
         points=points,
+        place=NAME,
     )

@@ -66,6 +66,7 @@ def make_device(profile: str | MqttProfile, code: str = "d1", address: str = "",
             bus="mqtt-main",
             address=MqttAddress(device=address or code),
         ),
+        "place": Text(zh="一栋", en="Building 1"),
         "points": {name: Point(i, name, point) for i, (name, point) in enumerate(kind.points.items(), 1)},
     }
     return Device(**(fields | changes))  # type: ignore[arg-type]

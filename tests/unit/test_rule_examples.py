@@ -50,8 +50,8 @@ def test_messages_in_both_languages() -> None:
     slot = make_slot(pump, device)
     assert slot is not None
     text = render(pump, device, slot.condition, 680.0)
-    assert text.zh == "示例设备（example）出口压力达 680 kPa，超过 600 kPa 已 30 秒。"
-    assert text.en == "Example device (example) shows 680 kPa at its discharge, over 600 kPa for 30 s."
+    assert text.zh == "示例设备（示例地点）出口压力达 680 kPa，超过 600 kPa 已 30 秒。"
+    assert text.en == "Example device (example place) shows 680 kPa at its discharge, over 600 kPa for 30 s."
     assert [span(micros).zh for micros in (90_000_000, 600_000_000, 3_600_000_000, 250_000)] == [
         "90 秒", "10 分钟", "1 小时", "0.25 秒"
     ]  # fmt: skip

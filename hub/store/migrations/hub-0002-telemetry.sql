@@ -4,11 +4,21 @@
 
 CREATE SCHEMA telemetry;
 
-CREATE FUNCTION telemetry.has_timescale() RETURNS boolean LANGUAGE sql STABLE AS
-$$ SELECT coalesce(current_setting('timescaledb.license', true) = 'timescale', false) $$;
+-- A server that preloads TimescaleDB wants it used; this database gets it too, where our role may.
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.disable_load' AND setting = 'off')
+     AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN
+    CREATE EXTENSION timescaledb SCHEMA public;
+  END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'community hub: % may not CREATE EXTENSION timescaledb in database %; it starts on native partitions '
+    'and stays on them', current_user, current_database();
+END $$;
 
+-- Decided here for good: a partitioned table cannot become a hypertable. Compression needs TimescaleDB's own licence.
 DO $$
-DECLARE partitioned text := CASE WHEN telemetry.has_timescale() THEN '' ELSE 'PARTITION BY RANGE (ts)' END;
+DECLARE partitioned text := CASE current_setting('timescaledb.license', true)
+                            WHEN 'timescale' THEN '' ELSE 'PARTITION BY RANGE (ts)' END;
 BEGIN
   -- ts is the device's own time, cut to what it says; where it says nothing or nonsense, the time of receipt.
   EXECUTE 'CREATE TABLE telemetry.sample (
@@ -40,6 +50,10 @@ BEGIN
     data jsonb NOT NULL,
     PRIMARY KEY (id, ts)) ' || partitioned;
 END $$;
+-- What was decided above, whatever has become of the extension and its licence since.
+CREATE FUNCTION telemetry.has_timescale() RETURNS boolean LANGUAGE sql STABLE AS
+$$ SELECT relkind = 'r' FROM pg_class WHERE oid = 'telemetry.sample'::regclass $$;
+
 CREATE INDEX event_device ON telemetry.event (device_id, ts DESC);
 CREATE INDEX event_community ON telemetry.event (community_id, ts DESC);
 
