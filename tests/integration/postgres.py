@@ -67,7 +67,8 @@ def new_database(url: str, template: str | None = None) -> str:
     """Make a database, a copy of `template` (by name; nobody may be connected to it) if given; its URL."""
     name = f"{_PREFIX}{next(_numbers)}"
     command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(name), sql.Identifier(template or "template0")  # nobody, not TimescaleDB either, connects to it
+        sql.Identifier(name),
+        sql.Identifier(template or "template0"),  # nobody, not TimescaleDB either, connects to it
     )
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(command)

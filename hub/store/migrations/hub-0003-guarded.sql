@@ -65,7 +65,7 @@ RETURNS TABLE (key uuid, ts timestamptz, received timestamptz, device_id int, so
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT f.key, f.ts, f.received, f.device_id, f.source, f.raw FROM telemetry.frame f
   WHERE f.device_id = device AND f.ts >= since AND f.ts <= until AND f.community_id = ANY (hub.communities())
-  ORDER BY f.ts DESC LIMIT most
+  ORDER BY f.ts DESC, f.key DESC LIMIT most
 $$;
 
 CREATE FUNCTION telemetry.seen(devices int[]) RETURNS TABLE (device_id int, received timestamptz)
