@@ -16,11 +16,11 @@ from hub.catalog.problems import CatalogError
 from hub.clock import Clock, SystemClock, to_us
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
-from hub.decisions import Evaluator, RuleState
-from hub.errors import Misconfigured, Unreachable
+from hub.decisions import Evaluator
+from hub.errors import BadFrame, Misconfigured, Unreachable
 from hub.jobs import job_app, run_jobs
 from hub.live import Live
-from hub.model import Arrival, Device
+from hub.model import Arrival, Device, Frame
 from hub.pipeline.intake import ArrivalQueue
 from hub.pipeline.pipeline import Pipeline
 from hub.pipeline.stages import Stages
@@ -39,10 +39,11 @@ from hub.ports import Driver, DriverFactory
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
-from hub.store.registry import Registry, register
+from hub.store.registry import register
 from hub.store.upkeep import Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Supervisor
+from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.sites import Bus
 
 _log = structlog.get_logger()
@@ -68,7 +69,7 @@ class Hub:
         self.live = Live()
         self.status = Status()
         self.supervisor = Supervisor(self.clock, self.status, self.live)
-        self.queue = ArrivalQueue(self.clock, settings.queue_size)
+        self.queue = ArrivalQueue(self.clock, settings.queue_size, self._classify)
         self.database = Database(settings.database_url)
         self.devices: dict[int, Device] = {}
         self.communities: dict[str, int] = {}
@@ -102,7 +103,7 @@ class Hub:
             context.ports |= plug.ports(context)
         self.context = context
         await self._start_pipeline(catalog, commands)
-        self._start_background(context, registry, catalog)
+        self._start_background(context)
         self._apply_buses(catalog)
         for server in offering(self.plugs, OffersServer):
             self.supervisor.start("pages", lambda server=server: server.serve(context, self.plugs))  # type: ignore[misc]
@@ -123,21 +124,12 @@ class Hub:
     async def _start_pipeline(self, catalog: Catalog, commands: CommandDesk) -> None:
         writer = Writer(self.settings.database_url, self.communities.values())
         evaluator = self._make_evaluator(catalog)
-        last = await writer.load("load_last")
-        newest = {row[0]: to_us(row[1]) for row in last}
-        seen = {row[0]: to_us(row[1]) for row in await writer.load("load_seen")}
-        states = [
-            RuleState(rule, device, state, to_us(wake) if wake else None)
-            for rule, device, state, wake in await writer.load("load_rule_state")
-        ]
-        evaluator.load(states, seen, newest)
-        evaluator.configure(self.devices, self.clock.now_us())
         self._stages = Stages(
             clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, alarms=self.context.alarms,
             live=self.live, status=self.status, decoders={}, bus_community={}, handlers=self._handlers(),
-            devices=self.devices, dead_letter_bytes=self.settings.dead_letter_bytes, newest_ts=newest, seen_us=seen,
+            devices=self.devices, dead_letter_bytes=self.settings.dead_letter_bytes,
         )  # fmt: skip
-        self._stages.online |= dict(await writer.load("load_device_state"))
+        await self._stages.recall()
         self.pipeline = Pipeline(self.queue, self._stages, self.clock, self.settings, self.status)
         self.supervisor.start("pipeline", self.pipeline.run)
 
@@ -154,9 +146,8 @@ class Hub:
                 handlers.setdefault(event, []).append(task)
         return handlers
 
-    def _start_background(self, context: Context, registry: Registry, catalog: Catalog) -> None:
-        zones = {registry.communities[code]: site.community.time_zone for code, site in catalog.sites.items()}
-        upkeep = Upkeep(self.settings.database_url, self.clock, self.settings, zones)
+    def _start_background(self, context: Context) -> None:
+        upkeep = Upkeep(self.settings.database_url, self.clock, self.settings)
         self.supervisor.start("upkeep", upkeep.run)
         tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
         self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks), self.clock))
@@ -197,6 +188,16 @@ class Hub:
         if driver is None:
             raise Unreachable(f"the bus {device.spec.bus} is not running")
         return driver
+
+    def _classify(self, arrival: Arrival) -> Delivery:
+        """The hardest class among its frames; nobody fights for what nobody can read."""
+        assert self._stages is not None
+        try:
+            found = self._stages.decoders[arrival.bus].decode(arrival)
+        except BadFrame:
+            return Delivery.TELEMETRY
+        order = list(Delivery)
+        return min((f.delivery for f in found if isinstance(f, Frame)), key=order.index, default=Delivery.TELEMETRY)
 
     # -- reload --------------------------------------------------------------------------------------------------
 

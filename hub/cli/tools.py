@@ -21,6 +21,7 @@ from hub.plugins import OffersDrivers, load_plugs, offering
 from hub.ports import Decoder, Driver
 from hub.settings import Settings
 from hub.tasks import end
+from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
 from hub.vocabulary.profiles import ModbusProfile, MqttProfile
@@ -179,7 +180,7 @@ class _Running:
     """A driver that runs while the context is open; what stops it stops the caller."""
 
     def __init__(self, driver: Driver, clock: Clock) -> None:
-        self.queue = ArrivalQueue(clock, 10_000)
+        self.queue = ArrivalQueue(clock, 10_000, lambda _: Delivery.TELEMETRY)
         self._driver = driver
 
     async def __aenter__(self) -> "_Running":

@@ -6,25 +6,30 @@ from collections.abc import Callable, Sequence
 
 from hub.clock import Clock
 from hub.model import Arrival
+from hub.vocabulary.kinds import Delivery
 
 
 class ArrivalQueue:
     """Arrivals in order of coming, at most `size` by number and `most_bytes` by weight.
 
     Over the high mark `full()` asks sources to wait. From a source that cannot or does not, what comes past twice the
-    bound and has nothing to acknowledge (QoS 0, a poll) is dropped and counted by bus. What has something to
-    acknowledge is always taken: its broker's window of unacknowledged messages bounds it.
+    bound is dropped and counted by bus and delivery class, but for two things: what has something to acknowledge (its
+    broker's window bounds it, and a drop would be a loss nobody sees), and life safety and security.
     """
 
-    def __init__(self, clock: Clock, size: int, most_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self, clock: Clock, size: int, classify: Callable[[Arrival], Delivery], most_bytes: int = 64 * 1024 * 1024
+    ) -> None:
+        """`classify` is asked only past twice the bound; it must not raise."""
         self._clock = clock
         self._size = size
+        self._classify = classify
         self._most_bytes = most_bytes
         self._queue: deque[Arrival] = deque()
         self._bytes = 0
         self._ready = asyncio.Event()
         self._waiting: list[Callable[[], None]] = []
-        self.dropped: Counter[str] = Counter()
+        self.dropped: Counter[tuple[str, Delivery]] = Counter()
         self._nudged = False
 
     def __len__(self) -> int:
@@ -33,13 +38,17 @@ class ArrivalQueue:
     def offer(self, arrivals: Sequence[Arrival]) -> None:
         """Take arrivals. Never blocks, never raises."""
         if len(self._queue) >= 2 * self._size or self._bytes >= 2 * self._most_bytes:
-            for arrival in arrivals:
-                if not arrival.token:
-                    self.dropped[arrival.bus] += 1
-            arrivals = [arrival for arrival in arrivals if arrival.token]
+            arrivals = [arrival for arrival in arrivals if arrival.token or self._must_keep(arrival)]
         self._queue.extend(arrivals)
         self._bytes += sum(len(arrival.payload) for arrival in arrivals)
         self._ready.set()
+
+    def _must_keep(self, arrival: Arrival) -> bool:
+        delivery = self._classify(arrival)
+        if delivery in (Delivery.LIFE_SAFETY, Delivery.SECURITY):
+            return True
+        self.dropped[arrival.bus, delivery] += 1
+        return False
 
     @property
     def oldest(self) -> int | None:

@@ -39,6 +39,7 @@ class Pipeline:
         self._random = random.Random()
         self._busy = asyncio.Lock()
         self._begun: int | None = None  # when the batch at hand was taken
+        self._in_doubt = False  # the connection broke while a batch was committed: it may be stored or not
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -79,6 +80,9 @@ class Pipeline:
         """The stages, in order. Any exception: nothing of the batch is true."""
         stages, batch = self._stages, Batch(arrivals)
         stages.parse(batch)
+        if self._in_doubt:
+            await stages.recall()  # else rules would not know what they did, if they did
+            self._in_doubt = False
         await stages.writer.ensure_days(batch.frames)
         async with stages.writer.transaction():
             await stages.deduplicate(batch)
@@ -90,9 +94,11 @@ class Pipeline:
             if drops:
                 await stages.writer.put_drops(drops, stages.bus_community, self._clock.now())
             failpoint("before_commit")
+            self._in_doubt = True
+        self._in_doubt = False
         failpoint("after_commit")
         self._queue.dropped.subtract(drops)
-        self._status.counters.update({f"dropped:{bus}": count for bus, count in drops.items()})
+        self._status.counters.update({f"dropped:{bus}:{delivery}": count for (bus, delivery), count in drops.items()})
         stages.remember(batch)
         stages.acknowledge(batch)
         failpoint("after_acknowledge")

@@ -9,10 +9,10 @@ import structlog
 
 from hub.alarms import book
 from hub.alarms.desk import AlarmDesk
-from hub.clock import Clock, from_us
+from hub.clock import Clock, from_us, to_us
 from hub.commands.desk import CommandDesk
 from hub.context import Status
-from hub.decisions import Evaluator
+from hub.decisions import Evaluator, RuleState
 from hub.errors import BadFrame
 from hub.live import Change, Live
 from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
@@ -46,6 +46,22 @@ class Stages:
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
     telling: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def recall(self) -> None:
+        """Take over what the store knows: at the start, and after a commit of which nobody knows whether it happened.
+
+        psycopg.OperationalError when the store is away.
+        """
+        load = self.writer.load
+        last, seen, rules, online = [
+            await load(name) for name in ("load_last", "load_seen", "load_rule_state", "load_device_state")
+        ]
+        self.newest_ts = {point: to_us(ts) for point, ts, _ in last}
+        self.seen_us = {device: to_us(received) for device, received in seen}
+        self.online = dict(online)
+        states = [RuleState(rule, device, state, to_us(wake) if wake else None) for rule, device, state, wake in rules]
+        self.evaluator.load(states, self.seen_us, self.newest_ts)
+        self.evaluator.configure(self.devices, self.clock.now_us())
 
     # -- before the transaction ----------------------------------------------------------------------------------
 

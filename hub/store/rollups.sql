@@ -1,3 +1,6 @@
+-- name: zones
+SELECT id, time_zone FROM hub.community
+
 -- name: dirty
 SELECT id, community_id, bucket FROM telemetry.rollup_dirty ORDER BY id LIMIT 200000
 

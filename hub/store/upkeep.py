@@ -1,6 +1,5 @@
 """Upkeep of the time series: roll-ups right after late data, partitions made ahead, retention by whole days."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,11 +18,10 @@ _log = structlog.get_logger()
 class Upkeep:
     """Runs on a connection of its own, so that a slow roll-up never holds the pipeline up."""
 
-    def __init__(self, conninfo: str, clock: Clock, settings: Settings, zones: Mapping[int, str]) -> None:
+    def __init__(self, conninfo: str, clock: Clock, settings: Settings) -> None:
         self._conninfo = conninfo
         self._clock = clock
         self._settings = settings
-        self._zones = zones  # community id -> IANA time zone
 
     async def run(self, every_s: float = 30.0) -> None:
         """Work until cancelled; psycopg.OperationalError when the store goes away (the supervisor starts it again)."""
@@ -41,16 +39,17 @@ class Upkeep:
 
         One snapshot for the list and the sums: a batch that commits meanwhile leaves its own mark for the next run.
         """
-        connection = await connect_ingest(self._conninfo, list(self._zones))
+        connection = await connect_ingest(self._conninfo, [])
         try:
             await connection.execute("SET default_transaction_isolation = 'repeatable read'")
             await connection.commit()
             async with connection.transaction():
                 rows = await (await connection.execute(_SQL["dirty"])).fetchall()
+                zones = dict(await (await connection.execute(_SQL["zones"])).fetchall())
                 hours = {(community, bucket) for _, community, bucket in rows}
                 for community, bucket in sorted(hours):
                     await connection.execute(_SQL["hour"], {"community_id": community, "bucket": bucket})
-                for community, start, end in sorted({self._day_of(c, b) for c, b in hours}):
+                for community, start, end in sorted({_day_of(c, b, zones[c]) for c, b in hours}):
                     await connection.execute(_SQL["day"], {"community_id": community, "day": start, "next_day": end})
                 await connection.execute(_SQL["done"], [[row[0] for row in rows]])
             return len(hours)
@@ -59,7 +58,7 @@ class Upkeep:
 
     async def keep_partitions(self) -> list[str]:
         """Make the partitions of the coming days and drop what is past its time. Gives what was dropped."""
-        connection = await connect_ingest(self._conninfo, list(self._zones))
+        connection = await connect_ingest(self._conninfo, [])
         today = self._clock.now().date()
         dropped: list[str] = []
         try:
@@ -80,9 +79,11 @@ class Upkeep:
             _log.info("dropped days past retention", partitions=dropped)
         return dropped
 
-    def _day_of(self, community: int, bucket: datetime) -> tuple[int, datetime, datetime]:
-        zone = ZoneInfo(self._zones[community])
-        local = bucket.astimezone(zone).date()
-        start = datetime(local.year, local.month, local.day, tzinfo=zone)
-        tomorrow = local + timedelta(days=1)
-        return community, start, datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone)
+
+def _day_of(community: int, bucket: datetime, time_zone: str) -> tuple[int, datetime, datetime]:
+    """The community's local day an hour lies in: (community, begin, end)."""
+    zone = ZoneInfo(time_zone)
+    local = bucket.astimezone(zone).date()
+    start = datetime(local.year, local.month, local.day, tzinfo=zone)
+    tomorrow = local + timedelta(days=1)
+    return community, start, datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone)

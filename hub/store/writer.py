@@ -18,6 +18,7 @@ from hub.decisions import Reason, RuleState
 from hub.model import DeadLetter, Device, Frame, Point
 from hub.store.database import connect_ingest, deadline
 from hub.store.queries import load_queries
+from hub.vocabulary.kinds import Delivery
 
 _SQL = load_queries("hub.store", "writer.sql")
 _HOUR_US = 3_600_000_000
@@ -99,10 +100,9 @@ class Writer:
         """Partitions for the days these frames fall on. In a transaction of its own, before the batch's."""
         days = {frame.ts // _DAY_US for frame in frames} - self._days
         if days:
-            await self.open()
-            for day in sorted(days):
-                await self.connection.execute("SELECT telemetry.ensure_day(%s)", [from_us(day * _DAY_US).date()])
-            await self.connection.commit()
+            async with self.transaction():
+                for day in sorted(days):
+                    await self.connection.execute("SELECT telemetry.ensure_day(%s)", [from_us(day * _DAY_US).date()])
             self._days |= days
 
     async def put_frames(self, frames: Sequence[Frame]) -> set[int]:
@@ -246,16 +246,17 @@ class Writer:
                  letter.detail[:500], digest, raw[:most], len(raw), now, now],
             )  # fmt: skip
 
-    async def put_drops(self, drops: Mapping[str, int], community: Mapping[str, int], now: datetime) -> None:
-        for bus, count in drops.items():
-            await self.connection.execute(_SQL["drop_count"], [community[bus], bus, "unacknowledged", count, now])
+    async def put_drops(
+        self, drops: Mapping[tuple[str, Delivery], int], community: Mapping[str, int], now: datetime
+    ) -> None:
+        """Count what was let go. `drops`: (bus, delivery class) -> arrivals."""
+        for (bus, delivery), count in drops.items():
+            await self.connection.execute(_SQL["drop_count"], [community[bus], bus, delivery, count, now])
 
     # -- start ---------------------------------------------------------------------------------------------------
 
     async def load(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of one of the `load_…` queries."""
-        await self.open()
-        cursor = await self.connection.execute(_SQL[query])
-        rows = await cursor.fetchall()
-        await self.connection.commit()
-        return rows
+        async with self.transaction():
+            cursor = await self.connection.execute(_SQL[query])
+            return await cursor.fetchall()

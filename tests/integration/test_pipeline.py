@@ -257,8 +257,7 @@ async def test_partitions_are_made_ahead_and_dropped_past_retention(database_url
 def _upkeep(bench: Any) -> Any:
     from hub.store.upkeep import Upkeep
 
-    zones = {bench.hub.communities["demo"]: "Asia/Shanghai"}
-    return Upkeep(bench.url, bench.clock, bench.hub.settings, zones)
+    return Upkeep(bench.url, bench.clock, bench.hub.settings)
 
 
 async def test_s03_the_app_role_sees_nothing_without_a_community_and_no_telemetry_at_all(database_url: str) -> None:

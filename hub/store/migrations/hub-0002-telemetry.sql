@@ -134,6 +134,10 @@ DO $$ BEGIN
     ALTER TABLE telemetry.sample SET (timescaledb.compress, timescaledb.compress_segmentby = 'community_id',
                                       timescaledb.compress_orderby = 'point_id, ts');
     PERFORM add_compression_policy('telemetry.sample', INTERVAL '7 days');
+    -- Frames a day later: a message without a time of its own is looked for by its number seven days back.
+    ALTER TABLE telemetry.frame SET (timescaledb.compress, timescaledb.compress_segmentby = 'community_id',
+                                     timescaledb.compress_orderby = 'device_id, ts');
+    PERFORM add_compression_policy('telemetry.frame', INTERVAL '8 days');
   END IF;
 END $$;
 
