@@ -13,6 +13,10 @@ class Unreachable(DriverError):
     """The device or broker does not answer now; trying again makes sense."""
 
 
+class OutcomeUnknown(Unreachable):
+    """It was sent, and nobody can say whether it arrived. Never to be sent again by itself."""
+
+
 class Rejected(DriverError):
     """The device answered and said no (a Modbus exception, a refused subscription)."""
 

@@ -15,7 +15,7 @@ from drivers.modbus.link import BadAnswer, Link, NoAnswer, NotSent, Refusal, wri
 from drivers.modbus.station import Poll, Station, modbus_of
 from hub.clock import Clock
 from hub.codecs.modbus import Block, plan_blocks
-from hub.errors import DriverError, Expired, Misconfigured, Unreachable
+from hub.errors import DriverError, Expired, Misconfigured, OutcomeUnknown, Unreachable
 from hub.model import Arrival, CommandRequest, Device, Receipt
 from hub.ports import Decoder, DeviceReport, Intake
 from hub.vocabulary.modbus import ModbusBus, ModbusWrite
@@ -238,13 +238,13 @@ class ModbusDriver:
             raise
         except Refusal as error:
             if error.code == _TARGET_SILENT:
-                raise Unreachable(f"the outcome of the write is unknown: {error}") from error
+                raise OutcomeUnknown(f"the outcome of the write is unknown: {error}") from error
             if error.code != _ACKNOWLEDGE:
                 raise
             detail = "the device took it and is still working (ACKNOWLEDGE)"
         except Unreachable as error:
             await self._read_back(link, station, command)
-            raise Unreachable(f"the outcome of the write is unknown: {error}") from error
+            raise OutcomeUnknown(f"the outcome of the write is unknown: {error}") from error
         return Receipt(True, detail or await self._read_back(link, station, command))
 
     async def _read_back(self, link: Link, station: Station, command: CommandRequest) -> str:

@@ -5,18 +5,20 @@ unfinished then is `expired` (not yet sent) or `unknown` (sent, the outcome not 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import psycopg
 import structlog
 
 from hub import audit
 from hub.clock import Clock, to_us
 from hub.commands.model import State, may_follow
-from hub.errors import DriverError, Expired, Refused, Rejected
+from hub.errors import DriverError, Expired, OutcomeUnknown, Refused, Rejected
 from hub.live import Change, Live
 from hub.model import CommandRequest, Device, Event, Frame
 from hub.ports import Driver
@@ -27,7 +29,8 @@ from hub.tasks import end
 from hub.vocabulary.kinds import CommandSpec, ConfirmSpec
 
 _SQL = load_queries("hub.commands")
-_LATE_PROOF = timedelta(seconds=60)
+_LATE_PROOF_S = 60.0
+_AGAIN_S = 2.0
 _log = structlog.get_logger()
 
 
@@ -167,12 +170,29 @@ class CommandDesk:
             await self._move(request, "expired", str(error))
         except Rejected as error:
             await self._move(request, "failed", str(error))
+        except OutcomeUnknown as error:
+            await self._move(request, "unknown", str(error))
+            await self._await_late_proof(request, pending)
         except DriverError as error:
-            await self._move(request, "unknown" if "unknown" in str(error) else "failed", str(error))
+            await self._move(request, "failed", str(error))
+        except psycopg.OperationalError as error:
+            _log.warning("the store went away while a command was on its way", command=request.id, error=str(error))
+            await self._close_later(request)
         finally:
             waiting.pop(request.id, None)
             if not waiting:
                 self._pending.pop(request.device.id, None)
+
+    async def _close_later(self, request: CommandRequest) -> None:
+        """Write down, when the store is back, that nobody saw how it ended. It is not sent after all if it was not."""
+        while True:
+            await self._clock.sleep(_AGAIN_S)
+            try:
+                for state in ("unknown", "expired"):  # was sent; was not
+                    await self._move(request, state, "the database went away while the command was on its way")
+            except psycopg.OperationalError:
+                continue
+            return
 
     async def _await_proof(self, request: CommandRequest, pending: Pending) -> None:
         left = (request.expires - self._clock.now_us()) / 1e6
@@ -181,8 +201,16 @@ class CommandDesk:
                 await pending.proved.wait()
         except TimeoutError:
             await self._move(request, "unknown", "the device did not show the effect in time")
-            return
-        await self._tell(request)
+            await self._await_late_proof(request, pending)
+        else:
+            await self._tell(request)
+
+    async def _await_late_proof(self, request: CommandRequest, pending: Pending) -> None:
+        """What nobody saw in time may still be seen: then it is known after all."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LATE_PROOF_S):
+                await pending.proved.wait()
+            await self._tell(request)
 
     async def _move(self, request: CommandRequest, state: State, detail: str) -> None:
         community = request.device.community_id
