@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -108,11 +109,32 @@ def measure(url: str, table: str, port: int, pid: int, count: int, rate: float) 
         }  # fmt: skip
 
 
+def soak(port: int, pid: int, seconds: int, rate: int = 5000) -> dict[str, Any]:
+    """Resident memory of the hub under a steady load, sampled each 5 s; `slope` is the least squares line."""
+    publisher = subprocess.Popen([sys.executable, "-m", "bench.publisher", str(port), str(rate * seconds), str(rate)],
+                                 stdout=subprocess.DEVNULL)  # fmt: skip
+    samples: list[tuple[float, float]] = []
+    begin = time.monotonic()
+    while publisher.poll() is None:
+        time.sleep(5)
+        samples.append((time.monotonic() - begin, usage(pid)[1]))
+    settled = [sample for sample in samples if sample[0] > seconds * 0.1]
+    slope = statistics.linear_regression([x / 60 for x, _ in settled], [y for _, y in settled]).slope
+    return {
+        "seconds": seconds, "rate": rate, "rss_mb_first": round(settled[0][1], 1),
+        "rss_mb_last": round(settled[-1][1], 1), "rss_mb_max": round(max(y for _, y in settled), 1),
+        "slope_mb_per_min": round(slope, 2),
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--only", choices=["hub", "bare"], default=None)
     parser.add_argument("--window-ms", default="20")
+    parser.add_argument(
+        "--soak", type=int, default=0, metavar="SECONDS", help="then 5 000/s for so long, watching memory"
+    )
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
     folder.chmod(0o711)
@@ -142,6 +164,8 @@ def main() -> None:
                     time.sleep(6)
                     result["hub"] = measure(url, "telemetry.frame", broker.port, pid, arguments.count, 0)
                     result["hub_5000"] = measure(url, "telemetry.frame", broker.port, pid, 50_000, 5000)
+                    if arguments.soak:
+                        result["soak"] = soak(broker.port, pid, arguments.soak)
                 print((folder / "hub.log").read_text()[-2000:], file=sys.stderr)
         if "bare" in result and "hub" in result:
             result["ratio"] = round(result["hub"]["msg_per_s"] / result["bare"]["msg_per_s"], 2)

@@ -12,7 +12,7 @@ from hub.catalog.devices import LocalIds, build_device, build_devices, on_bus
 from hub.catalog.load import Catalog, load_catalog
 from hub.clock import Clock, SystemClock, from_us
 from hub.codecs.modbus import plan_blocks
-from hub.commands.desk import proves
+from hub.commands.proof import proves
 from hub.errors import BadFrame, Misconfigured, Unreachable
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Quality
 from hub.pipeline.intake import ArrivalQueue

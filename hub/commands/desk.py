@@ -18,9 +18,10 @@ import structlog
 from hub import audit
 from hub.clock import Clock, to_us
 from hub.commands.model import State, may_follow
+from hub.commands.proof import proves
 from hub.errors import DriverError, Expired, OutcomeUnknown, Refused, Rejected
 from hub.live import Change, Live
-from hub.model import CommandRequest, Device, Event, Frame
+from hub.model import CommandRequest, Device, Frame
 from hub.ports import Driver
 from hub.principal import Principal
 from hub.store.database import Connection, Database, NotThere, Row
@@ -287,22 +288,3 @@ def _refusal(who: Principal, spec: CommandSpec, reason: str) -> Refused | None:
     if spec.reason_required and not reason.strip():
         return Refused("reason_required", "this command needs a reason", 422)
     return None
-
-
-def proves(frame: Frame, confirm: ConfirmSpec, command_id: str) -> bool:
-    """Whether a frame shows the effect of the command: its event, or the point read back with good quality."""
-    if confirm.event is not None:
-        return any(_event_proves(event, confirm, command_id) for event in frame.events)
-    wanted = confirm.equals
-    for reading in frame.readings:
-        if reading.point.name == confirm.point and reading.value is not None and not reading.quality:
-            expected = reading.point.spec.values.get(wanted) if isinstance(wanted, str) else wanted
-            return reading.value == expected
-    return False
-
-
-def _event_proves(event: Event, confirm: ConfirmSpec, command_id: str) -> bool:
-    if event.name != confirm.event or any(str(event.data.get(k)) != v for k, v in confirm.where.items()):
-        return False
-    # A device that repeats the command's id must repeat this one's; one that cannot is believed by time and place.
-    return bool(event.data.get("command_id", command_id) == command_id)
