@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-APT := mosquitto chromium fonts-noto-cjk nftables
+APT := mosquitto chromium fonts-noto-cjk openssl
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock fmt clean system-packages e2e
+.PHONY: help demo test check bench docs lock fmt clean system-packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,8 @@ demo: $(VENV)/run.ok ## the whole community in one terminal, no hardware (ARGS="
 
 test: $(VENV)/dev.ok system-packages ## install what the tests need and run everything
 	@$(MAKE) --no-print-directory check
-	$(BIN)/pytest tests/integration tests/e2e $(ARGS)
+	$(BIN)/pytest tests/integration -n 2 --dist loadfile
+	$(BIN)/pytest tests/e2e $(ARGS)
 
 check: $(VENV)/dev.ok ## format, lint, types, contracts, configuration, documents, unit and contract tests; offline
 	$(BIN)/ruff format --check .
@@ -53,7 +54,7 @@ system-packages:
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 
 # The dev set holds the run set, so a developer's environment serves the demo too.
 $(VENV)/run.ok: requirements/run.txt pyproject.toml | $(VENV)/bin/python

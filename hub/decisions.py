@@ -76,6 +76,10 @@ class Evaluator(Protocol):
         """The devices changed (start, reload). State of devices that stay is kept."""
         ...
 
+    def set_back(self, now: int) -> None:
+        """The clock was set back to `now`: nothing was heard later than that."""
+        ...
+
     @property
     def rules(self) -> Sequence[Any]:
         """The rules in force, as `replace_rules` of another evaluator of this sort takes them."""

@@ -19,6 +19,7 @@ _log = structlog.get_logger()
 _EXPECTED = (DriverError, psycopg.OperationalError, psycopg.InterfaceError, OSError)
 _STEADY_S = 5.0  # a part that ran so long has recovered
 _MISCONFIGURED_S = 60.0  # the cure may be on the other side (a password at the broker), where we see no change
+_LONGEST_WAIT_S = 15.0  # a store or broker that fell several times in a minute must not be kept waiting when it stays
 _WORTH_SAYING_S = 2.0  # a shorter trouble shows as a state, not as a line in the log
 
 
@@ -94,7 +95,7 @@ class Supervisor:
             if now - trouble.since >= _WORTH_SAYING_S and str(error) != trouble.said:
                 trouble.said = str(error)
                 _log.warning("a part is down; trying again", part=part, error=trouble.said)
-            wait = 0.2 + full_jitter(trouble.attempts - 1, 0.5, 60.0, self._random)
+            wait = 0.2 + full_jitter(trouble.attempts - 1, 0.5, _LONGEST_WAIT_S, self._random)
             self._set(part, "retrying", error, trouble.attempts, self._clock.now_us() + int(wait * 1e6))
             await self._clock.sleep(wait)
 

@@ -197,6 +197,12 @@ class RuleEvaluator:
                 slot.wake = wake
                 heapq.heappush(self._heap, (wake, *slot.key))
 
+    def set_back(self, now: int) -> None:
+        """Nothing was heard or read later than `now`, or all that comes would count as late until then."""
+        self._roll_back()
+        self._seen = {point: min(ts, now) for point, ts in self._seen.items()}
+        self._heard = {device: min(ts, now) for device, ts in self._heard.items()}
+
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes; 0: at once. Of what is committed."""
         if self._parting.states or self._parting.alarms:
@@ -217,7 +223,7 @@ class RuleEvaluator:
     def _frame(self, overlay: Overlay, plan: Plan, frame: Frame) -> None:
         ts, received, cause = frame.ts, frame.received, frame.key
         if not frame.retained and frame.online is not False:
-            overlay.heard[frame.device.id] = received
+            overlay.heard[frame.device.id] = max(received, overlay.heard.get(frame.device.id, 0))
             for slot in plan.silences:
                 state = (overlay.moved.get(slot.key) or (slot.state,))[0]
                 if state is not None and state.phase == "raised":

@@ -304,4 +304,4 @@ class ModbusDriver:
                 result.set_exception(error)
         finally:
             if not result.done():
-                result.set_exception(Unreachable("the driver stopped meanwhile: the outcome is unknown"))
+                result.set_exception(OutcomeUnknown("the driver stopped meanwhile: the outcome is unknown"))

@@ -48,6 +48,7 @@ START_SECONDS: Final = 60.0  # first start on a busy small machine, or recovery 
 DEFAULTS: Final[Mapping[str, str]] = {
     "shared_buffers": "128MB",
     "max_connections": "60",
+    "max_locks_per_transaction": "1024",  # a question over two years locks as many daily partitions and indexes
     "fsync": "on",
     "synchronous_commit": "on",
     "timezone": "UTC",

@@ -68,11 +68,6 @@ class ArrivalQueue:
         """Call back, once each time the queue has emptied to half after a batch was taken."""
         self._waiting.append(callback)
 
-    def forget(self, callback: Callable[[], None]) -> None:
-        """The source is gone."""
-        if callback in self._waiting:
-            self._waiting.remove(callback)
-
     async def take(self, most: int, window_s: float, until_us: int | None) -> list[Arrival]:
         """The next batch: what comes within `window_s` of the first arrival's receipt, at most `most`; empty at
         `until_us`."""
@@ -87,7 +82,7 @@ class ArrivalQueue:
         self._nudged = False
         if self._queue and len(self._queue) < most:
             waited = (self._clock.now_us() - self._queue[0].received) / 1e6
-            if waited < window_s:
+            if 0 <= waited < window_s:  # below 0 the clock was set back
                 await asyncio.sleep(window_s - waited)
         batch = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
         self._bytes -= sum(len(arrival.payload) for arrival in batch)

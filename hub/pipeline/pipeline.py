@@ -23,6 +23,7 @@ _PASSING = (psycopg.OperationalError, psycopg.InterfaceError)
 # A race with another writer: right when tried again, but not for ever.
 _CONFLICT = (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _CONFLICT_TRIES = 5
+_STEP_US = 2_000_000  # the wall clock may drift from the monotonic one; a step is more
 _DEAF_US = 1_000_000  # a batch that takes longer keeps the hub from hearing its devices
 
 
@@ -39,6 +40,7 @@ class Pipeline:
         self._random = random.Random()
         self._busy = asyncio.Lock()
         self._begun: int | None = None  # when the batch at hand was taken
+        self._offset: int | None = None  # wall clock less monotonic clock, microseconds
         self._in_doubt = False  # the connection broke while a batch was committed: it may be stored or not
 
     async def run(self) -> None:
@@ -80,12 +82,12 @@ class Pipeline:
         """The stages, in order. Any exception: nothing of the batch is true."""
         stages, batch = self._stages, Batch(arrivals)
         stages.parse(batch)
-        if self._in_doubt:
-            await stages.recall()  # else rules would not know what they did, if they did
-            self._in_doubt = False
         await stages.writer.ensure_days(batch.frames)
         async with stages.writer.transaction():
-            await stages.deduplicate(batch)
+            await stages.deduplicate(batch)  # waits for a commit that is still under way on a lost connection
+            if self._in_doubt:
+                await stages.recall()  # else the rules would not know what they did, if they did
+            await self._watch_clock()
             stages.mark_late(batch)
             self._excuse()
             stages.evaluate(batch, self._present(behind))
@@ -111,6 +113,19 @@ class Pipeline:
         now = self._clock.now_us()
         if self._begun is not None and now - self._begun > _DEAF_US:
             self._stages.evaluator.deaf(self._begun, now)
+
+    async def _watch_clock(self) -> None:
+        """A wall clock that steps must neither make everything late nor everybody silent."""
+        now = self._clock.now_us()
+        offset = now - int(self._clock.monotonic() * 1e6)
+        step = offset - self._offset if self._offset is not None else 0
+        if abs(step) > _STEP_US:
+            _log.warning("the machine's clock was set", seconds=round(step / 1e6, 1))
+            if step > 0:
+                self._stages.evaluator.deaf(now - step, now)
+            else:
+                await self._stages.set_back()
+        self._offset = offset
 
     def _present(self, behind: int | None) -> int:
         """How far time has come for the rules: a silence must not be judged before what waits has been heard."""

@@ -63,6 +63,14 @@ class Stages:
         self.evaluator.load(states, self.seen_us, self.newest_ts)
         self.evaluator.configure(self.devices, self.clock.now_us())
 
+    async def set_back(self) -> None:
+        """The clock was set back: forget stamps from what is now the future."""
+        now = self.clock.now_us()
+        self.newest_ts = {point: min(ts, now) for point, ts in self.newest_ts.items()}
+        self.seen_us = {device: min(ts, now) for device, ts in self.seen_us.items()}
+        self.evaluator.set_back(now)
+        await self.writer.set_back(self.clock.now())
+
     # -- before the transaction ----------------------------------------------------------------------------------
 
     def parse(self, batch: Batch) -> None:
@@ -124,7 +132,7 @@ class Stages:
         batch.states = [*self.reports.values(), *self._states(frames)]
         await writer.put_states(batch.states, now)
         if decision.states or decision.reasons:
-            await writer.put_rules(decision.states, decision.reasons, self.devices)
+            await writer.put_rules(decision.states, decision.reasons)
         if decision.alarms:
             batch.transitions = await book.apply(writer.connection, decision.alarms)
             await self._queue_jobs(batch)
@@ -158,8 +166,8 @@ class Stages:
         found: dict[int, tuple[Device, str, str]] = {}
         for frame in frames:
             state = "offline" if frame.online is False else "connected"
-            if frame.retained and frame.online is None:
-                continue
+            if frame.online is None and (frame.retained or self.online.get(frame.device.id) == "error"):
+                continue  # an error is the driver's to lift: another block of the device may be answering well
             if found.get(frame.device.id, (None, self.online.get(frame.device.id), ""))[1] != state:
                 found[frame.device.id] = (frame.device, state, "")
         return list(found.values())

@@ -62,6 +62,7 @@ async def register(conninfo: str, catalog: Catalog, now: datetime) -> tuple[Regi
                     await cursor.executemany(_SQL["device"], _device_rows(catalog, site, number))
                     codes = [device.id for device in site.devices]
                     await cursor.execute(_SQL["remove_devices"], [now, number, codes])
+                    await cursor.execute(_SQL["return_alarms"], {"community_id": number, "now": now})
                     await cursor.execute(_SQL["devices"], [number])
                     for device_id, code in await cursor.fetchall():
                         registry._devices[number, code] = device_id

@@ -22,6 +22,20 @@ ON CONFLICT (community_id, code) DO UPDATE SET kind = excluded.kind, profile = e
 -- name: remove_devices
 UPDATE hub.device SET removed_at = %s WHERE community_id = %s AND removed_at IS NULL AND NOT code = ANY (%s)
 
+-- name: return_alarms
+WITH gone AS (
+  SELECT a.id, a.community_id, a.state FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
+  WHERE d.community_id = %(community_id)s AND d.removed_at IS NOT NULL
+    AND a.state IN ('active_unacknowledged', 'active_acknowledged')
+  FOR UPDATE OF a),
+moved AS (
+  UPDATE hub.alarm a SET returned_at = %(now)s, changed_at = %(now)s,
+    state = CASE g.state WHEN 'active_acknowledged' THEN 'normal' ELSE 'returned_unacknowledged' END
+  FROM gone g WHERE a.id = g.id
+  RETURNING a.id, a.community_id, g.state AS before, a.state)
+INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note)
+SELECT community_id, id, %(now)s, before, state, 'system', 'the device was removed' FROM moved
+
 -- name: point
 INSERT INTO hub.point (community_id, device_id, name, unit, type) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (device_id, name) DO UPDATE SET unit = excluded.unit, type = excluded.type

@@ -23,6 +23,7 @@ from hub.vocabulary.kinds import Delivery
 _SQL = load_queries("hub.store", "writer.sql")
 _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
+_DAYS_KEPT = 7  # the partition of an older day may be dropped by retention: asked for each time
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
 _BAD = 1
 _LONGEST_S = 30.0  # a batch that takes longer has a frozen server: begin again on a new connection
@@ -96,14 +97,15 @@ class Writer:
 
     # -- frames --------------------------------------------------------------------------------------------------
 
-    async def ensure_days(self, frames: Iterable[Frame]) -> None:
+    async def ensure_days(self, frames: Sequence[Frame]) -> None:
         """Partitions for the days these frames fall on. In a transaction of its own, before the batch's."""
         days = {frame.ts // _DAY_US for frame in frames} - self._days
         if days:
             async with self.transaction():
                 for day in sorted(days):
                     await self.connection.execute("SELECT telemetry.ensure_day(%s)", [from_us(day * _DAY_US).date()])
-            self._days |= days
+            today = max(frame.received for frame in frames) // _DAY_US
+            self._days |= {day for day in days if today - day < _DAYS_KEPT}
 
     async def put_frames(self, frames: Sequence[Frame]) -> set[int]:
         """Store the raw frames; gives the indexes of those that were already there.
@@ -156,7 +158,15 @@ class Writer:
             for f in frames for e in f.events
         ]  # fmt: skip
         if rows:
-            await self._copy("copy_event", EVENT_TYPES, rows)
+            try:
+                async with self.connection.transaction():
+                    await self._copy("copy_event", EVENT_TYPES, rows)
+            except psycopg.errors.UniqueViolation:  # of a frame past its retention, said again
+                async with self.connection.cursor() as cursor:
+                    await cursor.executemany(
+                        _SQL["insert_event"],
+                        [(*row[:2], UUID(bytes=row[2]), UUID(bytes=row[3]), *row[4:7], Jsonb(row[7])) for row in rows],
+                    )
         return len(rows)
 
     async def put_samples(self, frames: Sequence[Frame], newest: Newest) -> None:
@@ -195,34 +205,24 @@ class Writer:
 
     # -- rules, commands, side effects ---------------------------------------------------------------------------
 
-    async def put_rules(
-        self, states: Sequence[RuleState], reasons: Sequence[Reason], devices: Mapping[int, Device]
-    ) -> None:
+    async def put_rules(self, states: Sequence[RuleState], reasons: Sequence[Reason]) -> None:
         """Write what the rules remember and why they moved."""
         async with self.connection.cursor() as cursor:
             for s in states:
                 if s.state or s.wake_at is not None:
                     wake = from_us(s.wake_at) if s.wake_at is not None else None
-                    await cursor.execute(
-                        _SQL["rule_state"],
-                        [s.rule, s.device_id, devices[s.device_id].community_id, Jsonb(s.state), wake],
-                    )
+                    await cursor.execute(_SQL["rule_state"], [s.rule, Jsonb(s.state), wake, s.device_id])
                 else:
                     await cursor.execute(_SQL["forget_rule_state"], [s.rule, s.device_id])
             for r in reasons:
                 cause = UUID(bytes=r.cause) if r.cause else None
                 await cursor.execute(
-                    _SQL["rule_decision"],
-                    [
-                        devices[r.device_id].community_id,
-                        r.rule,
-                        r.device_id,
-                        from_us(r.at),
-                        cause,
-                        r.outcome,
-                        r.text[:500],
-                    ],
+                    _SQL["rule_decision"], [r.rule, from_us(r.at), cause, r.outcome, r.text[:500], r.device_id]
                 )
+
+    async def set_back(self, now: datetime) -> None:
+        """The clock was set back: nothing is newer than now, or all that comes would be late until now is passed."""
+        await self.connection.execute(_SQL["set_back"], [now, now])
 
     async def confirm_command(self, command_id: str, proof: bytes, at: datetime) -> None:
         await self.connection.execute(

@@ -30,6 +30,10 @@ SELECT EXISTS (SELECT FROM telemetry.frame f WHERE f.device_id = %s AND f.token 
 -- name: copy_event
 COPY telemetry.event (ts, received, id, frame_key, device_id, community_id, name, data) FROM STDIN (FORMAT BINARY)
 
+-- name: insert_event
+INSERT INTO telemetry.event (ts, received, id, frame_key, device_id, community_id, name, data)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+
 -- name: copy_sample
 COPY telemetry.sample (ts, value, point_id, community_id, quality) FROM STDIN (FORMAT BINARY)
 
@@ -51,6 +55,9 @@ ON CONFLICT (point_id) DO UPDATE
 SET ts = excluded.ts, value = coalesce(excluded.value, l.value), quality = excluded.quality
 WHERE l.ts <= excluded.ts
 
+-- name: set_back
+UPDATE telemetry.point_last SET ts = %s WHERE ts > %s
+
 -- name: seen
 INSERT INTO telemetry.device_last (device_id, community_id, received) VALUES (%s, %s, %s)
 ON CONFLICT (device_id) DO UPDATE SET received = greatest(telemetry.device_last.received, excluded.received)
@@ -64,7 +71,8 @@ ON CONFLICT (device_id) DO UPDATE SET state = excluded.state, since = excluded.s
 WHERE hub.device_state.state <> excluded.state
 
 -- name: rule_state
-INSERT INTO hub.rule_state (rule, device_id, community_id, state, wake_at) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO hub.rule_state (rule, device_id, community_id, state, wake_at)
+SELECT %s, d.id, d.community_id, %s, %s FROM hub.device d WHERE d.id = %s
 ON CONFLICT (rule, device_id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at
 
 -- name: forget_rule_state
@@ -72,13 +80,14 @@ DELETE FROM hub.rule_state WHERE rule = %s AND device_id = %s
 
 -- name: rule_decision
 INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome, reason)
-VALUES (%s, %s, %s, %s, %s, %s, %s)
+SELECT d.community_id, %s, d.id, %s, %s, %s, %s FROM hub.device d WHERE d.id = %s
 
 -- name: dead_letter
 INSERT INTO hub.dead_letter AS d (community_id, bus, source, reason, detail, hash, raw, size, first_at, last_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (community_id, bus, source, hash) DO UPDATE
-SET count = d.count + 1, last_at = excluded.last_at, reason = excluded.reason, detail = excluded.detail
+SET count = d.count + 1, last_at = excluded.last_at, reason = excluded.reason, detail = excluded.detail,
+  replayed_at = NULL
 
 -- name: drop_count
 INSERT INTO hub.drop_count AS d (community_id, bus, delivery, count, last_at) VALUES (%s, %s, %s, %s, %s)

@@ -31,6 +31,10 @@ class ChaosProxy:
         self.port = free_port()
         self.latency_s = 0.0
         self.accepted = 0
+        self.lost_replies = 0
+        self._lose: tuple[bytes, bytes] | None = None
+        self._known: set[int] = set()  # connections that sent what `lose_reply` asks for
+        self._doomed: set[int] = set()
         self._upstream = upstream
         self._tap = tap
         self._writers: set[asyncio.StreamWriter] = set()
@@ -45,6 +49,10 @@ class ChaosProxy:
     def black_hole(self, on: bool) -> None:
         """Begin or end the hole."""
         self._call(self._set_hole(on))
+
+    def lose_reply(self, to: bytes, of: bytes) -> None:
+        """Pass on the next bytes that hold `to` from a connection that ever sent `of`; end it instead of the reply."""
+        self._lose = (to, of)
 
     def reset(self) -> None:
         """RST to both sides of every connection."""
@@ -127,5 +135,17 @@ class ChaosProxy:
             await self._open.wait()
             if self._tap:
                 self._tap(number, up, data)
+            if up and self._lose:
+                self._judge(number, data, *self._lose)
+            elif not up and number in self._doomed:
+                self.lost_replies += 1
+                return
             writer.write(data)
             await writer.drain()
+
+    def _judge(self, number: int, data: bytes, to: bytes, of: bytes) -> None:
+        if of in data:
+            self._known.add(number)
+        if to in data and number in self._known:
+            self._lose = None
+            self._doomed.add(number)

@@ -82,7 +82,12 @@ def write_site(folder: Path, doors: int, *, identity: bool = False, silent_after
             for name in names
         ],
     }  # fmt: skip
-    reader = {"id": PATROL, "name": {"zh": PATROL, "en": PATROL}, "profile": "heyue-pr10", "address": {"device": PATROL}}
+    reader = {
+        "id": PATROL,
+        "name": {"zh": PATROL, "en": PATROL},
+        "profile": "heyue-pr10",
+        "address": {"device": PATROL},
+    }
     site["devices"].append({**reader, "place": "b1", "bus": "mqtt-main"})
     (folder / "sites").mkdir(parents=True)
     # JSON is YAML, but for the one tag
@@ -168,7 +173,10 @@ class HubProcess:
                 env={**self._environment, **environment},
             )  # fmt: skip
         if ready:
-            wait_for("the hub answers", self._answers, START_S)
+            try:
+                wait_for("the hub answers", self._answers, START_S)
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{self.log[-3000:]}") from None
 
     def _answers(self) -> bool:
         assert self.process is not None

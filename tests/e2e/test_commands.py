@@ -1,4 +1,4 @@
-"""A door opened over the REST API, with the hub, the broker and the simulated doors as processes of their own (C01, C02)."""
+"""A door opened over the REST API; hub, broker and simulated doors are processes of their own (C01, C02)."""
 
 import json
 import signal
@@ -32,9 +32,12 @@ def doors(house: Stack) -> Iterator[subprocess.Popen[bytes]]:
         "--config", "config", "--config", str(house.folder / "config"), "--truth", str(truth_of(house)), "--no-faults",
         "--only", "mqtt", "--language", "en",
     ]  # fmt: skip
-    with (house.folder / "doors.log").open("ab") as log, subprocess.Popen(
-        command, cwd=ROOT, stdout=log, stderr=log, env={"HUB_MQTT_URL": "mqtt://127.0.0.1:1", "PATH": ""}
-    ) as process:
+    with (
+        (house.folder / "doors.log").open("ab") as log,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=log, stderr=log, env={"HUB_MQTT_URL": "mqtt://127.0.0.1:1", "PATH": ""}
+        ) as process,
+    ):
         try:
             yield process
         finally:

@@ -36,7 +36,7 @@ def test_broker_killed_in_full_flow() -> None:
                 broker.kill9()
                 broker.start()
                 up = time.monotonic()
-                back.append(wait_for("it is acknowledged again", lambda: tap.first_after(up), 60) - up)
+                back.append(wait_for("it is acknowledged again", lambda at=up: tap.first_after(at), 60) - up)
             time.sleep(1)
             assert journal.settle() == 0
             last = {journal.say("access_granted", door) for door in house.doors[:3]}
@@ -113,5 +113,5 @@ def test_device_speaking_as_another(house: Stack) -> None:
     assert rows(house, own, b'%"boot": 9,%') == [("door-001",)]
     letters = rows(house, "SELECT reason, source, count FROM hub.dead_letter")
     assert letters == [("identity_mismatch", f"{topic}/door-000/event", 1)]
-    alarms = "SELECT d.code, a.count FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id WHERE a.rule = 'door-forced'"
+    alarms = "SELECT d.code, a.count FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id"
     assert ("door-001", 1) in rows(house, alarms)

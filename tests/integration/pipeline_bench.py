@@ -23,8 +23,20 @@ NOON = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)  # 12:00 in Shanghai
 class BenchClock(FakeClock):
     """Moves only when the test says so: whoever sleeps waits a moment of real time instead."""
 
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._stepped = 0.0
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(min(seconds, 0.01))
+
+    def monotonic(self) -> float:
+        return super().monotonic() - self._stepped
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the wall clock; no time passes."""
+        self._stepped += seconds
+        self.advance(seconds)
 
 
 class Ears:
@@ -42,7 +54,7 @@ class Bench:
 
     bus = "demo/mqtt-main"
 
-    def __init__(self, hub: Hub, clock: FakeClock) -> None:
+    def __init__(self, hub: Hub, clock: BenchClock) -> None:
         self.hub = hub
         self.clock = clock
         self.ears = Ears()
@@ -84,7 +96,7 @@ class Bench:
 
 @asynccontextmanager
 async def make_bench(
-    database_url: str, *, clock: FakeClock | None = None, config_dir: Path | None = None, **settings: Any
+    database_url: str, *, clock: BenchClock | None = None, config_dir: Path | None = None, **settings: Any
 ) -> AsyncIterator[Bench]:
     """A started hub without servers for people and with its buses stopped."""
     clock = clock or BenchClock(NOON)

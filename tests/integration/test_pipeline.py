@@ -225,6 +225,56 @@ async def test_a_rules_memory_survives_a_restart_to_the_second(database_url: str
         assert to_us(raised_at) == to_us(NOON) + 60_000_000
 
 
+async def test_n09_a_clock_set_forward_makes_nobody_silent(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        await bench.feed(bench.door_state(1, "closed"))
+        bench.clock.advance(1)
+        await bench.feed()
+        bench.clock.step(3600)
+        for n in range(30):
+            bench.clock.advance(1)
+            await bench.feed(*([bench.door_state(2 + n, "closed")] if n % 10 == 0 else []))
+        assert bench.query("SELECT count(*) FROM hub.alarm") == [(0,)]
+
+
+async def test_n09_a_clock_set_back_makes_nothing_late(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        await bench.feed(bench.door_state(1, "closed"))
+        bench.clock.step(-3600)
+        bench.clock.advance(5)
+        await bench.feed()
+        bench.clock.advance(5)
+        await bench.feed(bench.door_state(2, "open"))
+        bench.clock.advance(61)
+        await bench.feed()
+        point = bench.device("door-b1-u1").points["open"].id
+        assert bench.query("SELECT value, quality FROM telemetry.point_last WHERE point_id = %s", point) == [(1.0, 0)]
+        assert bench.query("SELECT count(*) FROM hub.alarm WHERE rule = 'door-held-open'") == [(1,)]
+
+
+async def test_an_error_a_driver_told_is_not_lifted_by_another_block_of_the_device(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        door = bench.device("door-b1-u1")
+        state = "SELECT state FROM hub.device_state"
+        for told, then in (("error", "error"), ("connected", "connected"), ("silent", "connected")):
+            bench.hub._report(door, told, "exception 2")
+            await bench.feed()
+            assert bench.query(state) == [(told,)]
+            bench.clock.advance(1)
+            await bench.feed(bench.door_state(bench.clock.now_us(), "closed"))
+            assert bench.query(state) == [(then,)]
+
+
+async def test_an_event_said_again_after_its_raw_frame_is_gone_is_still_one(database_url: str) -> None:
+    async with make_bench(database_url, frame_days=30) as bench:
+        old = bench.door("forced", 1, ago_s=40 * 86_400)
+        await bench.feed(old)
+        await _upkeep(bench).keep_partitions()
+        await bench.feed(bench.arrival(old.source, old.payload), bench.door("forced", 2))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(2,)]
+        assert bench.query("SELECT count(*) FROM hub.dead_letter") == [(0,)]
+
+
 async def test_hours_and_days_are_right_after_late_data(database_url: str) -> None:
     async with make_bench(database_url) as bench:
         upkeep = _upkeep(bench)

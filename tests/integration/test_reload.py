@@ -61,6 +61,37 @@ async def test_a_removed_device_is_no_longer_heard_and_keeps_its_history(databas
         assert bench.query("SELECT removed_at IS NOT NULL FROM hub.device WHERE code = 'door-old'") == [(True,)]
 
 
+async def test_a_removed_device_takes_its_alarm_with_it_and_the_others_go_on(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1", "door-old")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(1, "open", code="door-old"))
+        bench.clock.advance(61)
+        await bench.feed()
+        raised = "SELECT state FROM hub.alarm WHERE rule = 'door-held-open'"
+        assert bench.query(raised) == [("active_unacknowledged",)]
+        write_site(tmp_path, "door-b1-u1")
+        await bench.hub.reload()
+        await bench.feed(bench.door("forced", 1))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
+        assert bench.query("SELECT count(*) FROM hub.dead_letter") == [(0,)]
+        assert bench.query(raised) == [("returned_unacknowledged",)]
+
+
+async def test_a_device_removed_while_the_hub_was_down_leaves_no_alarm_for_ever(
+    database_url: str, tmp_path: Path
+) -> None:
+    write_site(tmp_path, "door-b1-u1", "door-old")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(1, "open", code="door-old"))
+        bench.clock.advance(61)
+        await bench.feed()
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        history = bench.query("SELECT to_state, actor FROM hub.alarm_history h JOIN hub.alarm a ON a.id = h.alarm_id "
+                              "WHERE rule = 'door-held-open' ORDER BY h.id")  # fmt: skip
+        assert history == [("active_unacknowledged", "rule:door-held-open"), ("returned_unacknowledged", "system")]
+
+
 @pytest.mark.parametrize(
     ("extra", "said"),
     [

@@ -17,8 +17,8 @@ END $$;
 
 -- Decided here for good: a partitioned table cannot become a hypertable. Compression needs TimescaleDB's own licence.
 DO $$
-DECLARE partitioned text := CASE current_setting('timescaledb.license', true)
-                            WHEN 'timescale' THEN '' ELSE 'PARTITION BY RANGE (ts)' END;
+DECLARE partitioned text := CASE WHEN current_setting('timescaledb.license', true) = 'timescale'
+  AND EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') THEN '' ELSE 'PARTITION BY RANGE (ts)' END;
 BEGIN
   -- ts is the device's own time, cut to what it says; where it says nothing or nonsense, the time of receipt.
   EXECUTE 'CREATE TABLE telemetry.sample (
@@ -100,6 +100,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE parent text;
 BEGIN
   IF telemetry.has_timescale() THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(4918273, (day - date '2000-01-01')::int);  -- two at once: IF NOT EXISTS does not help
   FOREACH parent IN ARRAY ARRAY['sample', 'frame', 'event'] LOOP
     EXECUTE format('CREATE TABLE IF NOT EXISTS telemetry.%I PARTITION OF telemetry.%I FOR VALUES FROM (%L) TO (%L)',
                    parent || '_p' || to_char(day, 'YYYYMMDD'), parent,
