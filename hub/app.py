@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import structlog
 from watchfiles import awatch
 
@@ -47,6 +48,8 @@ from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.sites import Bus
 
 _log = structlog.get_logger()
+_DRAIN_S = 5.0
+_AGAIN_S = 2.0
 
 
 def config_roots(settings: Settings) -> list[Path]:
@@ -110,14 +113,22 @@ class Hub:
         return context
 
     async def stop(self) -> None:
-        """End everything in order: sources first, then the pipeline, then the rest. What is unacknowledged stays with
-        its source."""
+        """End everything in order: sources first, then the pipeline, then the rest. What waits is given a moment to be
+        stored; what is unacknowledged stays with its source."""
         await self.supervisor.stop(*(f"bus:{name}" for name in self._drivers))
+        await self._drain()
         await self.context.commands.stop()
         await self.supervisor.stop_all()
         if self._stages is not None:
             await self._stages.writer.close()
         await self.database.close()
+
+    async def _drain(self) -> None:
+        deadline = self.clock.monotonic() + _DRAIN_S
+        while (left := len(self.queue)) and self.clock.monotonic() < deadline and "pipeline" in self.supervisor.parts:
+            await self.clock.sleep(0.05)
+        if left:
+            _log.warning("stopped with arrivals unstored; those of QoS 1 stay with their broker", arrivals=left)
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -203,10 +214,16 @@ class Hub:
 
     async def _watch_configuration(self) -> None:
         async for _ in awatch(*self.roots, step=200):
-            try:
-                await self.reload()
-            except CatalogError as error:
-                _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
+            while True:
+                try:
+                    await self.reload()
+                except CatalogError as error:
+                    _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
+                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                    _log.warning("the store is away; the changed configuration waits", error=str(error).strip())
+                    await self.clock.sleep(_AGAIN_S)
+                    continue
+                break
 
     async def reload(self) -> None:
         """Apply the configuration as it now is, touching only what changed. CatalogError: nothing was changed."""
@@ -236,19 +253,24 @@ class Hub:
     # -- dead letters --------------------------------------------------------------------------------------------
 
     async def replay(self, community_id: int, ids: list[int]) -> int:
-        """Put dead letters of a community through the pipeline again; gives how many. Those kept cut are left out."""
+        """Put dead letters of a community through the pipeline again, as they came then; gives how many. Those kept cut
+        and those of a bus that is gone are left out."""
         async with self.database.session([community_id]) as connection:
             cursor = await connection.execute(
-                "UPDATE hub.dead_letter SET replayed_at = %s WHERE id = ANY (%s) AND size = length(raw)"
-                " RETURNING bus, source, raw, first_at",
-                [self.clock.now(), ids],
+                "UPDATE hub.dead_letter SET replayed_at = %s"
+                " WHERE id = ANY (%s) AND size = length(raw) AND bus = ANY (%s)"
+                " RETURNING bus, source, raw, first_at, retained, token",
+                [self.clock.now(), ids, list(self._drivers)],
             )
             rows: list[dict[str, Any]] = await cursor.fetchall()
-        known = [row for row in rows if row["bus"] in self._drivers]
         self.queue.offer(
-            [Arrival(row["bus"], row["source"], bytes(row["raw"]), to_us(row["first_at"])) for row in known]
-        )
-        return len(known)
+            [
+                Arrival(row["bus"], row["source"], bytes(row["raw"]), to_us(row["first_at"]), retained=row["retained"],
+                        token=row["token"])
+                for row in rows
+            ]
+        )  # fmt: skip
+        return len(rows)
 
 
 def _bus_of(catalog: Catalog, name: str) -> Bus | None:

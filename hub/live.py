@@ -34,10 +34,15 @@ class Subscription:
         key = (change.topic, change.key)
         self._waiting.pop(key, None)
         if len(self._waiting) >= self._bound:
-            self._waiting.clear()
-            self.lost = True
+            self.lose()
         else:
             self._waiting[key] = change
+        self._ready.set()
+
+    def lose(self) -> None:
+        """Make the reader read the whole state again."""
+        self._waiting.clear()
+        self.lost = True
         self._ready.set()
 
     async def take(self) -> tuple[list[Change], bool]:
@@ -71,3 +76,8 @@ class Live:
     def publish(self, change: Change) -> None:
         for subscription in self._subscriptions:
             subscription.put(change)
+
+    def resync(self) -> None:
+        """Something changed that nobody can name: every reader reads again."""
+        for subscription in self._subscriptions:
+            subscription.lose()

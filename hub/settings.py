@@ -27,6 +27,7 @@ class Settings(Model):
     batch_window_ms: int = Field(default=20, ge=1, le=1000, description="how long a batch waits to fill")
     queue_size: int = Field(default=20_000, ge=100, le=1_000_000, description="arrivals held before sources must wait")
     dead_letter_bytes: int = Field(default=65_536, ge=256, description="raw bytes kept of a dead letter")
+    dead_letters: int = Field(default=10_000, ge=100, description="dead letters kept a community; the oldest go first")
     sample_days: int = Field(default=400, ge=1, description="raw readings are kept so long; roll-ups for good")
     frame_days: int = Field(default=90, ge=1, description="raw frames are kept so long")
     event_days: int = Field(default=730, ge=180, description="device events are kept so long")

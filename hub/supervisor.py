@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import psycopg
@@ -41,6 +41,11 @@ class Supervisor:
         self._live = live
         self._random = rng or random.Random()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def parts(self) -> Collection[str]:
+        """The names that are started and not stopped."""
+        return self._tasks.keys()
 
     def start(self, part: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` under the name `part` until `stop`. ValueError when the name runs already."""

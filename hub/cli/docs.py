@@ -34,6 +34,7 @@ _SETTINGS_ZH = {
     "mqtt_url": "消息服务器地址，供站点文件中的 !env HUB_MQTT_URL 使用；留空则使用内置服务器",
     "broker_port": "内置消息服务器的端口",
     "config_dir": "本公司自己的配置文件夹，叠加在随程序提供的 config/ 之上",
+    "dead_letters": "每个小区保留的死信条数，最旧的先删",
     "data_dir": "内置数据库、消息服务器的存储与日志",
     "http_host": "网页与接口监听的地址",
     "http_port": "网页与接口监听的端口",

@@ -27,7 +27,9 @@ def explain(conninfo: str, catalog: Catalog, number: UUID) -> Iterator[str]:
     """Lines for a person. HubError when there is no such event or frame; psycopg.Error."""
     with psycopg.connect(conninfo, options="-c search_path=public", row_factory=dict_row) as connection:
         connection.execute(_SQL["see_all"])
-        frame = connection.execute(_SQL["frame"], {"id": number}).fetchone()
+        queries = ("frame_of_event", "frame_by_key")
+        found = (connection.execute(_SQL[name], {"id": number}).fetchone() for name in queries)
+        frame = next((row for row in found if row is not None), None)
         if frame is None:
             raise HubError(f"there is no event or frame {number}")
         yield f"# frame {frame['key']}"

@@ -1,12 +1,18 @@
 -- name: see_all
 SELECT set_config('hub.communities', coalesce((SELECT string_agg(id::text, ',') FROM hub.community), ''), false)
 
--- name: frame
+-- name: frame_of_event
+SELECT f.key, f.ts, f.received, f.source, f.raw, f.device_id, d.code AS device, d.kind, d.profile, d.bus,
+  c.code AS community
+FROM telemetry.event e JOIN telemetry.frame f ON (f.device_id, f.ts, f.key) = (e.device_id, e.ts, e.frame_key)
+JOIN hub.device d ON d.id = f.device_id JOIN hub.community c ON c.id = f.community_id
+WHERE e.id = %(id)s
+
+-- name: frame_by_key
 SELECT f.key, f.ts, f.received, f.source, f.raw, f.device_id, d.code AS device, d.kind, d.profile, d.bus,
   c.code AS community
 FROM telemetry.frame f JOIN hub.device d ON d.id = f.device_id JOIN hub.community c ON c.id = f.community_id
-WHERE (f.device_id, f.ts, f.key) IN (SELECT e.device_id, e.ts, e.frame_key FROM telemetry.event e WHERE e.id = %(id)s)
-   OR f.key = %(id)s
+WHERE f.key = %(id)s
 LIMIT 1
 
 -- name: readings

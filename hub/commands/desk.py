@@ -19,7 +19,7 @@ from hub import audit
 from hub.clock import Clock, to_us
 from hub.commands.model import State, may_follow
 from hub.commands.proof import proves
-from hub.errors import DriverError, Expired, OutcomeUnknown, Refused, Rejected
+from hub.errors import DriverError, Expired, OutcomeUnknown, Refused
 from hub.live import Change, Live
 from hub.model import CommandRequest, Device, Frame
 from hub.ports import Driver
@@ -32,6 +32,7 @@ from hub.vocabulary.kinds import CommandSpec, ConfirmSpec
 _SQL = load_queries("hub.commands")
 _LATE_PROOF_S = 60.0
 _AGAIN_S = 2.0
+_STORE_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 _log = structlog.get_logger()
 
 
@@ -159,30 +160,40 @@ class CommandDesk:
         waiting = self._pending.setdefault(request.device.id, {})
         waiting[request.id] = pending
         try:
-            if self._clock.now_us() >= request.expires:
-                await self._move(request, "expired", "time to live was over before it could be sent")
-                return
-            await self._move(request, "sent", "")
-            receipt = await self._driver_of(request.device).execute(request)
-            if receipt.acknowledged and not pending.proved.is_set():
-                await self._move(request, "acknowledged", receipt.detail)
-            await self._await_proof(request, pending)
-        except Expired as error:
-            await self._move(request, "expired", str(error))
-        except Rejected as error:
-            await self._move(request, "failed", str(error))
-        except OutcomeUnknown as error:
-            await self._move(request, "unknown", str(error))
-            await self._await_late_proof(request, pending)
-        except DriverError as error:
-            await self._move(request, "failed", str(error))
-        except psycopg.OperationalError as error:
+            await self._send(request, pending)
+        except _STORE_AWAY as error:
             _log.warning("the store went away while a command was on its way", command=request.id, error=str(error))
+            await self._close_later(request)
+        except Exception as error:  # noqa: BLE001 a driver that breaks must not leave a command open for ever
+            _log.error("a command broke on its way", command=request.id, exc_info=error)
             await self._close_later(request)
         finally:
             waiting.pop(request.id, None)
             if not waiting:
                 self._pending.pop(request.device.id, None)
+
+    async def _send(self, request: CommandRequest, pending: Pending) -> None:
+        if self._clock.now_us() >= request.expires:
+            await self._move(request, "expired", "time to live was over before it could be sent")
+            return
+        if not await self._move(request, "sent", ""):
+            return  # somebody closed it meanwhile: it is not sent
+        try:
+            receipt = await self._driver_of(request.device).execute(request)
+        except Expired as error:
+            end: tuple[State, str] = ("expired", str(error))
+        except OutcomeUnknown as error:
+            end = ("unknown", str(error))
+        except DriverError as error:
+            end = ("failed", str(error))
+        else:
+            if receipt.acknowledged and not pending.proved.is_set():
+                await self._move(request, "acknowledged", receipt.detail)
+            await self._await_proof(request, pending)
+            return
+        await self._move(request, *end)
+        if end[0] == "unknown":
+            await self._await_late_proof(request, pending)
 
     async def _close_later(self, request: CommandRequest) -> None:
         """Write down, when the store is back, that nobody saw how it ended. It is not sent after all if it was not."""
@@ -191,7 +202,7 @@ class CommandDesk:
             try:
                 for state in ("unknown", "expired"):  # was sent; was not
                     await self._move(request, state, "the database went away while the command was on its way")
-            except psycopg.OperationalError:
+            except _STORE_AWAY:
                 continue
             return
 
@@ -213,7 +224,8 @@ class CommandDesk:
                 await pending.proved.wait()
             await self._tell(request)
 
-    async def _move(self, request: CommandRequest, state: State, detail: str) -> None:
+    async def _move(self, request: CommandRequest, state: State, detail: str) -> bool:
+        """False where the command has gone another way meanwhile and stays as it is."""
         community = request.device.community_id
         values: dict[str, Any] = {
             "id": UUID(request.id), "community_id": community, "state": state, "detail": detail[:500],
@@ -222,11 +234,12 @@ class CommandDesk:
         async with self._database.session([community]) as connection:
             row = await (await connection.execute(_SQL["lock"], values)).fetchone()
             if row is None or not may_follow(row["state"], state):
-                return
+                return False
             await connection.execute(_SQL["move"], values)
             await connection.execute(_SQL["history"], values)
             changed = await self._one(connection, values["id"])
         self._announce(changed)
+        return True
 
     async def _tell(self, request: CommandRequest) -> None:
         async with self._database.session([request.device.community_id]) as connection:

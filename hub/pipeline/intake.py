@@ -60,6 +60,12 @@ class ArrivalQueue:
         self._nudged = True
         self._ready.set()
 
+    def give_back(self, arrivals: Sequence[Arrival]) -> None:
+        """A batch that was taken and not brought to its end: it comes first again."""
+        self._queue.extendleft(reversed(arrivals))
+        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+        self._ready.set()
+
     def full(self) -> bool:
         """True while sources that can wait must wait."""
         return len(self._queue) >= self._size or self._bytes >= self._most_bytes

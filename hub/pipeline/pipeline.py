@@ -50,7 +50,11 @@ class Pipeline:
             arrivals = await self._queue.take(self._most, self._window_s, wake)
             async with self._busy:
                 self._begun = self._clock.now_us()
-                await self.settle(arrivals)
+                try:
+                    await self.settle(arrivals)
+                except BaseException:
+                    self._queue.give_back(arrivals)  # what of it is stored is known as a duplicate
+                    raise
                 self._excuse()
             self._status.queue = len(self._queue)
 
@@ -85,7 +89,8 @@ class Pipeline:
         await stages.writer.ensure_days(batch.frames)
         async with stages.writer.transaction():
             await stages.deduplicate(batch)  # waits for a commit that is still under way on a lost connection
-            if self._in_doubt:
+            doubted = self._in_doubt
+            if doubted:
                 await stages.recall()  # else the rules would not know what they did, if they did
             await self._watch_clock()
             stages.mark_late(batch)
@@ -97,6 +102,8 @@ class Pipeline:
                 await stages.writer.put_drops(drops, stages.bus_community, self._clock.now())
             failpoint("before_commit")
             self._in_doubt = True
+        if doubted:
+            stages.live.resync()  # what was stored unseen was told to nobody
         self._in_doubt = False
         failpoint("after_commit")
         self._queue.dropped.subtract(drops)

@@ -94,13 +94,20 @@ class Database:
                     yield connection
 
 
+# A backend whose client vanished must not hold locks for hours: the server looks after ten seconds.
+_INGEST_OPTIONS = (
+    f"{_OPTIONS} -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c idle_in_transaction_session_timeout=60000"
+)
+
+
 async def connect_ingest(conninfo: str, communities: Collection[int]) -> psycopg.AsyncConnection[Any]:
     """The pipeline's own connection: role `hub_ingest`, the communities this process serves, a statement timeout.
 
     psycopg.OperationalError when the server is not there.
     """
     connection = await psycopg.AsyncConnection.connect(
-        conninfo, options=_OPTIONS, connect_timeout=5, keepalives=1, keepalives_idle=5, keepalives_interval=2,
+        conninfo, options=_INGEST_OPTIONS, connect_timeout=5, keepalives=1, keepalives_idle=5, keepalives_interval=2,
         keepalives_count=3, tcp_user_timeout=10_000,
     )  # fmt: skip
     with deadline(connection, 5.0):

@@ -27,3 +27,17 @@ WHERE community_id = %(community_id)s AND bucket >= %(day)s AND bucket < %(next_
 GROUP BY 2, 3
 ON CONFLICT (point_id, bucket) DO UPDATE SET n = excluded.n, vsum = excluded.vsum, vmin = excluded.vmin,
   vmax = excluded.vmax, vfirst = excluded.vfirst, vlast = excluded.vlast
+
+-- name: see_all
+SELECT set_config('hub.communities', coalesce((SELECT string_agg(id::text, ',') FROM hub.community), ''), true)
+
+-- name: old_letters
+DELETE FROM hub.dead_letter WHERE last_at < %s
+  OR id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY community_id ORDER BY last_at DESC) AS n
+                            FROM hub.dead_letter) AS ranked WHERE n > %s)
+
+-- name: old_decisions
+DELETE FROM hub.rule_decision WHERE at < %s
+
+-- name: old_attempts
+DELETE FROM hub.login_attempt WHERE at < %s

@@ -32,6 +32,7 @@ class Upkeep:
                 await self.keep_partitions()
                 day = today
             await self.roll_up()
+            await self.prune()
             await self._clock.sleep(every_s)
 
     async def roll_up(self) -> int:
@@ -53,6 +54,20 @@ class Upkeep:
                     await connection.execute(_SQL["day"], {"community_id": community, "day": start, "next_day": end})
                 await connection.execute(_SQL["done"], [[row[0] for row in rows]])
             return len(hours)
+        finally:
+            await connection.close()
+
+    async def prune(self) -> None:
+        """Bound what hostile or endless input can fill: dead letters, decisions of rules, failed sign-ins."""
+        connection = await connect_ingest(self._conninfo, [])
+        now = self._clock.now()
+        past = now - timedelta(days=self._settings.frame_days)
+        try:
+            async with connection.transaction():
+                await connection.execute(_SQL["see_all"])
+                await connection.execute(_SQL["old_letters"], [past, self._settings.dead_letters])
+                await connection.execute(_SQL["old_decisions"], [past])
+                await connection.execute(_SQL["old_attempts"], [now - timedelta(days=1)])
         finally:
             await connection.close()
 

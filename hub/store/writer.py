@@ -23,6 +23,7 @@ from hub.vocabulary.kinds import Delivery
 _SQL = load_queries("hub.store", "writer.sql")
 _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
+_ONE_WRITER = 0x48554202  # the session lock of the one hub that writes
 _DAYS_KEPT = 7  # the partition of an older day may be dropped by retention: asked for each time
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
 _BAD = 1
@@ -52,6 +53,15 @@ Newest = dict[int, tuple[int, float | None, int, Point, int]]
 """point id -> (ts, value, quality, point, community id), the newest of a batch."""
 
 
+async def _be_alone(connection: psycopg.AsyncConnection[Any]) -> None:
+    """One hub writes to a database: rules and commands of two would contradict each other."""
+    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", [_ONE_WRITER])).fetchone()
+    await connection.commit()
+    if not (row and row[0]):
+        await connection.close()
+        raise psycopg.OperationalError("another hub writes to this database, or its connection has not ended yet")
+
+
 class Writer:
     """Owns the ingest connection. Every method runs inside `transaction()`; psycopg.OperationalError when it breaks."""
 
@@ -65,6 +75,7 @@ class Writer:
         """Connect if not connected."""
         if self._connection is None or self._connection.closed:
             connection = await connect_ingest(self._conninfo, self._communities)
+            await _be_alone(connection)
             connection.adapters.register_dumper(_Key, _KeyDumper)
             set_json_dumps(msgspec.json.encode, connection)
             for statement in _SQL["make_staging"].split(";"):
@@ -243,7 +254,8 @@ class Writer:
             await self.connection.execute(
                 _SQL["dead_letter"],
                 [community[letter.arrival.bus], letter.arrival.bus, letter.arrival.source[:500], letter.reason,
-                 letter.detail[:500], digest, raw[:most], len(raw), now, now],
+                 letter.detail[:500], digest, raw[:most], len(raw), from_us(letter.arrival.received), now,
+                 letter.arrival.retained, letter.arrival.token],
             )  # fmt: skip
 
     async def put_drops(

@@ -83,8 +83,9 @@ INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome
 SELECT d.community_id, %s, d.id, %s, %s, %s, %s FROM hub.device d WHERE d.id = %s
 
 -- name: dead_letter
-INSERT INTO hub.dead_letter AS d (community_id, bus, source, reason, detail, hash, raw, size, first_at, last_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO hub.dead_letter AS d (community_id, bus, source, reason, detail, hash, raw, size, first_at, last_at, retained,
+                                  token)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (community_id, bus, source, hash) DO UPDATE
 SET count = d.count + 1, last_at = excluded.last_at, reason = excluded.reason, detail = excluded.detail,
   replayed_at = NULL

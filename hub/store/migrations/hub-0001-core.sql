@@ -81,6 +81,7 @@ CREATE TABLE hub.rule_decision (
   reason text NOT NULL
 );
 CREATE INDEX ON hub.rule_decision (device_id, at);
+CREATE INDEX ON hub.rule_decision (at);
 
 -- ISA-18.2 states B, C, D and A (normal, which ends the alarm's life).
 CREATE TABLE hub.alarm (
@@ -171,6 +172,8 @@ CREATE TABLE hub.dead_letter (
   count bigint NOT NULL DEFAULT 1,
   first_at timestamptz NOT NULL,
   last_at timestamptz NOT NULL,
+  retained boolean NOT NULL DEFAULT false,
+  token int NOT NULL DEFAULT 0,
   replayed_at timestamptz,
   UNIQUE (community_id, bus, source, hash)
 );
@@ -268,7 +271,7 @@ GRANT DELETE ON hub.session, hub.login_attempt TO hub_app;
 GRANT INSERT, UPDATE ON hub.community, hub.place, hub.device, hub.point, hub.device_state, hub.rule_state, hub.alarm,
   hub.dead_letter, hub.drop_count, hub.command TO hub_ingest;
 GRANT INSERT ON hub.rule_decision, hub.alarm_history, hub.command_history, hub.audit TO hub_ingest;
-GRANT DELETE ON hub.rule_state, hub.rule_decision, hub.place, hub.dead_letter TO hub_ingest;
+GRANT DELETE ON hub.rule_state, hub.rule_decision, hub.place, hub.dead_letter, hub.login_attempt TO hub_ingest;
 REVOKE SELECT ON hub.account, hub.session, hub.api_key FROM hub_ingest;
 
 -- The job queue (procrastinate, installed before this): jobs are queued in the transaction that causes them.
