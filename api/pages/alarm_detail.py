@@ -8,12 +8,12 @@ from nicegui import ui
 from api.pages.charts import trend_options
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.view import View
-from api.pages.widgets import Table, box, icon, tag
+from api.pages.widgets import Table, box, facts, icon, tag
 from api.texts import value_text
 from hub.live import Change
 from hub.store.database import Row
 
-_BEFORE, _AFTER = timedelta(minutes=30), timedelta(minutes=15)
+_BEFORE, _AFTER = timedelta(minutes=15), timedelta(minutes=10)
 _ACTIVE = ("active_unacknowledged", "returned_unacknowledged")
 
 
@@ -82,14 +82,14 @@ class AlarmDetail:
             icon("arrow_back")
             tag("span", view.t("alarm.back"))
         with box("detail-head"):
-            with box(f"badge p{alarm['priority']} {alarm['state']}", "span"):
-                tag("i", " ◆▲●■"[alarm["priority"]], aria_hidden="true")
-                tag("span", str(alarm["priority"]))
+            view.badge(alarm["priority"], alarm["state"])
             with box(""):
-                tag("h2", view.pick(alarm["title"]))
+                with tag("h2", view.pick(alarm["title"])):
+                    if alarm["life_safety"]:
+                        tag("span", view.t("alarm.life_safety"), "life")
                 tag("p", view.pick(alarm["text"]), "muted")
         place = self._places.get(alarm["place"], alarm["place"])
-        facts = [
+        known = [
             (
                 "devices.state",
                 f"{view.t('alarm_state.' + alarm['state'])} · {view.t('priority.' + str(alarm['priority']))}",
@@ -100,18 +100,15 @@ class AlarmDetail:
             ("alarm.rule", alarm["rule"]),
         ]
         if alarm["count"] > 1:
-            facts.append(("alarm.repeats", str(alarm["count"])))
+            known.append(("alarm.repeats", str(alarm["count"])))
         if alarm["acknowledged_by"]:
-            facts.append(
+            known.append(
                 (
                     "alarm.acknowledged_by",
-                    f"{_person(alarm['acknowledged_by'])} · {view.stamp(alarm['acknowledged_at'])}",
+                    f"{view.person(alarm['acknowledged_by'])} · {view.stamp(alarm['acknowledged_at'])}",
                 )
             )
-        with box("facts", "dl"):
-            for key, value in facts:
-                tag("dt", view.t(key))
-                tag("dd", value)
+        facts((view.t(key), value) for key, value in known)
 
     def _paint_actions(self, alarm: Row, device: Row) -> None:
         view = self._view
@@ -119,6 +116,9 @@ class AlarmDetail:
             if alarm["state"] in _ACTIVE and view.may("acknowledge"):
                 tag("button", view.t("alarm.acknowledge"), "solid", type="button").on(
                     "click", view.act(self._acknowledge)
+                )
+                tag("button", view.t("alarm.acknowledge_note"), "ghost", type="button").on(
+                    "click", lambda: self._ask_note(alarm)
                 )
             command_buttons(view, device, self._ask)
             for kind, reference in (alarm["links"] or {}).items():
@@ -162,7 +162,7 @@ class AlarmDetail:
             for step in alarm["history"]:
                 with box("", "li"):
                     tag("time", view.stamp(step["at"]))
-                    who = _person(step["actor"])
+                    who = view.person(step["actor"])
                     note = f" — {step['note']}" if step["note"] and not step["actor"].startswith("rule:") else ""
                     tag("span", f"{view.word('alarm_state', step['to_state'])} · {who}{note}")
 
@@ -183,6 +183,16 @@ class AlarmDetail:
 
     async def _acknowledge(self, _: Any = None) -> None:
         await self._view.hub.context.alarms.acknowledge(await self._view.who(), self._id)
+
+    def _ask_note(self, alarm: Row) -> None:
+        view = self._view
+
+        async def acknowledge(note: str) -> None:
+            await view.hub.context.alarms.acknowledge(await view.who(), alarm["id"], note)
+
+        title = f"{view.t('alarm.acknowledge')}: {view.pick(alarm['title'])}"
+        text, yes = view.pick(alarm["text"]), view.t("alarm.acknowledge")
+        view.ask(title, text, yes, acknowledge, field=view.t("alarm.note"))
 
     async def first_command(self, alarm_id: int) -> None:
         """The key `o`: the first command the role may give at the device that is shown."""
@@ -233,7 +243,3 @@ def data_text(view: View, event: Row) -> str:
             name = view.pick(event["fields"].get(key)) or key
             parts.append(f"{name} {view.word('value', value) if isinstance(value, str) else value}")
     return " · ".join(parts) or "—"
-
-
-def _person(actor: str) -> str:
-    return actor.partition(":")[2] or actor

@@ -5,13 +5,12 @@ from typing import Any
 from nicegui import ui
 
 from api.pages.alarm_detail import AlarmDetail
-from api.pages.shell import Entry, Shell
+from api.pages.shell import Shell
 from api.pages.view import View
-from api.pages.widgets import AlarmList, box, tag
+from api.pages.widgets import AlarmList, box, head, tag
 from hub.alarms.desk import alarm_json
 from hub.live import Change
 
-ENTRY = Entry("/", "nav.alarms", "notifications", 10)
 MOST = 500
 BUDGET = 10
 _WHOLE = ("title", "device", "place", "state", "priority")
@@ -23,8 +22,8 @@ def install(shell: Shell) -> None:
     async def build(view: View, number: int | None) -> None:
         await AlarmPage(view, shell.links).build(number)
 
-    shell.add(ENTRY, build)
-    shell.add(ENTRY, build, path="/alarms/{number}", navigate=False)
+    shell.add("/", "nav.alarms", "notifications", 10, build)
+    shell.add_below("/alarms/{number}", "/", build)
 
 
 class AlarmPage:
@@ -37,13 +36,12 @@ class AlarmPage:
     async def build(self, chosen: int | None) -> None:
         view = self._view
         rows = await view.hub.context.alarms.recent(view.principal, live=True, limit=MOST)
-        places = await place_names(view)
-        with box("page-head"):
-            tag("h1", view.t("alarms.title"))
-            with box("figures"), box("figure", title=view.t("alarms.budget_hint")) as self._figure:
-                tag("span", view.t("alarms.budget"), "muted")
-                self._rate = tag("b", "0")
-                tag("span", f"/ {BUDGET}", "muted")
+        places = await view.places()
+        with head(view.t("alarms.title")), box("figures"), box("figure", title=view.t("alarms.budget_hint")) as figure:
+            tag("span", view.t("alarms.budget"), "muted")
+            self._rate = tag("b", "0")
+            tag("span", f"/ {BUDGET}", "muted")
+        self._figure = figure
         with box("desk"):
             self._list = AlarmList(
                 rows=[alarm_json(row) for row in rows],
@@ -111,6 +109,7 @@ class AlarmPage:
             "empty": t("alarms.empty"),
             "empty_hint": t("alarms.empty_hint"),
             "empty_filter": t("alarms.empty_filter"),
+            "life": t("alarm.life_safety"),
             "states": {state: t(f"alarm_state.{state}") for state in states},
             "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))],
             "units": self._view.units(),
@@ -119,6 +118,7 @@ class AlarmPage:
     def _key_dialog(self) -> ui.dialog:
         t = self._view.t
         with ui.dialog() as dialog, box("dialog"):
+            dialog.props["aria-label"] = t("keys.title")
             tag("h2", t("keys.title"))
             with box("keys"):
                 for key, name in (
@@ -133,17 +133,6 @@ class AlarmPage:
                     tag("kbd", key)
                     tag("span", t(f"keys.{name}"))
         return dialog
-
-
-async def place_names(view: View) -> dict[str, str]:
-    """Path -> its name, led by those above that it does not itself repeat; "-path" -> its own name alone."""
-    own = {row["path"]: view.pick(row["name"]) for row in await view.hub.reads.places(view.principal)}
-    names = {f"-{path}": name for path, name in own.items()}
-    for path, name in own.items():
-        parts = path.split("/")
-        above = (own.get("/".join(parts[:depth]), "") for depth in range(1, len(parts)))
-        names[path] = " ".join([*(one for one in above if one and one.casefold() not in name.casefold()), name])
-    return names
 
 
 def _number(argument: object) -> int:

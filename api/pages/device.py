@@ -7,13 +7,11 @@ from nicegui import ui
 from nicegui.element import Element
 
 from api.pages.alarm_detail import data_text
-from api.pages.alarms import place_names
 from api.pages.charts import trend_options, trend_rows, twin_columns
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
-from api.pages.devices import ENTRY
 from api.pages.shell import Shell
 from api.pages.view import View
-from api.pages.widgets import Table, box, icon, panel, tag
+from api.pages.widgets import Table, box, facts, icon, panel, tag
 from api.texts import quality_text, value_text
 from hub.live import Change
 from hub.store.database import Row
@@ -21,6 +19,7 @@ from hub.store.database import Row
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _FRAME_DAYS = timedelta(days=7)
 _HEX_SHOWN = 256
+REDRAW_S = 10.0
 
 
 def install(shell: Shell) -> None:
@@ -29,7 +28,7 @@ def install(shell: Shell) -> None:
     async def build(view: View, number: int | None) -> None:
         await DevicePage(view, number or 0).build()
 
-    shell.add(ENTRY, build, path="/devices/{number}", navigate=False)
+    shell.add_below("/devices/{number}", "/devices", build)
 
 
 class DevicePage:
@@ -38,7 +37,7 @@ class DevicePage:
     def __init__(self, view: View, number: int) -> None:
         self._view = view
         self._id = number
-        self._span = "24h"
+        self._span = "1h"
         self._point = 0
         self._tiles: dict[str, tuple[Element, Any, Any, Row]] = {}
 
@@ -48,7 +47,8 @@ class DevicePage:
         self._device = device
         ui.context.client.title = f"{view.pick(device['name'])} · {view.t('app.name')}"
         self._dialog = CommandDialog(view, self._sent)
-        self._paint_head(device, await place_names(view))
+        self._places = await view.places()
+        self._paint_head(device, self._places)
         with box("columns"):
             with box("side"):
                 self._paint_points(device)
@@ -69,6 +69,7 @@ class DevicePage:
         await self._show_trend()
         view.follow(self._wants, self._changed, self._reload)
         ui.timer(5.0, self._age)
+        ui.timer(REDRAW_S, view.act(self._redraw))
 
     def _paint_head(self, device: Row, places: dict[str, str]) -> None:
         view = self._view
@@ -145,6 +146,10 @@ class DevicePage:
         with box("panel trend", "section"):
             with box("trend-head"):
                 tag("h2", view.t("device.trend"))
+                refresh = tag("button", "", "ghost", type="button", aria_label=view.t("device.refresh"))
+                refresh._props["title"] = view.t("device.refresh")
+                with refresh.on("click", view.act(self._refresh)):
+                    icon("refresh")
                 with box("segmented", role="group", aria_label=view.t("device.trend")):
                     self._spans = {span: tag("button", view.t(f"span.{span}"), type="button") for span in SPANS}
                 for span, button in self._spans.items():
@@ -159,6 +164,14 @@ class DevicePage:
         self._span = span
         await self._show_trend()
 
+    async def _refresh(self, _: object = None) -> None:
+        await self._show_trend()
+
+    async def _redraw(self) -> None:
+        """The short span moves on by itself; the long ones hardly change while somebody looks."""
+        if self._span == "1h":
+            await self._show_trend()
+
     async def _show_trend(self) -> None:
         if not self._point:
             return
@@ -172,10 +185,7 @@ class DevicePage:
         self._chart.options.clear()
         self._chart.options.update(trend_options(self._view, trend))
         self._chart.update()
-        columns = twin_columns(self._view, trend)
-        self._twin._props["columns"] = [
-            {"key": c[0], "label": c[1], "sort": c[2] if len(c) > 2 else ""} for c in columns
-        ]
+        self._twin.head(twin_columns(self._view, trend))
         self._twin.show(trend_rows(self._view, trend)[:200])
 
     def _paint_commands(self, device: Row) -> None:
@@ -268,22 +278,20 @@ class DevicePage:
 
     def _paint_profile(self, device: Row) -> None:
         view = self._view
-        facts = [
+        known = [
             ("device.number", str(device["id"])),
             ("devices.code", device["code"]),
             ("device.model", device["profile"]),
             ("device.bus", device["bus"]),
-            ("device.place", device["place"]),
+            ("device.place", f"{self._places.get(device['place'], '')} ({device['place']})"),
             ("device.multiplier", f"×{device['multiplier']}"),
         ]
         if device["since"]:
-            facts.append(("device.since", view.stamp(device["since"])))
+            known.append(("device.since", view.stamp(device["since"])))
         if device["detail"]:
-            facts.append(("device.detail", device["detail"]))
-        with panel(view.t("device.profile"), "profile"), box("facts", "dl"):
-            for key, value in facts:
-                tag("dt", view.t(key))
-                tag("dd", value)
+            known.append(("device.detail", device["detail"]))
+        with panel(view.t("device.profile"), "profile"):
+            facts((view.t(key), value) for key, value in known)
 
     def _wants(self, change: Change) -> bool:
         if change.topic == "point":

@@ -3,14 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from api.pages.alarms import place_names
-from api.pages.shell import Entry, Shell
+from api.pages.shell import Shell
 from api.pages.view import View
-from api.pages.widgets import DeviceTree, box, tag
+from api.pages.widgets import DeviceTree, head
 from hub.live import Change
 from hub.store.database import Row
 
-ENTRY = Entry("/devices", "nav.devices", "sensors", 20)
 _STATES = ("connected", "silent", "offline", "error", "none")
 
 
@@ -20,7 +18,7 @@ def install(shell: Shell) -> None:
     async def build(view: View, _: int | None) -> None:
         await DevicesPage(view).build()
 
-    shell.add(ENTRY, build)
+    shell.add("/devices", "nav.devices", "sensors", 20, build)
 
 
 class DevicesPage:
@@ -31,8 +29,7 @@ class DevicesPage:
 
     async def build(self) -> None:
         view, t = self._view, self._view.t
-        with box("page-head"):
-            tag("h1", t("devices.title"))
+        head(t("devices.title"))
         words = {
             "search": t("devices.search"), "abnormal": t("devices.abnormal_only"), "count": t("devices.count"),
             "expand": t("devices.expand"), "collapse": t("devices.collapse"), "never": t("devices.never"),
@@ -42,7 +39,7 @@ class DevicesPage:
         }  # fmt: skip
         self._tree = DeviceTree(
             devices=await self._rows(),
-            places=await place_names(view),
+            places=await view.places(),
             t=words,
             now=round(view.now().timestamp() * 1000),
         )

@@ -38,7 +38,7 @@ class Entry:
     title: str | dict[str, str]
     icon: str
     order: int
-    right: str = "see"
+    right: str
 
     def label(self, view: View) -> str:
         return view.t(self.title) if isinstance(self.title, str) else view.pick(self.title)
@@ -53,13 +53,20 @@ class Shell:
         self.links: dict[str, str] = {}  # kind of an alarm's link ("work_order") -> path its reference is put behind
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, entry: Entry, build: Build, *, path: str | None = None, navigate: bool = True) -> None:
-        """A page at `path` (default the entry's; `{number}` in it is given to `build`)."""
-        if navigate:
-            self.entries.append(entry)
-            self.entries.sort(key=lambda one: one.order)
-        target = path or entry.path
+    def add(
+        self, path: str, title: str | dict[str, str], icon: str, order: int, build: Build, *, right: str = "see"
+    ) -> None:
+        """A page with a line in the navigation, for who has the right. `icon` is the name of a Material icon."""
+        entry = Entry(path, title, icon, order, right)
+        self.entries.append(entry)
+        self.entries.sort(key=lambda one: one.order)
+        self._mount(path, entry, build)
 
+    def add_below(self, path: str, parent: str, build: Build) -> None:
+        """A page of one thing, `{number}` in its path, under the navigation line of the page at `parent`."""
+        self._mount(path, next(one for one in self.entries if one.path == parent), build)
+
+    def _mount(self, target: str, entry: Entry, build: Build) -> None:
         async def show(request: Request, number: str = "") -> Response | None:
             return await self._show(request, entry, build, number)
 
@@ -135,7 +142,7 @@ class Shell:
         return box("content", id="main")
 
     def _brand(self, view: View) -> None:
-        with box("brand", "a", href="/", aria_label=view.t("app.name")):
+        with box("brand", "a", href="/"):
             tag("span", "◆", "mark", aria_hidden="true")
             tag("span", view.pick(view.membership.name) or view.t("app.name"), "title")
 

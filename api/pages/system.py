@@ -4,15 +4,24 @@ from typing import Any
 
 from nicegui import ui
 
-from api.pages.shell import Entry, Shell
+from api.pages.shell import Shell
 from api.pages.view import View
-from api.pages.widgets import Table, box, panel, tag
+from api.pages.widgets import Table, box, facts, head, panel, tag
 from hub.clock import from_us
+from hub.codecs.reasons import REASON_TEXTS, DeadReason
 from hub.live import Change
 from hub.store.database import Row
 
-ENTRY = Entry("/system", "nav.system", "monitor_heart", 90)
 _SLOW_US = 2_000_000
+PARTS = {
+    "bus": "part.bus", "configuration": "part.configuration", "jobs": "part.jobs", "pages": "part.pages",
+    "pipeline": "part.pipeline", "upkeep": "part.upkeep",
+}  # fmt: skip
+COUNTERS = {
+    "alarm_transitions": "counter.alarm_transitions", "arrivals": "counter.arrivals", "batches": "counter.batches",
+    "dead_letters": "counter.dead_letters", "dropped": "counter.dropped", "duplicates": "counter.duplicates",
+    "events": "counter.events", "frames": "counter.frames", "readings": "counter.readings",
+}  # fmt: skip
 
 
 def install(shell: Shell) -> None:
@@ -21,7 +30,7 @@ def install(shell: Shell) -> None:
     async def build(view: View, _: int | None) -> None:
         await SystemPage(view).build()
 
-    shell.add(ENTRY, build)
+    shell.add("/system", "nav.system", "monitor_heart", 90, build)
 
 
 class SystemPage:
@@ -32,8 +41,7 @@ class SystemPage:
 
     async def build(self) -> None:
         view, t = self._view, self._view.t
-        with box("page-head"):
-            tag("h1", t("system.title"))
+        head(t("system.title"))
         with box("tiles"):
             self._figures = {name: self._tile(f"system.{name}") for name in ("queue", "lag", "last_commit", "readers")}
             self._figures["dead"] = self._tile("system.dead_letters")
@@ -78,7 +86,7 @@ class SystemPage:
                 ("replayed", t("system.replayed")),
             ]
             if view.may("replay"):
-                columns.append(("view", t("system.view"), "action"))
+                columns.append(("do", t("system.view"), "actions"))
             self._letters = Table(columns, [], t("system.no_dead_letters"))
             self._letters.on("action", lambda event: view.act(self._open)(event.args))
         with ui.dialog() as self._dialog, box("dialog wide") as self._body:
@@ -108,7 +116,9 @@ class SystemPage:
         self._figure("dead", f"{counts['dead_letters']:,}", counts["dead_letters"] > 0)
         self._figure("drops", f"{counts['drops']:,}", counts["drops"] > 0)
         self._parts.show([self._part(part) for part in system["parts"]])
-        self._counters.show([{"name": name, "count": f"{count:,}"} for name, count in system["counters"].items()])
+        self._counters.show(
+            [{"name": self._counter_name(name), "count": f"{count:,}"} for name, count in system["counters"].items()]
+        )
         self._drops.show(
             [
                 {
@@ -128,12 +138,31 @@ class SystemPage:
         value.text = text
         tile.classes(add="ill" if ill else "", remove="" if ill else "ill")
 
+    def _part_name(self, part: str) -> str:
+        """`bus:demo/gw-b1` as "Bus gw-b1"; the community is named by the page."""
+        sort, _, name = part.partition(":")
+        word = self._view.t(PARTS[sort]) if sort in PARTS else sort
+        return f"{word} {name.rpartition('/')[2]}".strip()
+
+    def _counter_name(self, counter: str) -> str:
+        name, _, bus = counter.partition(":")
+        word = self._view.t(COUNTERS[name]) if name in COUNTERS else name
+        return f"{word} · {bus.rpartition('/')[2]}" if bus else word
+
+    def _reason(self, reason: str) -> str:
+        try:
+            text = REASON_TEXTS[DeadReason(reason)]
+        except ValueError:
+            return reason
+        words = self._view.pick({"zh": text.zh, "en": text.en})
+        return words[:1].upper() + words[1:]
+
     def _part(self, part: Row) -> Row:
         view = self._view
         following = part["next_attempt"]
         return {
             "id": part["part"],
-            "part": part["part"],
+            "part": self._part_name(part["part"]),
             "state": view.word("part_state", part["state"]),
             "since": view.stamp(from_us(part["since"])),
             "attempts": part["attempts"] or "—",
@@ -148,29 +177,33 @@ class SystemPage:
             "id": row["id"],
             "last": view.stamp(row["last_at"]),
             "source": f"{row['bus']} · {row['source']}",
-            "reason": row["reason"],
+            "reason": self._reason(row["reason"]),
             "detail": row["detail"],
             "count": f"{row['count']:,}",
             "replayed": view.stamp(row["replayed_at"]),
+            "do": [("view", view.t("system.view"))],
         }
 
     async def _open(self, argument: object) -> None:
         view = self._view
-        number = argument if isinstance(argument, int) and 0 < argument < 2**62 else 0
+        first = argument[0] if isinstance(argument, list) and argument else 0
+        number = first if isinstance(first, int) and 0 < first < 2**62 else 0
         row = await view.hub.reads.dead_letter(await view.who(), number)
         self._body.clear()
+        self._dialog.props["aria-label"] = self._reason(row["reason"])
         with self._body:
-            tag("h2", f"{row['reason']}: {row['source']}")
+            tag("h2", self._reason(row["reason"]))
             tag("p", row["detail"], "muted")
-            with box("facts", "dl"):
-                for key, value in (
-                    ("system.size", f"{row['size']:,}"),
-                    ("system.amount", f"{row['count']:,}"),
-                    ("device.bus", row["bus"]),
-                    ("system.last_at", view.stamp(row["last_at"])),
-                ):
-                    tag("dt", view.t(key))
-                    tag("dd", value)
+            facts(
+                [
+                    (view.t("device.bus"), row["bus"]),
+                    (view.t("device.source"), row["source"]),
+                    (view.t("system.size"), f"{row['size']:,} B"),
+                    (view.t("system.amount"), f"{row['count']:,}"),
+                    (view.t("system.last_at"), view.stamp(row["last_at"])),
+                    (view.t("system.replayed"), view.stamp(row["replayed_at"])),
+                ]
+            )
             if row["size"] > len(row["raw"]):
                 tag("p", view.t("system.size_cut"), "muted")
             tag("h3", view.t("system.hex"))

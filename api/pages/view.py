@@ -8,11 +8,14 @@ from typing import Any
 import psycopg
 import structlog
 from nicegui import ui
+from nicegui.element import Element
 from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 
 from api.auth import COOKIE, principal_of
 from api.hub import Hub
+from api.pages import widgets
+from api.pages.ask import Ask
 from api.texts import clock_time, pick, texts
 from hub.accounts.model import Identity, Membership
 from hub.errors import HubError, Refused
@@ -25,10 +28,24 @@ RECHECK_S = 30.0
 SETTLE_S = 0.03
 _log = structlog.get_logger()
 _TROUBLE = (HubError, psycopg.Error, PoolTimeout)
+_REASONS = (
+    "error.forbidden", "error.not_signed_in", "error.not_found", "error.busy", "error.reason_required",
+    "error.wrong_state", "error.bad_text", "error.bad_period", "error.period_not_over",
+)  # fmt: skip
 
 
 class View:
-    """What a page builder is given. Made once per page load."""
+    """What a page builder is given. Made once per page load.
+
+    A module's page takes its elements from here, so that it needs to import nothing of ours.
+    """
+
+    tag = staticmethod(widgets.tag)
+    box = staticmethod(widgets.box)
+    panel = staticmethod(widgets.panel)
+    head = staticmethod(widgets.head)
+    facts = staticmethod(widgets.facts)
+    table = staticmethod(widgets.Table)
 
     def __init__(self, hub: Hub, request: Request, identity: Identity, tasks: set[asyncio.Task[None]]) -> None:
         self.hub = hub
@@ -43,6 +60,8 @@ class View:
             m for m in identity.memberships if m.community_id == self.principal.community_id
         )
         self.zone = self.membership.time_zone
+        self._places: dict[str, str] | None = None
+        self._ask: Ask | None = None
 
     async def who(self) -> Principal:
         """The principal now, asked for anew: a session may have ended or a role changed. Refused(401)."""
@@ -82,6 +101,47 @@ class View:
                 return f"{seconds // size} {self.t('time.' + unit)}"
         return f"{seconds} {self.t('time.seconds')}"
 
+    def person(self, actor: str | None) -> str:
+        """Who did it, without the sort of account in front."""
+        return (actor or "").partition(":")[2] or actor or "—"
+
+    def badge(self, priority: int, state: str = "") -> Element:
+        """The mark of a priority."""
+        return widgets.badge(priority, state, self.t(f"priority.{priority}"))
+
+    def badge_cell(self, priority: int, state: str = "") -> dict[str, Any]:
+        """The same as a table's cell of sort `badge`."""
+        return {"priority": priority, "state": state, "label": self.t(f"priority.{priority}")}
+
+    def device_cell(self, device_id: int, code: str | None) -> dict[str, str]:
+        """A device as a table's cell of sort `link`: its name where it is installed, else its code."""
+        device = self.hub.context.devices.get(device_id)
+        name = self.pick({"zh": device.spec.name.zh, "en": device.spec.name.en}) if device else code
+        return {"text": name or "—", "href": f"/devices/{device_id}"}
+
+    async def places(self) -> dict[str, str]:
+        """Path -> its name, led by those above unless it names one of them itself; "-path" -> its own name alone."""
+        if self._places is None:
+            own = {row["path"]: self.pick(row["name"]) for row in await self.hub.reads.places(self.principal)}
+            names = {f"-{path}": name for path, name in own.items()}
+            for path, name in own.items():
+                parts = path.split("/")
+                above = [own.get("/".join(parts[:depth]), "") for depth in range(1, len(parts))]
+                told = any(one and one.casefold() in name.casefold() for one in above)
+                names[path] = name if told else " ".join([*filter(None, above), name])
+            self._places = names
+        return self._places
+
+    def ask(
+        self, title: str, text: str, yes: str, work: Callable[[str], Awaitable[None]], *, field: str = "",
+        needed: str = "",
+    ) -> None:  # fmt: skip
+        """Ask before doing; see `Ask.open`. Trouble is told to the person and leaves the question open."""
+        if self._ask is None:
+            with ui.context.client:
+                self._ask = Ask(self.t, self.act)
+        self._ask.open(title, text, yes, work, field=field, needed=needed)
+
     def units(self) -> list[str]:
         """Short words of second, minute, hour, day for the browser's own clocks."""
         return [self.t(f"time.{unit}") for unit in ("seconds", "minutes", "hours", "days")]
@@ -89,8 +149,8 @@ class View:
     def complain(self, error: Exception) -> None:
         """Tell the person why something did not work."""
         code = error.code if isinstance(error, Refused) else "not_found" if isinstance(error, NotThere) else "busy"
-        known = self.t(f"error.{code}")
-        text = self.t("error.other") if known.startswith("error.") else known
+        key = f"error.{code}"
+        text = self.t(key if key in _REASONS else "error.other")
         ui.notify(text, type="negative", position="top", timeout=6000)
         if code == "not_signed_in":
             ui.navigate.to("/login")

@@ -1,6 +1,6 @@
 """The few elements our pages are made of. Whatever a device said goes through them as text, never as markup."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -25,13 +25,16 @@ class DeviceTree(Element, component="static/device_tree.js"):
 
 
 class Table(Element, component="static/hub_table.js"):
-    """A table of text. Columns: (key, label) or (key, label, sort); sorts: mono, num, action, link."""
+    """A table that becomes cards on a phone. Event: `action` with [row id, action name].
+
+    Columns are (key, label) or (key, label, sort). A cell is text, but of sort
+    `link` {text, href}, `badge` {priority, label, state}, `chip` {text, mark, tone}, `actions` [[name, label], …].
+    Of a row, `id` names it in events, `anchor` in addresses, `tone` is "" or "ill".
+    """
 
     def __init__(self, columns: Sequence[tuple[str, ...]], rows: Sequence[dict[str, Any]], empty: str) -> None:
         super().__init__()
-        self._props["columns"] = [
-            {"key": key, "label": label, "sort": rest[0] if rest else ""} for key, label, *rest in columns
-        ]
+        self._props["columns"] = _columns(columns)
         self._props["rows"] = list(rows)
         self._props["empty"] = empty
 
@@ -41,6 +44,15 @@ class Table(Element, component="static/hub_table.js"):
         if fresh != self._props["rows"]:
             self._props["rows"] = fresh
             self.update()
+
+    def head(self, columns: Sequence[tuple[str, ...]]) -> None:
+        """Other columns; to be followed by `show`."""
+        self._props["columns"] = _columns(columns)
+        self.update()
+
+
+def _columns(columns: Sequence[tuple[str, ...]]) -> list[dict[str, str]]:
+    return [{"key": key, "label": label, "sort": rest[0] if rest else ""} for key, label, *rest in columns]
 
 
 def tag(name: str, text: str = "", classes: str = "", /, **props: str) -> TextElement:
@@ -72,3 +84,30 @@ def panel(title: str, classes: str = "") -> Element:
     with section:
         tag("h2", title)
     return section
+
+
+def badge(priority: int, state: str, label: str) -> Element:
+    """The mark of a priority: colour, shape and number, with its name for screen readers."""
+    mark = box(f"badge p{priority} {state}", "span", role="img", aria_label=label)
+    with mark:
+        tag("i", " ◆▲●■"[priority], aria_hidden="true")
+        tag("span", str(priority), aria_hidden="true")
+    return mark
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Element:
+    """Names and what they are, in two columns."""
+    listed = box("facts", "dl")
+    with listed:
+        for name, text in pairs:
+            tag("dt", name)
+            tag("dd", text)
+    return listed
+
+
+def head(title: str) -> Element:
+    """The head of a page with its only heading of first level; what is put into it stands beside the heading."""
+    line = box("page-head")
+    with line:
+        tag("h1", title)
+    return line

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright
 from api.hub import Hub
 from api.plugin import ApiPlugin
 from hub.clock import SystemClock
+from modules.billing import BillingPlugin
 from modules.workorders import WorkOrdersPlugin
+from modules.workorders.service import WorkOrders
+from tests.integration.module_hub import add_samples
 from tests.integration.postgres import make_server, new_database
 from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
 from tests.integration.seeded_rows import EVIL, add_alarm
@@ -87,7 +91,7 @@ async def world(playwright: Playwright) -> AsyncIterator[World]:
             port = probe.getsockname()[1]
         async with seeded(new_database(url), SystemClock(), {"http_port": port}) as seeds:
             await add_accounts(Hub(seeds.context).accounts, seeds)
-            server = asyncio.create_task(ApiPlugin().serve(seeds.context, [WorkOrdersPlugin()]))
+            server = asyncio.create_task(ApiPlugin().serve(seeds.context, [WorkOrdersPlugin(), BillingPlugin()]))
             browser = await playwright.chromium.launch(**CHROMIUM)
             await _listens(port)
             yield World(seeds, browser, f"http://127.0.0.1:{port}")
@@ -117,6 +121,8 @@ def _paths(seeds: Seeded) -> dict[str, str]:
         "device": f"/devices/{seeds.devices['pump-1'].id}",
         "door": f"/devices/{seeds.devices['door-b1-u1'].id}",
         "system": "/system",
+        "orders": "/work-orders",
+        "bills": "/bill-lines",
     }
 
 
@@ -126,17 +132,16 @@ async def _healthy(page: Page, language: str, complaints: list[str]) -> None:
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{wide} px too wide"
     text = await page.inner_text("body")
-    assert not re.search(
-        r"\b(nav|alarms?|devices?|system|command|value|kind|quality|priority|span)\.[a-z_0-9]+\b", text
-    ), text
+    groups = "nav|alarms?|devices?|system|command|value|kind|quality|priority|span|part|counter"
+    assert not re.search(rf"\b({groups})\.[a-z_0-9]+\b", text), text
     assert not complaints
 
 
 @pytest.mark.parametrize("size", list(SIZES))
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-@pytest.mark.parametrize("name", ["alarms", "alarm", "devices", "device", "door", "system"])
+@pytest.mark.parametrize("name", ["alarms", "alarm", "devices", "device", "door", "system", "orders", "bills"])
 async def test_page_is_healthy(world: World, name: str, language: str, size: str) -> None:
-    async with world.signed_in("engineer", language, size) as (page, complaints):
+    async with world.signed_in("admin" if name == "bills" else "engineer", language, size) as (page, complaints):
         await world.open(page, _paths(world.seeds)[name])
         await page.wait_for_timeout(600)
         await page.screenshot(path=SHOTS / f"{name}-{language}-{size}.png")
@@ -187,18 +192,9 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
     async with world.signed_in("guard") as (page, complaints):
         await world.open(page, "/")
         with seeds.link() as link:
-            number = add_alarm(
-                link,
-                seeds.home,
-                seeds.devices["door-b2-u2"].id,
-                "door-forced",
-                1,
-                "active_unacknowledged",
-                "现场新报警",
-                "Fresh alarm",
-                world.hub.context.clock.now(),
-                condition="live-1",
-            )
+            door, now = seeds.devices["door-b2-u2"].id, world.hub.context.clock.now()
+            words = ("door-forced", 1, "active_unacknowledged", "现场新报警", "Fresh alarm")
+            number = add_alarm(link, seeds.home, door, *words, now, condition="live-1")
         who = await _principal(world, "guard")
         seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
         row = page.locator(f"#alarm-{number}")
@@ -318,6 +314,82 @@ async def test_dead_letter_is_seen_and_replayed(world: World) -> None:
         await page.locator(".dialog .solid").click()
         await page.locator(".dialog").wait_for(state="hidden")
         assert world.seeds.replayed[-1][1]
+        assert not complaints
+
+
+async def test_alarm_is_acknowledged_with_a_note(world: World) -> None:
+    seeds = world.seeds
+    with seeds.link() as link:
+        door, now = seeds.devices["door-b2-u1"].id, world.hub.context.clock.now()
+        number = add_alarm(link, seeds.home, door, "door-forced", 2, "active_unacknowledged", "备注", "Note", now)
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, f"/alarms/{number}")
+        await page.locator(".detail-pane button", has_text="with a note").click()
+        await page.locator(".dialog input").fill("seen on the camera")
+        await page.locator(".dialog .solid").click()
+        await page.locator(".steps", has_text="seen on the camera").wait_for()
+        assert not complaints
+
+
+async def test_order_from_its_alarm_to_done(world: World) -> None:
+    seeds = world.seeds
+    alarm = seeds.numbers["alarms"][0]
+    orders = WorkOrders(seeds.context)
+    await orders.open_for_alarm(community_id=seeds.home, alarm_id=alarm)
+    number = (await orders.recent(await _principal(world, "guard")))[0]["number"]
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, f"/alarms/{alarm}")
+        await page.locator(".detail-pane a", has_text=number).click()
+        row = page.locator(f"tr#{number}.hot")
+        for button, state in (("Assign to me", "Assigned"), ("Start", "In progress")):
+            await row.locator("button", has_text=button).click()
+            await page.locator(".dialog .solid").click()
+            await row.locator(".chip", has_text=state).wait_for()
+        assert "guard" in await row.inner_text()
+        await row.locator("button", has_text="Finish").click()
+        await page.locator(".dialog .solid").click()
+        await page.locator(".dialog .wrong", has_text="A note is needed").wait_for()
+        await page.locator(".dialog input").fill("closer adjusted")
+        await page.locator(".dialog .solid").click()
+        await row.locator(".chip", has_text="Done").wait_for()
+        assert "closer adjusted" in await row.inner_text()
+        assert await row.locator("button").count() == 0
+        await row.locator("td.link a").first.click()
+        await page.wait_for_url(f"**/alarms/{alarm}")
+        assert not complaints
+
+
+async def test_period_is_tried_drafted_and_explained(world: World) -> None:
+    seeds = world.seeds
+    meter = seeds.devices["em-b1-001"]
+    start = (world.hub.context.clock.now() + timedelta(hours=8)).date() - timedelta(days=20)
+    end = start + timedelta(days=10)
+    midnights = [datetime.combine(day, time(), UTC) - timedelta(hours=8, minutes=1) for day in (start, end)]
+    point = meter.points["energy_import"].id
+    with seeds.link() as link:
+        add_samples(link, seeds.home, meter.id, point, [(midnights[0], 1000.0), (midnights[1], 4500.0)])
+    async with world.signed_in("finance", "zh-CN") as (page, complaints):
+        await world.open(page, "/bill-lines")
+        await page.get_by_text("还没有账单明细").wait_for()
+        draft = page.locator("button.solid", has_text="起草")
+        assert await draft.is_disabled()
+        for line, day in enumerate((start, end)):
+            await page.locator("input[type=date]").nth(line).fill(day.isoformat())
+        await page.get_by_role("button", name="试算").click()
+        await page.get_by_text("试算结果").wait_for()
+        await page.get_by_text("还没有账单明细").wait_for()
+        await draft.click()
+        await page.locator(".dialog .solid").click()
+        await page.get_by_text("起草结果").wait_for()
+        assert await page.locator("input[type=date]").first.input_value() == start.isoformat()
+        await page.get_by_role("button", name="草稿").click()
+        await page.locator("tr", has_text="3,500 kWh").locator("button").click()
+        shown = page.locator(".dialog.wide")
+        await shown.locator(".mono", has_text="34 35 30 30 2e 30").wait_for()  # "4500.0", as the frame holds it
+        assert "¥0.5283/kWh" in await shown.inner_text()
+        assert "¥1,849.05" in await shown.inner_text()
+        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await page.screenshot(path=SHOTS / "bill-explained-zh-CN-desktop.png")
         assert not complaints
 
 

@@ -1,5 +1,6 @@
 """The modules behind the API's door and on a screen: closed to strangers, filled from a real database, bilingual."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
@@ -9,15 +10,18 @@ import httpx
 import psycopg
 import pytest
 from nicegui import Client, ui
-from nicegui.elements.mixins.text_element import TextElement
+from starlette.requests import Request
 
 from api.app import make_api
 from api.hub import Hub
-from api.texts import clock_time, pick
+from api.pages.view import View
+from api.pages.widgets import Table
+from api.texts import pick
+from hub.accounts.model import Identity, Membership
 from hub.clock import FakeClock
 from hub.principal import Principal
 from modules.billing import BillingPlugin, make_billing
-from modules.billing.pages import _REASONS
+from modules.billing.pages import _REASONS, money
 from modules.workorders import WorkOrdersPlugin
 from modules.workorders.model import STATES
 from modules.workorders.pages import _STATES
@@ -43,32 +47,28 @@ class Shell:
     def __init__(self, context: Any) -> None:
         self.hub = SimpleNamespace(context=context)
         self.links: dict[str, str] = {}
-        self.pages: dict[str, tuple[Any, Any]] = {}
+        self.pages: dict[str, Any] = {}
 
-    def add(self, entry: Any, build: Any) -> None:
-        self.pages[entry.path] = (entry, build)
-
-
-class View:
-    def __init__(self, context: Any, who: Principal, language: str) -> None:
-        self.principal, self.language, self._context = who, language, context
-        self.changed: Any = None
-
-    def pick(self, text: Any) -> str:
-        return pick(text, self.language)
-
-    def now(self) -> datetime:
-        return self._context.clock.now()
-
-    def stamp(self, moment: datetime | None) -> str:
-        return clock_time(moment, "Asia/Shanghai", self.now())
-
-    def follow(self, topics: Any, on_changes: Any, on_lost: Any) -> None:
-        self.changed = on_changes
+    def add(self, path: str, title: Any, icon: str, order: int, build: Any, *, right: str = "see") -> None:
+        self.pages[path] = SimpleNamespace(title=title, build=build, right=right)
 
 
-def texts_of(client: Client) -> list[str]:
-    return [element.text for element in client.elements.values() if isinstance(element, TextElement) and element.text]
+class OpenView(View):
+    """The real view of a person whose session does not end."""
+
+    async def who(self) -> Principal:
+        return self.principal
+
+
+def view_of(context: Any, who: Principal, tasks: set[asyncio.Task[None]]) -> OpenView:
+    home = Membership(who.community_id, "demo", {"zh": "和悦花园", "en": "Heyue Garden"}, "Asia/Shanghai", who.role)
+    identity = Identity(who.actor, who.actor.partition(":")[2], who.language, (home,))
+    return OpenView(Hub(context), Request({"type": "http", "headers": [], "client": ("127.0.0.1", 1)}), identity, tasks)
+
+
+def table_of(client: Client) -> Table:
+    """The page's first table."""
+    return next(element for element in client.elements.values() if isinstance(element, Table))
 
 
 @pytest.fixture
@@ -84,25 +84,54 @@ async def ground(postgres_url: str) -> AsyncIterator[Any]:
         shell = Shell(context)
         WorkOrdersPlugin().pages(shell)
         BillingPlugin().pages(shell)
-        yield SimpleNamespace(context=context, shell=shell, here=here, alarm=alarm)
+        tasks: set[asyncio.Task[None]] = set()
+        yield SimpleNamespace(context=context, shell=shell, here=here, alarm=alarm, meter=meter, tasks=tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 async def test_an_order_appears_on_the_open_page(ground: Any, language: str):
-    view = View(ground.context, Principal("user:li", ground.here, "guard", language=language), language)
-    entry, build = ground.shell.pages["/work-orders"]
-    assert entry.label(view) == {"zh-CN": "工单", "en": "Work orders"}[language]
+    view = view_of(ground.context, Principal("user:li", ground.here, "guard", language=language), ground.tasks)
+    page = ground.shell.pages["/work-orders"]
+    assert pick(page.title, language) == {"zh-CN": "工单", "en": "Work orders"}[language]
+    assert ground.shell.links == {"work_order": "/work-orders#"}
     client = Client(ui.page("/work-orders"))
     with client:
-        await build(view, None)
-        assert "WO-20261121-0001" not in texts_of(client)
-        await WorkOrders(ground.context).open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)
-        await view.changed([])
-    words = texts_of(client)
-    expected = {"zh-CN": ["强行开门", "待派", "编号"], "en": ["Door forced open", "Open", "Number"]}[language]
-    assert {"WO-20261121-0001", "em-1", "20:00:00", "11-22 00:00", *expected} <= set(words)
-    rows = [element.props.get("id") for element in client.elements.values() if element.tag == "tr"]
-    assert "WO-20261121-0001" in rows and ground.shell.links == {"work_order": "/work-orders#"}
+        await page.build(view, None)
+    table = table_of(client)
+    assert table.props["rows"] == []
+    await WorkOrders(ground.context).open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)
+    async with asyncio.timeout(10):
+        while not table.props["rows"]:
+            await asyncio.sleep(0.01)
+    assert [element.tag for element in client.elements.values()].count("h1") == 1
+    words = {"zh-CN": ("强行开门", "待派", "派给我"), "en": ("Door forced open", "Open", "Assign to me")}[language]
+    [row] = table.props["rows"]
+    assert row["anchor"] == "WO-20261121-0001"
+    assert (row["title"], row["state"]["text"]) == ({"text": words[0], "href": f"/alarms/{ground.alarm}"}, words[1])
+    assert (row["device"]["text"], row["device"]["href"]) == ("em-1", f"/devices/{ground.meter}")
+    assert (row["priority"]["priority"], row["created_at"], row["due_at"]) == (2, "20:00:00", "11-22 00:00")
+    assert [name for name, _ in row["actions"]] == ["assign", "start", "cancel"]
+    assert row["actions"][0][1] == words[2]
+
+
+@pytest.mark.parametrize(("role", "expected"), [("viewer", []), ("guard", ["start", "cancel"])])
+async def test_only_what_may_be_done_is_offered(ground: Any, role: Any, expected: list[str]):
+    guard = Principal("user:li", ground.here, "guard")
+    orders = WorkOrders(ground.context)
+    await orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)
+    [order] = await orders.recent(guard)
+    await orders.assign(guard, order["id"], "user:li")
+    client = Client(ui.page("/work-orders"))
+    with client:
+        await ground.shell.pages["/work-orders"].build(
+            view_of(ground.context, Principal("user:li", ground.here, role), ground.tasks), None
+        )
+    [row] = table_of(client).props["rows"]
+    assert [name for name, _ in row["actions"]] == expected
+    assert row["assignee"] == "li"
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
@@ -110,14 +139,22 @@ async def test_bill_lines_are_shown_with_what_is_held(ground: Any, language: str
     clerk = Principal("user:chen", ground.here, "finance", language=language)
     await make_billing(ground.context).draft_period(clerk, date(2026, 11, 2), date(2026, 11, 3))
     await make_billing(ground.context).draft_period(clerk, date(2026, 11, 3), date(2026, 11, 4))
-    view = View(ground.context, clerk, language)
+    page = ground.shell.pages["/bill-lines"]
+    assert page.right == "bill"
     client = Client(ui.page("/bill-lines"))
-    entry, build = ground.shell.pages["/bill-lines"]
-    assert entry.right == "bill"
     with client:
-        await build(view, None)
-    held = {"zh-CN": "待核：期末无读数", "en": "Held: no reading at the end"}[language]
-    assert {"em-1", "2.5 kWh", "0.5283", "1.32", "2026-11-02 – 2026-11-03", held} <= set(texts_of(client))
+        await page.build(view_of(ground.context, clerk, ground.tasks), None)
+    rows = {row["period"]: row for row in table_of(client).props["rows"]}
+    drafted, held = rows["2026-11-02 – 2026-11-03"], rows["2026-11-03 – 2026-11-04"]
+    assert (drafted["device"]["text"], drafted["quantity"], drafted["unit_price"], drafted["amount"]) == (
+        "em-1", "2.5 kWh", "¥0.5283/kWh", "¥1.32",
+    )  # fmt: skip
+    assert (held["amount"], held["state"]["tone"]) == ("—", "ill")
+    assert held["state"]["text"] == {"zh-CN": "待核：期末无读数", "en": "Held: no reading at the end"}[language]
+
+
+def test_money_is_written_with_its_sign_and_commas():
+    assert [money(fen) for fen in (0, 5, 132, 12_345_678, -150)] == ["¥0.00", "¥0.05", "¥1.32", "¥123,456.78", "-¥1.50"]
 
 
 @pytest.mark.parametrize("path", ["/work-orders", "/work-orders/1", "/bill-lines", "/bill-lines/1/explain", "/tariffs"])

@@ -24,7 +24,7 @@ export default {
           :data-raised="row.raised_at" @click="choose(row.id)" @keydown.enter="choose(row.id)">
           <span class="badge" :aria-label="t.priorities[row.priority]"><i aria-hidden="true">{{ shapes[row.priority] }}</i>{{ row.priority }}</span>
           <span class="what">
-            <b>{{ pick(row.title) }}</b>
+            <b>{{ pick(row.title) }}<span v-if="row.life_safety" class="life">{{ t.life }}</span></b>
             <span class="where">{{ where(row) }}</span>
             <span class="detail">{{ pick(row.text) }}</span>
           </span>
@@ -109,7 +109,8 @@ export default {
     },
     key(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.target.closest("input, textarea, [contenteditable], .q-dialog")) {
+      const closing = event.key === "?" && document.querySelector(".q-dialog .keys");
+      if (!closing && event.target.closest("input, textarea, [contenteditable], .q-dialog")) {
         if (event.key === "Escape") event.target.blur();
         return;
       }
