@@ -1,5 +1,6 @@
 """Structured logs to stderr. No secrets, cards or plates: tracebacks are printed without local variables."""
 
+import logging
 import sys
 
 import structlog
@@ -23,7 +24,17 @@ def configure_logging(log_format: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
 
 
 def _pass(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     return event
+
+
+class _Libraries(logging.Handler):
+    """Warnings of libraries (job queue, web server, driver) as one line each, without tracebacks."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        more = {"error": f"{type(error).__name__}: {str(error).strip()}"} if error else {}
+        structlog.get_logger().log(record.levelno, record.getMessage().splitlines()[0], library=record.name, **more)
