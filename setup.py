@@ -11,5 +11,19 @@ setup(
         *("hub._" + folder.replace("/", ".") for folder in ["config", *folders]),
     ],
     package_dir={"hub._config": "config"},
-    package_data={"": ["*.sql", "migrations/*.sql", "*.yaml", "*.csv", "*.json", "*.po", "*.js", "*.css", "*.svg", "*.png", "*.woff2"]},
+    package_data={
+        "": [
+            "*.sql",
+            "migrations/*.sql",
+            "*.yaml",
+            "*.csv",
+            "*.json",
+            "*.po",
+            "*.js",
+            "*.css",
+            "*.svg",
+            "*.png",
+            "*.woff2",
+        ]
+    },
 )

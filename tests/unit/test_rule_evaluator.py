@@ -372,5 +372,9 @@ def test_what_the_alarm_says() -> None:
     store, evaluator = quiet_start([OVER])
     told = store.run(evaluator, [frame(PUMP, 0, {"pressure": 620.5})], T0 + 30 * S)
     change = told.alarms[0]
-    assert (change.priority, change.cause, change.text.zh) == ("high", None, "示例设备 620.5 kPa 600 kPa 30 秒 示例地点")
+    assert (change.priority, change.cause, change.text.zh) == (
+        "high",
+        None,
+        "示例设备 620.5 kPa 600 kPa 30 秒 示例地点",
+    )
     assert [(reason.outcome, reason.cause is None) for reason in told.reasons] == [("pending", False), ("raised", True)]
