@@ -3,7 +3,7 @@
 Messages are JSON objects: `{"hello": token}` first, then `{"changes": [{topic, key, data}, …]}`, and
 `{"resync": token}` when the reader was too slow and changes were dropped: read the lists again, then go on.
 Closes: 4401 not signed in (any more), 4403 foreign page, 4422 unknown topic, 1013 the reader did not take a message
-within 10 s, 1008 it talked too much.
+within 10 s or the store is away, 1008 it talked too much.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 
 import msgspec
+import psycopg
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from api.auth import bearer_of, identify, principal_of, same_origin
@@ -39,6 +40,9 @@ async def stream(socket: WebSocket) -> None:
         who = await _who(hub, socket)
     except Refused as error:
         await _refuse(socket, 4401 if error.status == 401 else 4403, error.code)
+        return
+    except psycopg.OperationalError:
+        await _refuse(socket, 1013, "the store is away")
         return
     topics = set(socket.query_params.get("topics", "").split(",")) - {""} or TOPICS - {"point"}
     if not topics <= TOPICS:
@@ -124,5 +128,7 @@ async def _recheck(hub: Hub, socket: WebSocket, who: Principal) -> tuple[int, st
             now = await _who(hub, socket)
         except Refused as error:
             return 4401, error.code
+        except psycopg.OperationalError:
+            continue  # nobody can say; nothing new is told meanwhile either
         if (now.community_id, now.role) != (who.community_id, who.role):
             return 4401, "role_changed"
