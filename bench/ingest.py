@@ -127,7 +127,7 @@ def soak(port: int, pid: int, seconds: int, rate: int = 5000) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--only", choices=["hub", "bare"], default=None)
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument(
         "--soak", type=int, default=0, metavar="SECONDS", help="then 5 000/s for so long, watching memory"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
     folder.chmod(0o711)
     result: dict[str, Any] = {}
