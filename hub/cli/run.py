@@ -1,6 +1,7 @@
 """`hub run`: one hub process until it is told to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -31,10 +32,18 @@ async def _live(
         loop.add_signal_handler(number, stop.set)
     hub = Hub(settings, environment)
     await hub.start()
+    _spare_the_collector()
     try:
         return await body(hub, stop)
     finally:
         await hub.stop()
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now stays for good; looking through it again and again cost a fifth of the ingest's CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def run(settings: Settings) -> int:
