@@ -25,6 +25,7 @@ import uvloop
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.embedded.postgres import EmbeddedPostgres
+from hub.logs import configure_logging
 from hub.principal import Principal
 from hub.settings import Settings
 from rules.plugin import RulesPlugin
@@ -93,6 +94,7 @@ async def run(url: str, port: int, folder: Path, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    configure_logging("console")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     arguments = parser.parse_args()

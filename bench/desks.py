@@ -29,6 +29,7 @@ from api.plugin import ApiPlugin
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.embedded.postgres import EmbeddedPostgres
+from hub.logs import configure_logging
 from hub.model import Arrival
 from hub.settings import Settings
 from rules.plugin import RulesPlugin
@@ -231,6 +232,7 @@ async def run(url: str, folder: Path, arguments: argparse.Namespace) -> dict[str
 
 
 def main() -> None:
+    configure_logging("console")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--desks", type=int, default=20)
     parser.add_argument("--alarms", type=int, default=120)
