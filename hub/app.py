@@ -107,7 +107,7 @@ class Hub:
         self.context = context
         await self._start_pipeline(catalog, commands)
         self._start_background(context)
-        self._apply_buses(catalog)
+        self._apply_buses(catalog, self._make_drivers(catalog, self.devices))
         for server in offering(self.plugs, OffersServer):
             self.supervisor.start("pages", lambda server=server: server.serve(context, self.plugs))  # type: ignore[misc]
         return context
@@ -169,20 +169,32 @@ class Hub:
     def _factories(self) -> dict[str, DriverFactory]:
         return {name: make for plug in offering(self.plugs, OffersDrivers) for name, make in plug.drivers().items()}
 
-    def _apply_buses(self, catalog: Catalog) -> None:
-        """Start drivers of new buses; tell the others which devices they now have."""
+    def _make_drivers(self, catalog: Catalog, devices: Mapping[int, Device]) -> dict[str, Driver]:
+        """A driver for every bus, those that run already too: what is wrong shows before anything is touched.
+
+        Misconfigured.
+        """
+        factories, made = self._factories(), {}
+        for code, site in catalog.sites.items():
+            for bus_name, bus in site.buses.items():
+                name = f"{code}/{bus_name}"
+                if bus.protocol not in factories:
+                    raise Misconfigured(f"{name}: no plug brings the protocol {bus.protocol!r}")
+                make = factories[bus.protocol]
+                made[name] = make(name, bus, on_bus(devices, code, bus_name), self.clock, self._report)
+        return made
+
+    def _apply_buses(self, catalog: Catalog, made: Mapping[str, Driver]) -> None:
+        """Start the drivers of new buses; tell the others which devices they now have."""
         assert self._stages is not None
-        factories = self._factories()
         decoders, communities = dict(self._stages.decoders), dict(self._stages.bus_community)
         for code, site in catalog.sites.items():
             for bus_name, bus in site.buses.items():
-                name, devices = f"{code}/{bus_name}", on_bus(self.devices, code, bus_name)
+                name = f"{code}/{bus_name}"
                 if name in self._drivers:
-                    self._drivers[name].update(devices)
+                    self._drivers[name].update(on_bus(self.devices, code, bus_name))
                     continue
-                if bus.protocol not in factories:
-                    raise Misconfigured(f"{name}: no plug brings the protocol {bus.protocol!r}")
-                driver = factories[bus.protocol](name, bus, devices, self.clock, self._report)
+                driver = made[name]
                 self._drivers[name], self._buses[name] = driver, bus
                 decoders[name], communities[name] = driver.decoder(), self.communities[code]
                 self.supervisor.start(f"bus:{name}", lambda driver=driver: driver.run(self.queue))  # type: ignore[misc]
@@ -217,7 +229,7 @@ class Hub:
             while True:
                 try:
                     await self.reload()
-                except CatalogError as error:
+                except (CatalogError, Misconfigured) as error:
                     _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     _log.warning("the store is away; the changed configuration waits", error=str(error).strip())
@@ -226,11 +238,13 @@ class Hub:
                 break
 
     async def reload(self) -> None:
-        """Apply the configuration as it now is, touching only what changed. CatalogError: nothing was changed."""
+        """Apply the configuration as it now is, touching only what changed. CatalogError, Misconfigured: all stays
+        as it was."""
         async with self._reloading:
             catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
             evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
+            made = self._make_drivers(catalog, devices)
             gone = [name for name, bus in self._buses.items() if _bus_of(catalog, name) != bus]
             await self.supervisor.stop(*(f"bus:{name}" for name in gone))
             assert self._stages is not None
@@ -247,7 +261,7 @@ class Hub:
                 now, running = self.clock.now_us(), self._stages.evaluator
                 running.replace_rules(evaluator.rules, now)
                 running.configure(self.devices, now)
-                self._apply_buses(catalog)
+                self._apply_buses(catalog, made)
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
     # -- dead letters --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.catalog.problems import CatalogError
+from hub.errors import Misconfigured
 from hub.settings import Settings
 from rules.plugin import RulesPlugin
 from tests.integration.pipeline_bench import make_bench
@@ -112,6 +113,21 @@ async def test_a_wrong_site_is_refused_whole_and_the_old_one_keeps_running(
         await bench.feed(bench.door("forced", 1))
         assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
         assert bench.query("SELECT code FROM hub.device") == [("door-b1-u1",)]
+
+
+async def test_a_bus_that_cannot_be_made_refuses_the_whole_change(database_url: str, tmp_path: Path) -> None:
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        driver = bench.hub._drivers["demo/mqtt-main"]
+        write_site(tmp_path, "door-b1-u1", "door-new")
+        site = tmp_path / "sites" / "demo.yaml"
+        secure = 'mqtts://127.0.0.1:1", ca_file: /nowhere/ca.pem'
+        site.write_text(site.read_text().replace('mqtt://127.0.0.1:1"', secure))
+        with pytest.raises(Misconfigured, match="certificate"):
+            await bench.hub.reload()
+        assert bench.hub._drivers["demo/mqtt-main"] is driver and len(bench.hub.devices) == 1
+        await bench.feed(bench.door("forced", 1))
+        assert bench.query("SELECT count(*) FROM telemetry.event") == [(1,)]
 
 
 async def test_a_wrong_rule_refuses_the_whole_change(database_url: str, tmp_path: Path) -> None:
