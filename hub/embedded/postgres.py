@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,7 @@ from hub.embedded.process import (
 
 SUPERUSER: Final = "hub"
 START_SECONDS: Final = 60.0  # first start on a busy small machine, or recovery after a crash
+DYING_SECONDS: Final = 10.0
 DEFAULTS: Final[Mapping[str, str]] = {
     "shared_buffers": "128MB",
     "max_connections": "60",
@@ -107,7 +109,8 @@ class EmbeddedPostgres:
         EmbeddedError for a folder that can not be used. OSError when the disk refuses. Nothing runs after an
         error. Takes about one second the first time, a tenth later, up to a minute after a crash.
         """
-        if self.pid is not None:
+        # A killed server counts as running while the kernel takes it down, and answers no more.
+        if self.pid is not None and (self._listens() or not wait_until(lambda: self.pid is None, DYING_SECONDS)):
             return self.url()
         account = system_account() if os.geteuid() == 0 else None
         self._requested.parent.mkdir(parents=True, exist_ok=True)
@@ -263,6 +266,14 @@ class EmbeddedPostgres:
         with self.log_file.open("rb") as file:
             file.seek(mark)
             return _STILL_THERE.search(file.read(65_536).decode("utf-8", "replace")) is not None
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket_dir / ".s.PGSQL.5432"))
+            except OSError:
+                return False
+            return True
 
     def _ready(self, pid: int) -> bool:
         """As pg_ctl judges: the pid file is of this very process and its status line says ready."""
