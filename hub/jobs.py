@@ -16,6 +16,13 @@ from hub.tasks import end
 _RETRY = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 _HEARTBEAT_S = 3.0
 _DEAD_S = 15.0  # a worker not heard of for so long is dead; jobs are idempotent, should it live after all
+_LONG_S = 45.0  # no job runs so long: it ended, and the store was away when that was to be written down
+_OVERDUE = """
+SELECT j.id FROM procrastinate_jobs j
+WHERE j.status = 'doing' AND j.queue_name = 'hub' AND (
+  SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started'
+) < now() - make_interval(secs => %(seconds)s)
+"""
 _log = structlog.get_logger()
 
 
@@ -55,9 +62,15 @@ async def _work(app: procrastinate.App) -> None:
 
 
 async def _take_up_abandoned(app: procrastinate.App, clock: Clock) -> NoReturn:
-    """Jobs whose worker died stay `doing`, and with them every later job of their lock, until somebody does this."""
+    """Jobs whose worker died, or whose end could not be written down, stay `doing`, and with them every later job of
+    their lock, until somebody does this."""
     while True:
-        for job in await app.job_manager.get_stalled_jobs(queue="hub", seconds_since_heartbeat=_DEAD_S):
-            _log.warning("a job whose worker died is begun again", job=job.id, task=job.task_name)
+        jobs = {
+            job.id: job for job in await app.job_manager.get_stalled_jobs(queue="hub", seconds_since_heartbeat=_DEAD_S)
+        }
+        for row in await app.connector.execute_query_all_async(_OVERDUE, seconds=_LONG_S):
+            jobs |= {job.id: job for job in await app.job_manager.list_jobs_async(id=row["id"])}
+        for job in jobs.values():
+            _log.warning("a job that was left in the middle is begun again", job=job.id, task=job.task_name)
             await app.job_manager.retry_job(job)
         await clock.sleep(_HEARTBEAT_S)

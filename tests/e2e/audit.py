@@ -69,6 +69,9 @@ def audit(url: str, journal: Journal, acknowledged: set[Identity]) -> Audit:
         stored = link.execute(_STORED).fetchall()
         alarms = link.execute(_ALARMS).fetchall()
         stuck = link.execute("SELECT count(*) FROM procrastinate_jobs WHERE status <> 'succeeded'").fetchone()
+        left = "SELECT status, attempts, worker_id, task_name FROM procrastinate_jobs WHERE status <> 'succeeded'"
+        if stuck != (0,):
+            print("jobs left:", link.execute(left).fetchall())
         dead = link.execute("SELECT coalesce(sum(count), 0) FROM hub.dead_letter").fetchone()
         hidden = link.execute("SELECT count(*) FROM telemetry.event").fetchone()
     assert stuck and dead and hidden
