@@ -82,7 +82,7 @@ class AlarmDesk:
                 self.announce(alarm)
 
     async def _show(self, connection: Connection, alarm_id: int) -> Row:
-        cursor = await connection.execute(_SQL["one"], {"id": alarm_id})
+        cursor = await connection.execute(_SQL["some"], {"ids": [alarm_id]})
         row = await cursor.fetchone()
         if row is None:
             raise NotThere(f"alarm {alarm_id}")

@@ -39,12 +39,6 @@ WHERE (NOT %(live)s OR a.state <> 'normal')
 ORDER BY a.raised_at DESC, a.id DESC
 LIMIT %(limit)s
 
--- name: one
-SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
-  (SELECT jsonb_object_agg(l.kind, l.reference) FROM hub.alarm_link l WHERE l.alarm_id = a.id) AS links
-FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
-WHERE a.id = %(id)s
-
 -- name: some
 SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
   (SELECT jsonb_object_agg(l.kind, l.reference) FROM hub.alarm_link l WHERE l.alarm_id = a.id) AS links
