@@ -28,15 +28,19 @@ from hub.pipeline.stages import Stages
 from hub.plugins import (
     OffersDrivers,
     OffersEvaluator,
+    OffersEventHandlers,
     OffersHandlers,
     OffersMigrations,
+    OffersParts,
     OffersPorts,
     OffersServer,
     OffersTasks,
     load_plugs,
     offering,
 )
-from hub.ports import Driver, DriverFactory
+from hub.ports import DeviceReport, Driver, DriverFactory
+from hub.reports.driver import VirtualDriver
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
@@ -74,6 +78,7 @@ class Hub:
         self.supervisor = Supervisor(self.clock, self.status, self.live)
         self.queue = ArrivalQueue(self.clock, settings.queue_size, self._classify)
         self.database = Database(settings.database_url)
+        self.reports = Reports(self.database)
         self.devices: dict[int, Device] = {}
         self.communities: dict[str, int] = {}
         self._drivers: dict[str, Driver] = {}
@@ -100,7 +105,7 @@ class Hub:
         context = Context(
             settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
             alarms=AlarmDesk(self.database, self.clock, self.live), commands=commands, devices=self.devices,
-            communities=self.communities, replay=self.replay,
+            communities=self.communities, replay=self.replay, reports=self.reports,
         )  # fmt: skip
         for plug in offering(self.plugs, OffersPorts):
             context.ports |= plug.ports(context)
@@ -138,6 +143,7 @@ class Hub:
         self._stages = Stages(
             clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, alarms=self.context.alarms,
             live=self.live, status=self.status, decoders={}, bus_community={}, handlers=self._handlers(),
+            event_handlers=self._event_handlers(),
             devices=self.devices, dead_letter_bytes=self.settings.dead_letter_bytes,
         )  # fmt: skip
         await self._stages.recall()
@@ -157,17 +163,35 @@ class Hub:
                 handlers.setdefault(event, []).append(task)
         return handlers
 
+    def _event_handlers(self) -> dict[tuple[str, str], list[str]]:
+        handlers: dict[tuple[str, str], list[str]] = {}
+        for plug in offering(self.plugs, OffersEventHandlers):
+            for event, task in plug.event_handlers().items():
+                handlers.setdefault(event, []).append(task)
+        return handlers
+
     def _start_background(self, context: Context) -> None:
         upkeep = Upkeep(self.settings.database_url, self.clock, self.settings)
         self.supervisor.start("upkeep", upkeep.run)
         tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
+        tasks["hub.command"] = context.commands.carry_out_wish
         self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks), self.clock))
         self.supervisor.start("configuration", self._watch_configuration)
+        for plug in offering(self.plugs, OffersParts):
+            for name, work in plug.parts(context).items():
+                self.supervisor.start(name, work)
 
     # -- buses ---------------------------------------------------------------------------------------------------
 
     def _factories(self) -> dict[str, DriverFactory]:
-        return {name: make for plug in offering(self.plugs, OffersDrivers) for name, make in plug.drivers().items()}
+        plugged = {name: make for plug in offering(self.plugs, OffersDrivers) for name, make in plug.drivers().items()}
+        return {"virtual": self._virtual_driver, **plugged}
+
+    def _virtual_driver(
+        self, name: str, bus: Bus, devices: Sequence[Device], clock: Clock, report: DeviceReport
+    ) -> Driver:
+        del bus, report  # a virtual bus has no options, and its devices are told of like all others
+        return VirtualDriver(name, devices, lambda: self.devices, self.reports, clock, self.status.parts)
 
     def _make_drivers(self, catalog: Catalog, devices: Mapping[int, Device]) -> dict[str, Driver]:
         """A driver for every bus, those that run already too: what is wrong shows before anything is touched.

@@ -12,6 +12,7 @@ from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.live import Live
 from hub.model import Device
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 
@@ -52,4 +53,5 @@ class Context:
     devices: Mapping[int, Device]
     communities: Mapping[str, int]  # code -> number
     replay: Callable[[int, list[int]], Awaitable[int]]  # dead letters of a community again through the pipeline
+    reports: Reports
     ports: dict[str, Any] = field(default_factory=dict)  # read-only faces of modules, by "module.name"

@@ -35,6 +35,24 @@ class AlarmChange(msgspec.Struct, frozen=True):
     life_safety: bool = False
     work_order: bool = False
     procedure: Text | None = None  # response procedure (应急预案), shown with the alarm
+    latch: bool = False  # returned, it stays until a person resets it
+    suppresses: bool = False  # while it is active, alarms of devices below this one are suppressed by design
+    historical: bool = False  # it happened long before it could be heard: history, not noise
+    limit: float | None = None  # canonical unit of `point`
+    point: str | None = None  # the point whose trend tells of it
+    cost_fen: int | None = None  # what the anomaly costs, by the tariff in force
+    group: str = ""  # first-out group; "": none
+    shelvable: bool = True
+
+
+class CommandWish(msgspec.Struct, frozen=True):
+    """A rule wants a command given. It is queued with the batch and goes the way of every command."""
+
+    rule: str
+    device: Device
+    name: str
+    reason: str
+    at: int  # when the rule decided; the command's time to live counts from here
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -54,6 +72,7 @@ class Decision(msgspec.Struct):
     states: list[RuleState]
     alarms: list[AlarmChange]
     reasons: list[Reason]
+    commands: list[CommandWish] = []
 
 
 class Evaluator(Protocol):

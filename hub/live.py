@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
-Topic = Literal["point", "event", "alarm", "command", "device", "workorder", "run_state"]
+Topic = Literal[
+    "point", "event", "alarm", "command", "device", "workorder", "run_state",
+    "storm", "patrol", "duty", "notice", "rule",
+]  # fmt: skip
 
 
 class Change(msgspec.Struct, frozen=True):

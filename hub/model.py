@@ -12,7 +12,7 @@ import msgspec
 
 from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import Delivery, EventSpec, KindSpec, PointSpec
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.profiles import AnyProfile
 from hub.vocabulary.sites import DeviceSpec
 
 
@@ -45,10 +45,15 @@ class Device(msgspec.Struct, frozen=True):
     zone: str
     kind_name: str
     kind: KindSpec
-    profile: MqttProfile | ModbusProfile
+    profile: AnyProfile
     spec: DeviceSpec
     points: Mapping[str, Point]
     place: Text  # name of the place it stands in
+    parent: int | None = None  # the device above it: `parent` of the site file, else the gateway of its bus
+
+    @property
+    def place_path(self) -> str:
+        return self.spec.place
 
     def event(self, name: str) -> EventSpec:
         return self.kind.events[name]
@@ -92,6 +97,18 @@ class Event(msgspec.Struct, gc=False):
     data: dict[str, Any]
 
 
+class Verdict(msgspec.Struct, gc=False):
+    """What a periodic analysis found of a device: an hourly rule's condition holds or not."""
+
+    rule: str
+    active: bool
+    at: int  # end of the interval it was judged by
+    value: float | None = None
+    limit: float | None = None
+    cost_fen: int | None = None
+    text: Text | None = None
+
+
 class Frame(msgspec.Struct, gc=False):
     """One device's share of one arrival: what it said, when, and the bytes that prove it.
 
@@ -114,6 +131,7 @@ class Frame(msgspec.Struct, gc=False):
     duplicate: bool = False
     token: int = 0
     sequence: int | None = None
+    verdicts: list[Verdict] = []
 
     @property
     def delivery(self) -> Delivery:

@@ -53,6 +53,23 @@ class OffersHandlers(Protocol):
 
 
 @runtime_checkable
+class OffersEventHandlers(Protocol):
+    def event_handlers(self) -> Mapping[tuple[str, str], str]:
+        """(kind, event) -> job queued in the transaction that stores the event.
+
+        The job is given community_id, device_id, event_id (hex), name, at and received (ISO 8601 UTC), data.
+        """
+        ...
+
+
+@runtime_checkable
+class OffersParts(Protocol):
+    def parts(self, context: Context) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Name -> what runs until cancelled, supervised: started again with growing waits whenever it ends."""
+        ...
+
+
+@runtime_checkable
 class OffersPorts(Protocol):
     def ports(self, context: Context) -> Mapping[str, Any]:
         """Read-only faces for other modules and pages, by `module.name`."""

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from hub.clock import Clock
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Receipt
-from hub.vocabulary.modbus import ModbusBus
-from hub.vocabulary.mqtt import MqttBus
+from hub.vocabulary.sites import Bus
 
 
 class Intake(Protocol):
@@ -60,7 +59,7 @@ class DriverFactory(Protocol):
     """Makes a driver for a bus."""
 
     def __call__(
-        self, name: str, bus: MqttBus | ModbusBus, devices: Sequence[Device], clock: Clock, report: "DeviceReport"
+        self, name: str, bus: Bus, devices: Sequence[Device], clock: Clock, report: "DeviceReport"
     ) -> Driver: ...
 
 

@@ -13,6 +13,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "work": frozenset({"guard", "engineer", "admin"}),
     "bill": frozenset({"finance", "admin"}),
     "replay": frozenset({"engineer", "admin"}),
+    "maintain": frozenset({"engineer", "admin"}),
+    "configure": frozenset({"engineer", "admin"}),
+    "supervise": frozenset({"admin"}),
     "administer": frozenset({"admin"}),
 }
 """Right -> roles that have it. Rights to single commands stand in `kinds.yaml` (`roles`)."""

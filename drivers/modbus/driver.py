@@ -19,7 +19,7 @@ from hub.errors import DriverError, Expired, Misconfigured, OutcomeUnknown, Unre
 from hub.model import Arrival, CommandRequest, Device, Receipt
 from hub.ports import Decoder, DeviceReport, Intake
 from hub.vocabulary.modbus import ModbusBus, ModbusWrite
-from hub.vocabulary.mqtt import MqttBus
+from hub.vocabulary.sites import Bus
 
 T = TypeVar("T")
 Work = Callable[[Link], Awaitable[Any]]
@@ -32,9 +32,7 @@ _PARKING = frozenset({6, 10, 11})  # busy or behind a broken path: asking at onc
 class ModbusDriver:
     """Polls the devices of one bus. State of devices and report strategy live here, so they outlast a reconnect."""
 
-    def __init__(
-        self, name: str, bus: ModbusBus | MqttBus, devices: Sequence[Device], clock: Clock, report: DeviceReport
-    ) -> None:
+    def __init__(self, name: str, bus: Bus, devices: Sequence[Device], clock: Clock, report: DeviceReport) -> None:
         """Misconfigured: not a Modbus bus, two devices with one unit, or a profile that does not fit its kind."""
         if not isinstance(bus, ModbusBus):
             raise Misconfigured(f"bus {name} is not a Modbus bus")

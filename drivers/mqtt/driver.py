@@ -20,8 +20,8 @@ from hub.codecs.mqtt_encode import encode_command
 from hub.errors import BadFrame, Expired, Misconfigured, Unreachable
 from hub.model import Arrival, CommandRequest, Device, Frame, Receipt
 from hub.ports import DeviceReport, Intake
-from hub.vocabulary.modbus import ModbusBus
 from hub.vocabulary.mqtt import MqttBus
+from hub.vocabulary.sites import Bus
 
 CONFIRM_S: Final = 5.0
 """How long a broker may take to confirm a command, at most its time to live."""
@@ -35,7 +35,7 @@ class MqttDriver:
     def __init__(
         self,
         name: str,
-        bus: MqttBus | ModbusBus,
+        bus: Bus,
         devices: Sequence[Device],
         clock: Clock,
         report: DeviceReport,  # noqa: ARG002 - a broker does not tell which device is there; births and wills do

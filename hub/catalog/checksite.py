@@ -6,19 +6,26 @@ from urllib.parse import urlsplit
 from hub.catalog.checkmqtt import check_zone
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest, one_of
+from hub.catalog.topology import check_topology
 from hub.vocabulary.kinds import KindSpec
 from hub.vocabulary.modbus import ModbusAddress
-from hub.vocabulary.mqtt import MqttBus
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.mqtt import MqttAddress, MqttBus
+from hub.vocabulary.profiles import AnyProfile, MqttProfile, VirtualProfile
 from hub.vocabulary.sites import DeviceSpec, SiteFile
+from hub.vocabulary.virtual import VirtualAddress
 
+_FORMS: dict[str, tuple[type, str]] = {
+    "modbus": (ModbusAddress, "`unit` (a number, 1 to 247)"),
+    "mqtt": (MqttAddress, "`device` (its level in the topics)"),
+    "virtual": (VirtualAddress, "`inputs` and `bus` only"),
+}
 _BROADCAST = 0  # a Modbus unit that never answers
 
 
 def check_site(
     document: Document,
     site: SiteFile,
-    profiles: Mapping[str, MqttProfile | ModbusProfile],
+    profiles: Mapping[str, AnyProfile],
     kinds: Mapping[str, KindSpec],
     broken: set[str],
     numbers: Sequence[int],
@@ -54,6 +61,7 @@ def check_site(
             if isinstance(profile, MqttProfile):
                 _check_topics(document, path, site, device, profile, topics)
         _check_meter(document, path, device, profile, kinds)
+    check_topology(document, site, numbers)
 
 
 def _hint(document: Document, word: str, words: Collection[str]) -> str | None:
@@ -90,9 +98,7 @@ def _check_broker(document: Document, path: Key, bus: MqttBus) -> None:
         document.report((*path, "url"), "mqtt://host:1883 or mqtts://host:8883")
 
 
-def _check_bus(
-    document: Document, path: Key, site: SiteFile, device: DeviceSpec, profile: MqttProfile | ModbusProfile
-) -> bool:
+def _check_bus(document: Document, path: Key, site: SiteFile, device: DeviceSpec, profile: AnyProfile) -> bool:
     bus = site.buses.get(device.bus)
     if bus is None:
         hint = _hint(document, device.bus, site.buses)
@@ -102,11 +108,11 @@ def _check_bus(
         expected = f"a bus with protocol {profile.protocol}, as the profile {profile.profile} needs"
         document.report((*path, "bus"), expected, found=f"'{device.bus}' ({bus.protocol})")
         return False
-    if isinstance(device.address, ModbusAddress) != (bus.protocol == "modbus"):
-        form = "`unit` (a number, 1 to 247)" if bus.protocol == "modbus" else "`device` (its level in the topics)"
-        document.report((*path, "address"), f"{form} on this bus ({bus.protocol})")
+    if not isinstance(device.address, _FORMS[bus.protocol][0]):
+        found = None if "address" in device.model_fields_set else "nothing"
+        document.report((*path, "address"), f"{_FORMS[bus.protocol][1]} on this bus ({bus.protocol})", found=found)
         return False
-    return True
+    return not isinstance(profile, VirtualProfile)
 
 
 def _check_address(document: Document, path: Key, device: DeviceSpec, addresses: dict[tuple[str, ...], str]) -> None:
@@ -116,6 +122,7 @@ def _check_address(document: Document, path: Key, device: DeviceSpec, addresses:
         if device.address.unit == _BROADCAST:
             document.report(at, "1 to 247 (255 for a server that ignores it): 0 is broadcast and never answers")
     else:
+        assert isinstance(device.address, MqttAddress)
         at = (*path, "address", "device")
         key = (device.bus, device.address.device, device.profile)
     other = addresses.setdefault(key, device.id)
@@ -132,7 +139,7 @@ def _check_topics(
     topics: dict[tuple[str, str, str], str],
 ) -> None:
     """Two profiles on one bus must not both claim a message of the same address."""
-    assert not isinstance(device.address, ModbusAddress)
+    assert isinstance(device.address, MqttAddress)
     address = device.address.device
     section = profile.mqtt
     patterns = [message.topic for message in section.messages]
@@ -149,7 +156,7 @@ def _check_meter(
     document: Document,
     path: Key,
     device: DeviceSpec,
-    profile: MqttProfile | ModbusProfile,
+    profile: AnyProfile,
     kinds: Mapping[str, KindSpec],
 ) -> None:
     kind = kinds.get(profile.kind)

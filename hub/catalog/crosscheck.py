@@ -8,7 +8,7 @@ from hub.catalog.checkmqtt import check_mqtt, reachable_events
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest, one_of
 from hub.vocabulary.kinds import CommandSpec, KindsFile, KindSpec, PointSpec
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
 from hub.vocabulary.units import UNITS
 
 
@@ -59,9 +59,7 @@ def _check_word(document: Document, path: Key, word: str, words: Collection[str]
         document.report(path, one_of(words), suggestion=closest(word, words))
 
 
-def check_profile(
-    document: Document, profile: MqttProfile | ModbusProfile, kinds: Mapping[str, KindSpec], relative: str
-) -> None:
+def check_profile(document: Document, profile: AnyProfile, kinds: Mapping[str, KindSpec], relative: str) -> None:
     """The file lies where its name says, its kind exists, and it keeps what its kind promises."""
     place = PurePosixPath(relative)
     if profile.profile != place.stem:
@@ -74,25 +72,45 @@ def check_profile(
     kind = kinds[profile.kind]
     if isinstance(profile, MqttProfile):
         check_mqtt(document, profile.mqtt, kind)
+    elif isinstance(profile, VirtualProfile):
+        _check_virtual(document, profile, kind)
     else:
         check_modbus(document, profile.modbus, kind)
     _check_promises(document, profile, kind)
 
 
-def provided_points(profile: MqttProfile | ModbusProfile) -> set[str]:
+def provided_points(profile: AnyProfile) -> set[str]:
     """The points of the kind that this model has."""
     if isinstance(profile, ModbusProfile):
         return set(profile.modbus.points)
+    if isinstance(profile, VirtualProfile):
+        return {*profile.virtual.points, *profile.virtual.calculated}
     return {name for message in profile.mqtt.messages for name in (*message.points, *message.fields, *message.text)}
 
 
-def _check_promises(document: Document, profile: MqttProfile | ModbusProfile, kind: KindSpec) -> None:
+def _check_virtual(document: Document, profile: VirtualProfile, kind: KindSpec) -> None:
+    places: list[tuple[Key, str]] = [
+        (("virtual", "points", index), name) for index, name in enumerate(profile.virtual.points)
+    ]
+    places += [(("virtual", "calculated", name), name) for name in profile.virtual.calculated]
+    for path, name in places:
+        if name not in kind.points:
+            hint = closest(name, kind.points)
+            document.report(path, one_of(kind.points), found=f"the point '{name}'", suggestion=hint, sort="reference")
+    for name in profile.virtual.points:
+        if name in profile.virtual.calculated:
+            document.report(("virtual", "calculated", name), "a point that is not told as well", sort="duplicate")
+
+
+def _check_promises(document: Document, profile: AnyProfile, kind: KindSpec) -> None:
     points = provided_points(profile)
     section: Key = (profile.protocol,)
     for name, point in kind.points.items():
         if point.required and name not in points:
             expected = f"the point '{name}', which every {profile.kind} must have"
             document.report(section, expected, found="a profile without it", sort="missing")
+    if isinstance(profile, VirtualProfile):
+        return
     commands = profile.modbus.commands if isinstance(profile, ModbusProfile) else profile.mqtt.commands
     events = reachable_events(profile.mqtt) if isinstance(profile, MqttProfile) else {}
     for name in commands:

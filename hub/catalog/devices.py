@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
 
+import msgspec
+
 from hub.catalog.crosscheck import provided_points
 from hub.catalog.load import Catalog
+from hub.catalog.topology import gateways, parent_of
 from hub.model import Device, Point
 from hub.vocabulary.base import Text
 from hub.vocabulary.sites import DeviceSpec, SiteFile
@@ -45,8 +48,12 @@ def build_devices(catalog: Catalog, ids: DeviceIds) -> dict[int, Device]:
     for site in catalog.sites.values():
         community_id = ids.community(site.community.code)
         places = {place.path: place.name for place in site.places}
+        above = gateways(site)
         for spec in site.devices:
             device = build_device(catalog, site, spec, community_id, ids, places)
+            parent = parent_of(spec, above)
+            if parent is not None:
+                device = msgspec.structs.replace(device, parent=ids.device(community_id, parent))
             devices[device.id] = device
     return devices
 

@@ -11,7 +11,7 @@ from hub.catalog.problems import CatalogError, Problem, closest, one_of
 from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, unread_files
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import KindsFile, KindSpec
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
 from hub.vocabulary.sites import SiteFile
 
 
@@ -20,7 +20,7 @@ class Catalog:
     """Everything that is configured. `sites` by community code, places and devices of their tables included."""
 
     kinds: Mapping[str, KindSpec]
-    profiles: Mapping[str, MqttProfile | ModbusProfile]
+    profiles: Mapping[str, AnyProfile]
     sites: Mapping[str, SiteFile]
 
 
@@ -29,7 +29,7 @@ class _Reading:
     """What has been understood so far. `broken` are profiles that exist but are wrong: no second complaint."""
 
     kinds: Mapping[str, KindSpec] | None = None
-    profiles: dict[str, MqttProfile | ModbusProfile] = field(default_factory=dict)
+    profiles: dict[str, AnyProfile] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     sites: dict[str, SiteFile] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -87,13 +87,15 @@ def _read_profile(reading: _Reading, relative: str, path: Path, environment: Map
     reading.problems += document.problems
 
 
-def _profile(document: Document) -> MqttProfile | ModbusProfile | None:
+def _profile(document: Document) -> AnyProfile | None:
     protocol = document.value(("protocol",))
     if protocol == "modbus":
         return validate(document, ModbusProfile)
+    if protocol == "virtual":
+        return validate(document, VirtualProfile)
     if protocol == "mqtt" or not isinstance(document.data, dict):
         return validate(document, MqttProfile)
-    words = ("modbus", "mqtt")
+    words = ("modbus", "mqtt", "virtual")
     if "protocol" in document.data:
         document.report(("protocol",), one_of(words), suggestion=closest(protocol, words))
     else:

@@ -12,6 +12,7 @@ from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest, one_of, show
 from hub.vocabulary.modbus import ModbusAddress
 from hub.vocabulary.mqtt import MqttAddress
+from hub.vocabulary.virtual import VirtualAddress
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -86,7 +87,7 @@ def _data_path(document: Document, error: ErrorDetails) -> Key:
 
 def _other_address(document: Document, path: Key, error: ErrorDetails) -> bool:
     """True for the complaints of the address form that is plainly not meant."""
-    branch = next((part for part in error["loc"] if part in ("MqttAddress", "ModbusAddress")), None)
+    branch = next((part for part in error["loc"] if part in ("MqttAddress", "ModbusAddress", "VirtualAddress")), None)
     if branch is None:
         return False
     at = path[: path.index("address") + 1]
@@ -95,6 +96,8 @@ def _other_address(document: Document, path: Key, error: ErrorDetails) -> bool:
 
 def _address_meant(given: Any) -> type[BaseModel]:
     keys = list(given) if isinstance(given, dict) else []
+    if "inputs" in keys or "bus" in keys:
+        return VirtualAddress
     unit = "device" not in keys and any(closest(key, ("device", "unit")) == "unit" for key in keys)
     return ModbusAddress if unit else MqttAddress
 

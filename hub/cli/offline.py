@@ -13,6 +13,7 @@ from hub.live import Live
 from hub.model import Device
 from hub.plugins import OffersPorts, load_plugs, offering
 from hub.ports import Driver
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 
@@ -37,7 +38,7 @@ async def offline(settings: Settings, conninfo: str, catalog: Catalog) -> AsyncI
         context = Context(
             settings=settings, clock=clock, database=database, live=live, status=Status(),
             alarms=AlarmDesk(database, clock, live), commands=CommandDesk(database, clock, live, dict, _no_driver),
-            devices={}, communities=communities, replay=_no_replay,
+            devices={}, communities=communities, replay=_no_replay, reports=Reports(database),
         )  # fmt: skip
         for plug in offering(load_plugs(), OffersPorts):
             context.ports |= plug.ports(context)

@@ -24,7 +24,7 @@ from hub.tasks import end
 from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile
+from hub.vocabulary.profiles import ModbusProfile, MqttProfile, VirtualProfile
 from hub.vocabulary.sites import Bus, Community, DeviceSpec, SiteFile
 
 
@@ -52,6 +52,8 @@ def decode(catalog: Catalog, profile: str, source: str, payload: bytes, clock: C
 
     Misconfigured: no such profile; BadFrame: why the payload would be a dead letter.
     """
+    if isinstance(catalog.profiles.get(profile), VirtualProfile):
+        raise Misconfigured(f"{profile!r} is the profile of a virtual device: nothing comes to it over a wire")
     if profile not in catalog.profiles:
         raise Misconfigured(f"there is no profile {profile!r}; there are: {', '.join(sorted(catalog.profiles))}")
     device = _specimen(catalog, profile)
@@ -88,6 +90,8 @@ def default_source(device: Device) -> str:
         block = plan_blocks(section, device.kind.points)[0]
         assert isinstance(device.spec.address, ModbusAddress)
         return f"unit={device.spec.address.unit} {block.table} {block.address}+{block.count}"
+    if isinstance(device.profile, VirtualProfile):
+        return device.code
     assert isinstance(device.spec.address, MqttAddress)
     words = {"{community}": device.community, "{device}": device.spec.address.device, "{any}": "any"}
     return "/".join(words.get(level, level) for level in device.profile.mqtt.messages[0].topic.split("/"))

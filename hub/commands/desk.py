@@ -75,10 +75,13 @@ class CommandDesk:
 
     # -- people's side -------------------------------------------------------------------------------------------
 
-    async def request(self, who: Principal, device_id: int, name: str, reason: str, key: str) -> Row:
+    async def request(
+        self, who: Principal, device_id: int, name: str, reason: str, key: str, since: datetime | None = None
+    ) -> Row:
         """Ask for a command; gives its row at once (state `authorised` or `refused`), the rest follows live.
 
-        The same `key` of the same actor gives the first command again and sends nothing.
+        Its time to live counts from `since`, or from now. The same `key` of the same actor gives the first command
+        again and sends nothing.
         NotThere for an unknown device; Refused for an unknown command, a missing reason or a role without the right
         (stored as a refused command too); Refused `idempotency_mismatch` for a key used for something else.
         """
@@ -95,7 +98,7 @@ class CommandDesk:
         values: dict[str, Any] = {
             "id": command_id, "community_id": who.community_id, "device_id": device.id, "name": name,
             "reason": reason[:500], "requested_by": who.actor, "idempotency_key": key, "at": now,
-            "expires_at": now + spec.ttl, "state": "refused" if refusal else "authorised",
+            "expires_at": (since or now) + spec.ttl, "state": "refused" if refusal else "authorised",
             "detail": refusal.detail if refusal else "",
         }  # fmt: skip
         async with self._database.session([who.community_id]) as connection:
@@ -112,6 +115,16 @@ class CommandDesk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return row
+
+    async def carry_out_wish(
+        self, *, community_id: int, device_id: int, name: str, reason: str, rule: str, at: str
+    ) -> None:
+        """A job: give the command a rule decided on at `at` (ISO 8601); a second run gives the first one again."""
+        who = Principal(f"rule:{rule}", community_id, "engineer")
+        try:
+            await self.request(who, device_id, name, reason, f"{rule}:{device_id}:{at}", datetime.fromisoformat(at))
+        except (Refused, NotThere) as refused:  # it is stored as refused; trying again would not change that
+            _log.warning("a rule's command was refused", rule=rule, command=name, device=device_id, why=str(refused))
 
     async def show(self, who: Principal, command_id: UUID) -> Row:
         """A command with its history. NotThere."""

@@ -39,6 +39,7 @@ class Stages:
     decoders: Mapping[str, Decoder]  # bus -> decoder; replaced in place at a reload
     bus_community: Mapping[str, int]
     handlers: Mapping[str, list[str]]  # domain event -> jobs
+    event_handlers: Mapping[tuple[str, str], list[str]]  # (kind, device event) -> jobs
     devices: Mapping[int, Device]
     dead_letter_bytes: int
     newest_ts: dict[int, int] = field(default_factory=dict)  # point id -> ts of its newest committed reading
@@ -136,6 +137,11 @@ class Stages:
         if decision.alarms:
             batch.transitions = await book.apply(writer.connection, decision.alarms)
             await self._queue_jobs(batch)
+        await self._queue_event_jobs(frames)
+        for wish in decision.commands:
+            arguments = {"community_id": wish.device.community_id, "device_id": wish.device.id, "name": wish.name,
+                         "reason": wish.reason, "rule": wish.rule, "at": from_us(wish.at).isoformat()}  # fmt: skip
+            await writer.defer("hub.command", f"device-{wish.device.id}", arguments)
         for proof in batch.proofs:
             await writer.confirm_command(proof.command_id, proof.frame_key, now)
         if batch.dead:
@@ -152,6 +158,15 @@ class Stages:
             for event in events:
                 for task in self.handlers.get(event, ()):
                     await self.writer.defer(task, f"alarm-{done.alarm_id}", arguments)
+
+    async def _queue_event_jobs(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            for event in frame.events:
+                for task in self.event_handlers.get((frame.device.kind_name, event.name), ()):
+                    arguments = {"community_id": frame.device.community_id, "device_id": frame.device.id,
+                                 "event_id": event.id.hex(), "name": event.name, "at": from_us(frame.ts).isoformat(),
+                                 "received": from_us(frame.received).isoformat(), "data": event.data}  # fmt: skip
+                    await self.writer.defer(task, f"device-{frame.device.id}", arguments)
 
     def _seen(self, frames: list[Frame]) -> list[tuple[Device, int]]:
         latest = {

@@ -7,6 +7,7 @@ from pydantic import Field
 from hub.vocabulary.base import Code, Duration, Model, Name
 from hub.vocabulary.modbus import ModbusSection
 from hub.vocabulary.mqtt import MqttSection
+from hub.vocabulary.virtual import VirtualSection
 
 
 class ModelName(Model):
@@ -41,4 +42,14 @@ class ModbusProfile(ProfileBase):
     modbus: ModbusSection
 
 
-Profile = Annotated[MqttProfile | ModbusProfile, Field(discriminator="protocol")]
+class VirtualProfile(ProfileBase):
+    """A device without a wire: what it says is computed here or told by a module."""
+
+    protocol: Literal["virtual"]
+    virtual: VirtualSection = VirtualSection()
+
+
+AnyProfile = MqttProfile | ModbusProfile | VirtualProfile
+"""A profile of any protocol."""
+
+Profile = Annotated[MqttProfile | ModbusProfile | VirtualProfile, Field(discriminator="protocol")]

@@ -7,13 +7,14 @@ from pydantic import Field
 from hub.vocabulary.base import Code, Model, Text
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
+from hub.vocabulary.virtual import VirtualAddress, VirtualBus
 
 PlaceKind = Literal["community", "building", "unit", "floor", "room", "gate", "plant_room", "elevator_shaft", "area"]
 
 PlacePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$")]
 """`b1/u1/f03/0301`: building, unit, floor, room."""
 
-Bus = Annotated[MqttBus | ModbusBus, Field(discriminator="protocol")]
+Bus = Annotated[MqttBus | ModbusBus | VirtualBus, Field(discriminator="protocol")]
 
 
 class Community(Model):
@@ -40,7 +41,10 @@ class DeviceSpec(Model):
     profile: Code
     place: PlacePath
     bus: Code
-    address: MqttAddress | ModbusAddress
+    address: MqttAddress | ModbusAddress | VirtualAddress = VirtualAddress()
+    parent: Code | None = Field(
+        default=None, description="the device above it (main meter, controller); default: the gateway of its bus"
+    )
     multiplier: int = Field(default=1, ge=1, le=100_000, description="current/voltage transformer ratio of a meter")
     rollover: int | None = Field(default=None, ge=1, description="counter returns to 0 at this many canonical units")
 

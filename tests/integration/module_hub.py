@@ -17,6 +17,7 @@ from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
 from hub.errors import Unreachable
 from hub.live import Live
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
@@ -51,7 +52,7 @@ async def running(url: str, clock: Clock, communities: dict[str, int]) -> AsyncI
         yield Context(
             settings=Settings(database_url=url), clock=clock, database=database, live=live, status=Status(),
             alarms=AlarmDesk(database, clock, live), commands=CommandDesk(database, clock, live, dict, no_driver),
-            devices={}, communities=communities, replay=no_replay,
+            devices={}, communities=communities, replay=no_replay, reports=Reports(database),
         )  # fmt: skip
     finally:
         await database.close()

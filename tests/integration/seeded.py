@@ -14,6 +14,7 @@ from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, RunState, Status
 from hub.live import Live
+from hub.reports.outbox import Reports
 from hub.model import CommandRequest, Device, Receipt
 from hub.principal import Role
 from hub.settings import Settings
@@ -82,6 +83,7 @@ async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = No
         devices=by_id,
         communities={"demo": home, "other": foreign},
         replay=replay,
+        reports=Reports(database),
     )
     try:
         yield Seeded(context, url, home, foreign, empty, {d.code: d for d in by_id.values()}, driver, replayed, numbers)

@@ -1,0 +1,5 @@
+"""Reports: how a module, or the hub itself, speaks for a device without a wire. `put` is the whole of it."""
+
+from hub.reports.outbox import Reports, put
+
+__all__ = ["Reports", "put"]
