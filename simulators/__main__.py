@@ -20,7 +20,6 @@ from hub.errors import Misconfigured
 from hub.model import Device
 from hub.vocabulary.base import parse_duration
 from hub.vocabulary.modbus import ModbusBus
-from hub.vocabulary.profiles import VirtualProfile
 from hub.vocabulary.sites import SiteFile
 from simulators.community import Community
 from simulators.faults import default_scenario, describe
@@ -99,9 +98,7 @@ def _load(roots: list[Path], site: str) -> tuple[SiteFile, list[Device]]:
     if site not in catalog.sites:
         raise Misconfigured(f"there is no site {site!r}; there are: {', '.join(sorted(catalog.sites)) or 'none'}")
     devices = build_devices(catalog, LocalIds()).values()
-    return catalog.sites[site], [
-        device for device in devices if device.community == site and not isinstance(device.profile, VirtualProfile)
-    ]
+    return catalog.sites[site], [device for device in devices if device.community == site]
 
 
 async def _run(options: Options, site: SiteFile, devices: list[Device]) -> int:

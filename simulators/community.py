@@ -64,6 +64,7 @@ class Community:
                     break
                 self._say(self.plant.advance(self.plant.time.start + round(elapsed * self._speed * SECOND)))
                 self._tell_links()
+                await self.modbus.cut(self.plant.lost)
                 await self._clock.sleep(TICK_S)
             left = await self._drain(wire)
         finally:
@@ -86,7 +87,8 @@ class Community:
         for said in words:
             if said.fault is not None:
                 self._truth.fault(said.fault)
-                self._progress(self._seconds(said.at), *self._faults[said.device, said.fault.rule])
+                if told := self._faults.get((said.device, said.fault.rule)):
+                    self._progress(self._seconds(said.at), *told)
             else:
                 self.modbus.say(said)
         if self.mqtt is not None:

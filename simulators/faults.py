@@ -18,6 +18,7 @@ FaultKind = Literal[
     "smoke_alarm",
     "device_silent",
     "door_held",
+    "gateway_lost",
 ]
 
 SLACK_S = 15.0
@@ -42,6 +43,7 @@ SPECS: dict[FaultKind, FaultSpec] = {
     "elevator_trapped": FaultSpec("elevator-trapped", 5, True, Text(zh="{name}困人", en="{name}: people are trapped")),
     "smoke_alarm": FaultSpec("smoke-alarm", 0, True, Text(zh="{name}烟雾报警", en="{name} reports smoke")),
     "device_silent": FaultSpec("device-silent", 0, True, Text(zh="{name}失联", en="{name} falls silent")),
+    "gateway_lost": FaultSpec("gateway-lost", 15, True, Text(zh="{name}断线", en="{name} is cut off")),
     "door_held": FaultSpec("door-held-open", 60, True, Text(zh="{name}长时间未关", en="{name} is held open")),
 }
 
@@ -67,6 +69,7 @@ _DEFAULT: tuple[tuple[FaultKind, str, int, float, float], ...] = (
     ("smoke_alarm", "smoke_detector", 0, 140, 90),
     ("device_silent", "pump", -1, 170, 180),
     ("door_held", "door", -1, 200, 90),
+    ("gateway_lost", "gateway", 2, 240, 420),
 )
 
 
@@ -90,9 +93,9 @@ def describe(scenario: Scenario, language: str) -> list[tuple[float, str]]:
     ]
 
 
-def due_us(fault: Fault, device: Device, begins: int) -> int:
+def due_us(fault: Fault, device: Device | None, begins: int) -> int:
     """When the alarm must stand, for a fault that really began at `begins`; microseconds UTC."""
     ripens = SPECS[fault.kind].ripens_s
-    if fault.kind == "device_silent":
+    if fault.kind == "device_silent" and device is not None:
         ripens = silent_after(device).total_seconds()
     return begins + round((ripens + SLACK_S) * SECOND)

@@ -9,14 +9,17 @@ from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from hub.catalog.devices import silent_after
 from hub.clock import from_us
 from hub.model import Device
 from hub.truth import TruthFault
-from simulators.faults import SPECS, Fault, Scenario, due_us
+from hub.vocabulary.profiles import VirtualProfile
+from hub.vocabulary.virtual import VirtualAddress
+from simulators.faults import SLACK_S, SPECS, Fault, Scenario, due_us
 from simulators.gates import Barrier, Door, Lane
 from simulators.homes import Home, midnight, plate
 from simulators.machines import Elevator, EnvironmentSensor, PatrolReader, Pump, SmokeDetector
-from simulators.meters import CONCENTRATOR_S, ElectricityMeter, WaterMeter
+from simulators.meters import CONCENTRATOR_S, ElectricityMeter, MainWaterMeter, WaterMeter
 from simulators.timeline import SECOND, Said, Timeline, stream
 
 VISITORS_AN_HOUR = 300.0
@@ -32,7 +35,10 @@ class Plant:
 
     def __init__(self, devices: Iterable[Device], seed: int, start_us: int) -> None:
         self.time = Timeline(start_us)
-        self.devices = {device.code: device for device in sorted(devices, key=lambda one: one.code)}
+        known = {device.code: device for device in sorted(devices, key=lambda one: one.code)}
+        wireless = {code: device for code, device in known.items() if isinstance(device.profile, VirtualProfile)}
+        self.gateways = {code: device for code, device in wireless.items() if device.kind_name == "gateway"}
+        self.devices = {code: device for code, device in known.items() if code not in wireless}
         self.zone = ZoneInfo(next((device.zone for device in self.devices.values()), "UTC"))
         self.seed = seed
         self.values: dict[str, dict[str, float]] = {}
@@ -42,7 +48,9 @@ class Plant:
         self.pumps: dict[str, Pump] = {}
         self.elevators: dict[str, Elevator] = {}
         self.detectors: dict[str, SmokeDetector] = {}
-        self._concentrators: dict[str, list[WaterMeter]] = {}
+        self.mains: dict[str, MainWaterMeter] = {}
+        self.lost: set[str] = set()  # buses whose gateway does not answer
+        self._concentrators: dict[str, list[WaterMeter | MainWaterMeter]] = {}
         self._demand = 0.0
         self._visitors = stream(seed, f"visitors/{self.time.start}")
         for code, device in self.devices.items():
@@ -125,7 +133,14 @@ class Plant:
         ElectricityMeter(self.time, code, self._home(device.spec.place), stream(self.seed, code))
 
     def _build_water_meter(self, code: str, device: Device) -> None:
-        meter = WaterMeter(self.time, code, self._home(device.spec.place), stream(self.seed, code))
+        below = [one.spec.place for one in self.devices.values() if one.spec.parent == code]
+        meter: WaterMeter | MainWaterMeter
+        if below:
+            meter = self.mains[code] = MainWaterMeter(
+                self.time, code, lambda: [self._home(place) for place in below], stream(self.seed, code)
+            )
+        else:
+            meter = WaterMeter(self.time, code, self._home(device.spec.place), stream(self.seed, code))
         self._concentrators.setdefault(concentrator(device), []).append(meter)
 
     def _build_detector(self, code: str, _: Device) -> None:
@@ -231,6 +246,8 @@ class Plant:
             return partial(self.doors[fault.device].force, lasts, note)
         if fault.kind == "door_held":
             return partial(self.doors[fault.device].hold, lasts, note)
+        if fault.kind == "gateway_lost":
+            return self._cut_off(fault)
         if fault.kind == "barrier_obstructed":
             return partial(self.lanes[fault.device].barrier.obstruct, lasts, note)
         effects: dict[str, Callable[[], None]] = {
@@ -251,11 +268,28 @@ class Plant:
         self.time.silent.add(code)
         self.time.after(seconds, lambda: self.time.silent.discard(code))
 
+    def _cut_off(self, fault: Fault) -> Callable[[], None]:
+        """A gateway that does not answer: what hangs on it falls silent, if that lasts long enough."""
+        address = self.gateways[fault.device].spec.address
+        assert isinstance(address, VirtualAddress) and address.bus is not None
+        bus = address.bus
+        behind = [one for one in self.devices.values() if one.spec.bus == bus]
+
+        def begin() -> None:
+            self._note(fault)
+            for device in behind:
+                if silent_after(device).total_seconds() + SLACK_S < fault.lasts_s:
+                    self._note(Fault("device_silent", device.code, device.spec.name, fault.offset_s, fault.lasts_s))
+            self.lost.add(bus)
+            self.time.after(fault.lasts_s, lambda: self.lost.discard(bus))
+
+        return begin
+
     def _note(self, fault: Fault) -> None:
         """Write down that the fault begins now, before the device says a word about it."""
         now, spec = self.time.now, SPECS[fault.kind]
         ends = now + round(fault.lasts_s * SECOND) if spec.returns else None
-        truth = TruthFault(fault.device, spec.rule, now, due_us(fault, self.devices[fault.device], now), ends)
+        truth = TruthFault(fault.device, spec.rule, now, due_us(fault, self.devices.get(fault.device), now), ends)
         self.time.say(Said(now, fault.device, fault=truth))
 
 
@@ -269,6 +303,6 @@ def _floor(place: str) -> int:
     return int(digits or 1)
 
 
-def _measure_all(meters: list[WaterMeter]) -> None:
+def _measure_all(meters: list[WaterMeter | MainWaterMeter]) -> None:
     for meter in meters:
         meter.measure()

@@ -4,7 +4,7 @@ Registers are encoded from the same profiles the hub reads them with. A write to
 the plant; what it did can be read back.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pymodbus.constants import ExcCodes
 from pymodbus.exceptions import NoSuchIdException
@@ -152,7 +152,8 @@ class ModbusWire:
         self._plant, self._clock, self._truth, self._executed = plant, clock, truth, executed
         self._units: dict[str, Unit] = {}
         self._buses: dict[str, dict[int, Unit]] = {}
-        self._servers: list[ModbusTcpServer] = []
+        self._servers: dict[str, ModbusTcpServer] = {}
+        self._addresses: Mapping[str, ModbusBus] = {}
         for device in devices:
             if isinstance(device.profile, ModbusProfile) and isinstance(device.spec.address, ModbusAddress):
                 unit = self._units[device.code] = Unit(device, device.profile)
@@ -169,20 +170,33 @@ class ModbusWire:
 
     async def start(self, buses: Mapping[str, ModbusBus]) -> None:
         """Listen on every bus that has devices. Misconfigured: a port is taken."""
-        for name, units in self._buses.items():
-            bus = buses[name]
-            server = ModbusTcpServer([], address=(bus.host, bus.port), ignore_missing_devices=True)
-            server.context = Gateway(units, self._plant.silent, self._command)
-            try:
-                await server.serve_forever(background=True)
-            except RuntimeError as error:
-                await self.stop()
-                raise Misconfigured(f"{name}: cannot listen on {bus.host}:{bus.port}") from error
-            self._servers.append(server)
+        self._addresses = buses
+        for name in self._buses:
+            await self._listen(name)
+
+    async def cut(self, lost: Collection[str]) -> None:
+        """Gateways of these buses are off; all others are on."""
+        for name in list(self._servers):
+            if name in lost:
+                await self._servers.pop(name).shutdown()  # type: ignore[no-untyped-call]
+        for name in self._buses:
+            if name not in lost and name not in self._servers:
+                await self._listen(name)
+
+    async def _listen(self, name: str) -> None:
+        bus = self._addresses[name]
+        server = ModbusTcpServer([], address=(bus.host, bus.port), ignore_missing_devices=True)
+        server.context = Gateway(self._buses[name], self._plant.silent, self._command)
+        try:
+            await server.serve_forever(background=True)
+        except RuntimeError as error:
+            await self.stop()
+            raise Misconfigured(f"{name}: cannot listen on {bus.host}:{bus.port}") from error
+        self._servers[name] = server
 
     async def stop(self) -> None:
         """Close every listener and connection."""
-        for server in self._servers:
+        for server in self._servers.values():
             await server.shutdown()  # type: ignore[no-untyped-call]
         self._servers.clear()
 

@@ -182,7 +182,7 @@ async def test_everything_said_is_valid_and_equal_to_the_truth(
     alarms = [report.missing_alarms]  # nobody raised one here
     assert [found for _, found in report.findings() if found and found not in alarms] == [], report.render("en")
     assert report.events > 10
-    assert report.counters == 200
+    assert report.counters == 202
     assert {frame.device.kind_name for frame in frames} == {device.kind_name for device in mqtt}
     assert {frame.online for frame in frames} == {None, True, False}
 
@@ -193,7 +193,7 @@ async def test_birth_and_state_are_retained_and_a_lost_connection_leaves_the_wil
     command = [sys.executable, "-m", "simulators", "--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--only", "mqtt"]
     state, status = "community/demo/door/door-b1-u1/state", "community/demo/door/door-b1-u1/status"
     with subprocess.Popen([*command, "--truth", str(tmp_path / "t")], stdout=subprocess.PIPE, text=True) as process:
-        await asyncio.to_thread(_read_until, process, "18/18")
+        await asyncio.to_thread(_read_until, process, "20/20")
         await until(lambda: any(topic == state for topic, _, _ in reader.heard))
         late = Reader(broker.port, "late")
         try:
@@ -353,6 +353,29 @@ async def test_silent_unit_gives_no_answer_and_the_others_do(broker: Mosquitto, 
         client.close()
 
 
+async def test_lost_gateway_refuses_and_answers_again(broker: Mosquitto, tmp_path: Path) -> None:
+    async with running(broker, tmp_path) as run:
+        gateway = run.devices["gateway-b2"]
+        port = int(run.environment["HUB_DEMO_MODBUS_PORT_B2"])
+
+        async def refused() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return True
+            writer.close()
+            return False
+
+        assert not await refused()
+        elapsed = (run.plant.now - run.plant.time.start) / SECOND
+        run.plant.schedule([Fault("gateway_lost", gateway.code, gateway.spec.name, elapsed, 2.0)])
+        async with asyncio.timeout(20):
+            while not await refused():
+                await asyncio.sleep(0.05)
+            while await refused():
+                await asyncio.sleep(0.05)
+
+
 async def test_port_that_is_taken_is_said_and_nothing_is_left_open(broker: Mosquitto, tmp_path: Path) -> None:
     run = Run(broker, tmp_path, 1.0, modbus=True)
     with socket.create_server(("127.0.0.1", run.buses["gw-b1"].port)):
@@ -371,7 +394,7 @@ async def test_program_ends_in_good_order(broker: Mosquitto, tmp_path: Path, how
     with subprocess.Popen(
         [*command, "--language", "en"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
-        lines = await asyncio.to_thread(_read_until, process, "18/18")
+        lines = await asyncio.to_thread(_read_until, process, "20/20")
         process.send_signal(how)
         out, err = await asyncio.to_thread(process.communicate)
     assert (process.returncode, err) == (0, "")

@@ -76,8 +76,30 @@ def test_counters_never_fall_and_hours_add_up() -> None:
                 last[key] = said.points[name]
                 first.setdefault(key, said.points[name])
     used = sum(last[key] - first[key] for key in last if key[1] == "energy_import")
-    assert len(last) == 400
+    assert len(last) == 402
     assert 100 < used < 1000  # 200 homes, two evening hours
+
+
+def test_the_main_meter_counts_its_homes_and_what_is_lost_on_the_way() -> None:
+    plant = Plant(DEVICES, 7, EVENING)
+
+    def balance(words: list[Said]) -> float:
+        last = {one.device: one.points["volume"] for one in words if one.device.startswith("wm-b2")}
+        return last["wm-b2-main"] - sum(value for code, value in last.items() if code != "wm-b2-main")
+
+    before = balance(plant.advance(EVENING + 300 * SECOND))
+    plant.mains["wm-b2-main"].leak(0.72)
+    after = balance(plant.advance(EVENING + 3900 * SECOND))
+    assert before == pytest.approx(0.0, abs=0.2), "read a few seconds apart, and each home in whole litres"
+    assert after - before == pytest.approx(0.72, abs=0.2)
+
+
+def test_a_lost_gateway_is_off_for_so_long() -> None:
+    plant, _ = fault_of("gateway_lost", 60)
+    plant.advance(EVENING + 10 * SECOND)
+    assert plant.lost == {"gw-b2"}
+    plant.advance(EVENING + 70 * SECOND)
+    assert not plant.lost
 
 
 def test_meters_of_a_later_start_go_on_where_the_earlier_one_stood() -> None:
@@ -175,6 +197,7 @@ def test_silent_device_says_nothing_and_takes_no_command() -> None:
 def test_every_fault_is_noted_before_its_device_speaks() -> None:
     said = story(400)
     faults = [one.fault for one in said if one.fault]
+    meters = sum(device.kind_name == "electricity_meter" and device.spec.bus == "gw-b2" for device in FEW)
     assert [one.rule for one in faults] == [
         "door-forced",
         "pump-over-pressure",
@@ -183,6 +206,8 @@ def test_every_fault_is_noted_before_its_device_speaks() -> None:
         "smoke-alarm",
         "device-silent",
         "door-held-open",
+        "gateway-lost",
+        *["device-silent"] * meters,  # what hangs on it, suppressed by design
     ]
     assert all(isinstance(one, TruthFault) and one.begins < one.due for one in faults)
     for event, rule in (("door_forced", "door-forced"), ("obstructed", "barrier-obstructed")):
@@ -201,7 +226,7 @@ def test_faults_begin_when_the_list_says() -> None:
 def test_description_is_in_order_and_in_both_languages() -> None:
     scenario = default_scenario(DEVICES)
     zh, en = describe(scenario, "zh"), describe(scenario, "en")
-    assert [offset for offset, _ in zh] == [40, 70, 95, 110, 140, 170, 200]
+    assert [offset for offset, _ in zh] == [40, 70, 95, 110, 140, 170, 200, 240]
     assert zh[0][1] == "1栋1单元门被强行打开"
     assert en[1][1] == "Water pump 1 is over pressure (650 kPa)"
 
