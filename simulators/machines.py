@@ -178,23 +178,15 @@ class EnvironmentSensor:
 
 
 class PatrolReader:
-    """A checkpoint that guards pass every few minutes, by day and night. Some hold their card to it twice."""
+    """A checkpoint: it says whose card was held to it, with neither time nor number."""
 
     def __init__(self, timeline: Timeline, code: str, checkpoint: str, rng: Random, heartbeat: float) -> None:
-        self._time, self.code, self._checkpoint, self._rng = timeline, code, checkpoint, rng
-        self._cards = [f"{rng.randrange(16**8):08X}" for _ in range(3)]
+        self._time, self.code, self._checkpoint = timeline, code, checkpoint
         self._battery = round(rng.uniform(3.6, 4.1), 2)
         timeline.every(heartbeat, self._state, first=rng.uniform(0, 2))
-        timeline.after(rng.uniform(5, 40), self._round)
 
-    def _round(self) -> None:
-        card = self._rng.choice(self._cards)
-        self._tap(card)
-        if self._rng.random() < 0.25:
-            self._time.after(1.5, lambda: self._tap(card))
-        self._time.after(self._rng.uniform(40, 140), self._round)
-
-    def _tap(self, card: str) -> None:
+    def tap(self, card: str) -> None:
+        """A card is held to it."""
         data = {"card": card, "checkpoint": self._checkpoint}
         self._time.say(Said(self._time.now, self.code, event="checkpoint_read", data=data))
 

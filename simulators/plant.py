@@ -17,6 +17,7 @@ from hub.vocabulary.profiles import VirtualProfile
 from hub.vocabulary.virtual import VirtualAddress
 from simulators.faults import SLACK_S, SPECS, Fault, Scenario, due_us
 from simulators.gates import Barrier, Door, Lane
+from simulators.guards import PatrolGuard
 from simulators.homes import Home, midnight, plate
 from simulators.machines import Elevator, EnvironmentSensor, PatrolReader, Pump, SmokeDetector
 from simulators.meters import CONCENTRATOR_S, ElectricityMeter, MainWaterMeter, WaterMeter
@@ -48,6 +49,7 @@ class Plant:
         self.pumps: dict[str, Pump] = {}
         self.elevators: dict[str, Elevator] = {}
         self.detectors: dict[str, SmokeDetector] = {}
+        self.readers: dict[str, PatrolReader] = {}
         self.mains: dict[str, MainWaterMeter] = {}
         self.lost: set[str] = set()  # buses whose gateway does not answer
         self._concentrators: dict[str, list[WaterMeter | MainWaterMeter]] = {}
@@ -57,6 +59,7 @@ class Plant:
             builder = self._builders().get(device.kind_name)
             if builder is not None:
                 builder(code, device)
+        self.guard = PatrolGuard(self.time, self.doors, self.readers, self.zone, stream(seed, "guard"))
         self._begin()
 
     @property
@@ -150,7 +153,7 @@ class Plant:
         EnvironmentSensor(self.time, code, stream(self.seed, code), self._hour, SENSOR_S)
 
     def _build_patrol_reader(self, code: str, device: Device) -> None:
-        PatrolReader(self.time, code, device.spec.name.zh, stream(self.seed, code), STATE_S)
+        self.readers[code] = PatrolReader(self.time, code, device.spec.name.zh, stream(self.seed, code), STATE_S)
 
     def _home(self, place: str) -> Home:
         if place not in self.homes:

@@ -13,6 +13,7 @@ from hub.model import Device
 from hub.truth import TruthFault
 from simulators.curves import from_draws, from_weights
 from simulators.faults import Fault, FaultKind, default_scenario, describe
+from simulators.guards import card_on_patrol
 from simulators.plant import Plant
 from simulators.timeline import DAY, SECOND, Said
 from tests.unit.demo_devices import demo_devices
@@ -61,7 +62,29 @@ def test_site_is_alive() -> None:
     assert {"access_granted", "access_denied", "unlocked", "plate_seen", "opened", "closed", "vehicle_passed"} <= set(
         names
     )
-    assert names["checkpoint_read"] > 4
+    assert names["checkpoint_read"] >= 1
+
+
+def test_the_guard_walks_every_round_in_the_order_of_the_plan() -> None:
+    said = [
+        one
+        for one in story(3600)
+        if one.event == "checkpoint_read" or (one.data.get("card") or "").startswith("5A0000")
+    ]
+    rounds = defaultdict(list)
+    for one in said:
+        rounds[(one.at // SECOND) // 300].append((one.device, one.data["card"]))
+    for number, walked in rounds.items():
+        route = ["door-b1-u1", "patrol-1"] if number % 2 == 0 else ["patrol-2", "door-garage-2"]
+        assert list(dict.fromkeys(device for device, _ in walked)) == route
+        assert len({card for _, card in walked}) == 1
+    assert len(rounds) == 11, "the one that began with the story was not walked"
+
+
+@pytest.mark.parametrize("hour", range(0, 24, 3))
+def test_somebody_of_the_roster_is_on_patrol_at_any_hour(hour: int) -> None:
+    cards = {card_on_patrol(datetime(2026, 11, day, hour, tzinfo=UTC)) for day in range(1, 30)}
+    assert cards == {"5A000003", "5A000006", "5A000009", "5A000012"}
 
 
 def test_counters_never_fall_and_hours_add_up() -> None:
