@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from api import metrics, problems, stream
 from api.auth import SCHEMES, carry_principal
 from api.hub import Hub
-from api.routes import alarms, commands, devices, session, system
+from api.routes import alarms, commands, devices, evidence, kpis, rules, session, system
 
 PREFIX = "/api/v1"
 
@@ -27,8 +27,9 @@ def make_api(hub: Hub | None, routers: Sequence[APIRouter] = ()) -> FastAPI:
     )
     app.state.hub = hub
     problems.install(app)
-    for router in (session.router, devices.router, alarms.router, commands.router, system.router):
-        app.include_router(router, prefix=PREFIX, dependencies=SCHEMES)
+    # kpis before alarms: `/alarms/{alarm_id}` would take its paths
+    for part in (session, devices, kpis, alarms, evidence, commands, rules, system):
+        app.include_router(part.router, prefix=PREFIX, dependencies=SCHEMES)
     for router in routers:
         app.include_router(
             router, prefix=PREFIX, dependencies=[*SCHEMES, Depends(carry_principal)], responses=problems.RESPONSES

@@ -6,7 +6,9 @@ from starlette.requests import HTTPConnection
 
 from hub.accounts.service import Accounts
 from hub.context import Context
+from hub.errors import Refused
 from hub.readmodel.desk import ReadDesk
+from hub.rulebook.service import Rulebook
 
 
 @dataclass
@@ -21,6 +23,13 @@ class Hub:
         context = self.context
         self.accounts = Accounts(context.database, context.clock, session_hours=context.settings.session_hours)
         self.reads = ReadDesk(context)
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules' desk. Refused(503) in a hub without a rules engine."""
+        if self.context.rulebook is None:
+            raise Refused("no_rulebook", "this hub has no rulebook", 503)
+        return self.context.rulebook
 
 
 def hub_of(connection: HTTPConnection) -> Hub:

@@ -12,6 +12,7 @@ from hub.context import Context, Status
 from hub.errors import Misconfigured
 from hub.live import Live
 from hub.plugins import OffersRoutes, load_plugs, offering
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 
@@ -46,4 +47,5 @@ def _unopened() -> Context:
         devices={},
         communities={},
         replay=nothing,
+        reports=Reports(database),
     )

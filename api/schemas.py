@@ -164,48 +164,6 @@ class TrendOut(BaseModel):
     rows: list[TrendRowOut]
 
 
-class AlarmOut(BaseModel):
-    id: int
-    rule: str
-    condition: str
-    device_id: int
-    device: str
-    device_name: TwoLanguages
-    kind: str
-    place: str
-    priority: Annotated[int, Field(ge=1, le=4)]
-    life_safety: bool
-    state: Literal["active_unacknowledged", "active_acknowledged", "returned_unacknowledged", "normal"]
-    title: TwoLanguages
-    text: TwoLanguages
-    procedure: TwoLanguages | None
-    raised_at: datetime
-    returned_at: datetime | None
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-    count: int
-    cause: UUID | None
-    changed_at: datetime
-    links: dict[str, str] | None
-
-
-class AlarmStep(BaseModel):
-    at: datetime
-    from_state: str | None
-    to_state: str
-    actor: str
-    note: str
-    cause: str | None
-
-
-class AlarmDetail(AlarmOut):
-    history: list[AlarmStep]
-
-
-class Acknowledgement(In):
-    note: Words = ""
-
-
 class CommandIn(In):
     device_id: Id
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]

@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from hub.catalog.problems import CatalogError
+from hub.cli import audit, rules
 from hub.cli.check import check_command, preferred_language
 from hub.cli.docs import docs_command
 from hub.cli.stack import running_broker
@@ -30,6 +31,8 @@ app = typer.Typer(
 )
 app.command("check")(check_command)
 app.command("docs")(docs_command)
+app.add_typer(audit.app, name="audit")
+app.add_typer(rules.app, name="rules")
 
 
 def _settings() -> Settings:

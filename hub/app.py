@@ -10,6 +10,10 @@ import structlog
 from watchfiles import awatch
 
 from hub.alarms.desk import AlarmDesk
+from hub.alarms.upkeep import AlarmUpkeep
+from hub.analyses.model import Analysis
+from hub.analyses.runner import Analyses
+from hub.audit import AuditHeads
 from hub.catalog.devices import on_bus
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
@@ -17,7 +21,7 @@ from hub.catalog.problems import CatalogError
 from hub.clock import Clock, SystemClock, to_us
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
-from hub.decisions import Evaluator
+from hub.decisions import Calculator, Evaluator, NoCalculator
 from hub.errors import BadFrame, Misconfigured, Unreachable
 from hub.jobs import job_app, run_jobs
 from hub.live import Live
@@ -26,6 +30,8 @@ from hub.pipeline.intake import ArrivalQueue
 from hub.pipeline.pipeline import Pipeline
 from hub.pipeline.stages import Stages
 from hub.plugins import (
+    OffersAnalyses,
+    OffersCalculator,
     OffersDrivers,
     OffersEvaluator,
     OffersEventHandlers,
@@ -33,6 +39,7 @@ from hub.plugins import (
     OffersMigrations,
     OffersParts,
     OffersPorts,
+    OffersRuleTools,
     OffersServer,
     OffersTasks,
     load_plugs,
@@ -41,6 +48,7 @@ from hub.plugins import (
 from hub.ports import DeviceReport, Driver, DriverFactory
 from hub.reports.driver import VirtualDriver
 from hub.reports.outbox import Reports
+from hub.rulebook.service import Rulebook
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
@@ -83,13 +91,24 @@ class Hub:
         self.communities: dict[str, int] = {}
         self._drivers: dict[str, Driver] = {}
         self._buses: dict[str, Bus] = {}
+        self._commands: CommandDesk | None = None
+        self._rulebook: Rulebook | None = None
         self._stages: Stages | None = None
         self._reloading = asyncio.Lock()
+        self._file_rules: Sequence[Any] = ()
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> Context:
-        """Bring everything up. CatalogError when the configuration is wrong; psycopg.Error when the store is away."""
+        """Bring everything up, or nothing: CatalogError when the configuration is wrong; psycopg.Error when the store
+        is away."""
+        try:
+            return await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> Context:
         catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
         folders = [plug.migrations() for plug in offering(self.plugs, OffersMigrations)]
         applied = await asyncio.to_thread(migrate, self.settings.database_url, folders)
@@ -98,18 +117,27 @@ class Hub:
         registry, self.devices = await register(self.settings.database_url, catalog, self.clock.now())
         self.communities = registry.communities
         await self.database.open()
-        commands = CommandDesk(self.database, self.clock, self.live, lambda: self.devices, self._driver_of)
+        commands = self._commands = CommandDesk(
+            self.database, self.clock, self.live, lambda: self.devices, self._driver_of
+        )
         closed = await commands.recover(list(self.communities.values()))
         if closed:
             _log.warning("commands were on their way when the hub stopped; none is sent again", commands=closed)
         context = Context(
             settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
-            alarms=AlarmDesk(self.database, self.clock, self.live), commands=commands, devices=self.devices,
-            communities=self.communities, replay=self.replay, reports=self.reports,
+            alarms=AlarmDesk(self.database, self.clock, self.live, self._handlers(), self.devices), commands=commands,
+            devices=self.devices, communities=self.communities, replay=self.replay, reports=self.reports,
         )  # fmt: skip
         for plug in offering(self.plugs, OffersPorts):
             context.ports |= plug.ports(context)
         self.context = context
+        for tools in offering(self.plugs, OffersRuleTools):
+            self._rulebook = context.rulebook = Rulebook(
+                self.database, self.clock, self.live, tools, roots=self.roots, kinds=catalog.kinds,
+                devices=self.devices, communities=self.communities,
+            )  # fmt: skip
+            await context.rulebook.read_files(catalog.kinds)
+            context.rulebook.on_change = self.apply_rules
         await self._start_pipeline(catalog, commands)
         self._start_background(context)
         self._apply_buses(catalog, self._make_drivers(catalog, self.devices))
@@ -120,9 +148,12 @@ class Hub:
     async def stop(self) -> None:
         """End everything in order: sources first, then the pipeline, then the rest. What waits is given a moment to be
         stored; what is unacknowledged stays with its source."""
+        if self._rulebook is not None:
+            await self._rulebook.close()
         await self.supervisor.stop(*(f"bus:{name}" for name in self._drivers))
         await self._drain()
-        await self.context.commands.stop()
+        if self._commands is not None:
+            await self._commands.stop()
         await self.supervisor.stop_all()
         if self._stages is not None:
             await self._stages.writer.close()
@@ -140,8 +171,11 @@ class Hub:
     async def _start_pipeline(self, catalog: Catalog, commands: CommandDesk) -> None:
         writer = Writer(self.settings.database_url, self.communities.values())
         evaluator = self._make_evaluator(catalog)
+        self._file_rules = evaluator.rules
+        evaluator.replace_rules(await self._rules_in_force(), self.clock.now_us())
         self._stages = Stages(
-            clock=self.clock, writer=writer, evaluator=evaluator, commands=commands, alarms=self.context.alarms,
+            clock=self.clock, writer=writer, evaluator=evaluator, calculator=self._make_calculator(),
+            commands=commands, alarms=self.context.alarms,
             live=self.live, status=self.status, decoders={}, bus_community={}, handlers=self._handlers(),
             event_handlers=self._event_handlers(),
             devices=self.devices, dead_letter_bytes=self.settings.dead_letter_bytes,
@@ -155,6 +189,22 @@ class Hub:
         if len(makers) != 1:
             raise Misconfigured(f"one plug must bring the rules engine; {len(makers)} do")
         return makers[0].evaluator(self.roots, catalog.kinds)
+
+    async def _rules_in_force(self) -> Sequence[Any]:
+        """The rules of the files, with the versions people put over them."""
+        rulebook = self._rulebook
+        return self._file_rules if rulebook is None else await rulebook.compose(self._file_rules)
+
+    async def apply_rules(self) -> None:
+        """Judge by the rules now in force, from the next batch on."""
+        async with self._reloading:
+            rules = await self._rules_in_force()
+            assert self._stages is not None
+            async with self.pipeline.between_batches():
+                self._stages.evaluator.replace_rules(rules, self.clock.now_us())
+
+    def _make_calculator(self) -> Calculator:
+        return next((plug.calculator() for plug in offering(self.plugs, OffersCalculator)), NoCalculator())
 
     def _handlers(self) -> dict[str, list[str]]:
         handlers: dict[str, list[str]] = {}
@@ -173,13 +223,28 @@ class Hub:
     def _start_background(self, context: Context) -> None:
         upkeep = Upkeep(self.settings.database_url, self.clock, self.settings)
         self.supervisor.start("upkeep", upkeep.run)
+        alarms = AlarmUpkeep(
+            self.settings.database_url, self.clock, context.alarms, self._handlers(), self.devices, self.communities
+        )
+        self.supervisor.start("alarms", alarms.run)
         tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
         tasks["hub.command"] = context.commands.carry_out_wish
         self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks), self.clock))
         self.supervisor.start("configuration", self._watch_configuration)
+        self.supervisor.start("audit", AuditHeads(self.settings.database_url, self.clock).run)
+        hourly = Analyses(
+            self.database, self.clock, self.reports, self.devices, self._analyses,
+            lambda: context.ports.get("billing.price_at"),
+        )  # fmt: skip
+        self.supervisor.start("analyses", hourly.run)
         for plug in offering(self.plugs, OffersParts):
             for name, work in plug.parts(context).items():
                 self.supervisor.start(name, work)
+
+    def _analyses(self) -> list[Analysis]:
+        assert self._stages is not None
+        rules = self._stages.evaluator.rules
+        return [each for plug in offering(self.plugs, OffersAnalyses) for each in plug.analyses(rules)]
 
     # -- buses ---------------------------------------------------------------------------------------------------
 
@@ -269,10 +334,15 @@ class Hub:
             evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
             made = self._make_drivers(catalog, devices)
+            if self._rulebook is not None:
+                await self._rulebook.read_files(catalog.kinds)
+            self._file_rules = evaluator.rules
+            rules = await self._rules_in_force()
             gone = [name for name, bus in self._buses.items() if _bus_of(catalog, name) != bus]
             await self.supervisor.stop(*(f"bus:{name}" for name in gone))
             assert self._stages is not None
             async with self.pipeline.between_batches():
+                last = await self._stages.newest()
                 for name in gone:
                     del self._drivers[name], self._buses[name]
                 if registry.communities != self.communities:
@@ -283,8 +353,8 @@ class Hub:
                 self.devices.clear()
                 self.devices.update(kept)
                 now, running = self.clock.now_us(), self._stages.evaluator
-                running.replace_rules(evaluator.rules, now)
-                running.configure(self.devices, now)
+                running.replace_rules(rules, now)
+                self._stages.configure(last)
                 self._apply_buses(catalog, made)
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 

@@ -13,6 +13,7 @@ from hub.commands.desk import CommandDesk
 from hub.live import Live
 from hub.model import Device
 from hub.reports.outbox import Reports
+from hub.rulebook.service import Rulebook
 from hub.settings import Settings
 from hub.store.database import Database
 
@@ -55,3 +56,4 @@ class Context:
     replay: Callable[[int, list[int]], Awaitable[int]]  # dead letters of a community again through the pipeline
     reports: Reports
     ports: dict[str, Any] = field(default_factory=dict)  # read-only faces of modules, by "module.name"
+    rulebook: Rulebook | None = None  # rules, their versions and back-tests; None without a rules engine

@@ -75,6 +75,37 @@ class Decision(msgspec.Struct):
     commands: list[CommandWish] = []
 
 
+class Calculator(Protocol):
+    """The calculated points of virtual devices as the pipeline sees them."""
+
+    def configure(self, devices: Mapping[int, Device], last: Mapping[int, tuple[int, float | None]]) -> list[str]:
+        """Begin with these devices; `last`: point id -> newest (ts, value). Gives what is wrong and left out."""
+        ...
+
+    def calculate(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames that follow from these. Changes nothing that `accept` does not make permanent."""
+        ...
+
+    def accept(self) -> None:
+        """The batch of the last `calculate` is committed."""
+        ...
+
+
+class NoCalculator:
+    """Where no plug brings one: virtual devices show nothing but what is told of them."""
+
+    def configure(self, devices: Mapping[int, Device], last: Mapping[int, tuple[int, float | None]]) -> list[str]:
+        del devices, last
+        return []
+
+    def calculate(self, frames: Sequence[Frame]) -> list[Frame]:
+        del frames
+        return []
+
+    def accept(self) -> None:
+        """Nothing was computed."""
+
+
 class Evaluator(Protocol):
     """The rules as the pipeline sees them."""
 
@@ -83,11 +114,13 @@ class Evaluator(Protocol):
         states: Iterable[RuleState],
         last_seen: Mapping[int, int] | None = None,
         last_points: Mapping[int, int] | None = None,
+        last_values: Mapping[int, float] | None = None,
     ) -> None:
         """Begin from what the store remembers, forgetting all else; `configure` comes next.
 
         `last_seen`: device id -> when something fresh was last received from it, so that a restart does not begin the
         window of silence anew. `last_points`: point id -> newest device time, so that late readings are known as late.
+        `last_values`: point id -> newest usable value.
         """
         ...
 

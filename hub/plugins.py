@@ -8,9 +8,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from hub.analyses.model import Analysis
 from hub.context import Context
-from hub.decisions import Evaluator
+from hub.decisions import Calculator, Evaluator
 from hub.ports import DriverFactory
+from hub.rulebook.model import RuleTools
 from hub.vocabulary.kinds import KindSpec
 
 Task = Callable[..., Awaitable[None]]
@@ -50,6 +52,25 @@ class OffersHandlers(Protocol):
     def handlers(self) -> Mapping[str, str]:
         """Domain event (`alarm_raised`, `work_order_wanted`) -> job queued in the transaction that caused it."""
         ...
+
+
+@runtime_checkable
+class OffersCalculator(Protocol):
+    def calculator(self) -> Calculator:
+        """What computes the calculated points of virtual devices."""
+        ...
+
+
+@runtime_checkable
+class OffersAnalyses(Protocol):
+    def analyses(self, rules: Sequence[Any]) -> Sequence[Analysis]:
+        """Those of an evaluator's `rules` that are judged by the hour, over stored history."""
+        ...
+
+
+@runtime_checkable
+class OffersRuleTools(RuleTools, Protocol):
+    """Reads, tries and puts rules in force for the rulebook (`hub.rulebook`)."""
 
 
 @runtime_checkable

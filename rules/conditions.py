@@ -1,21 +1,39 @@
-"""A rule bound to one kind in plain numbers, and what it remembers of one device. Pure; times in microseconds UTC."""
+"""A rule bound to one device in plain numbers, and what it remembers. Pure data; times in microseconds UTC."""
 
-from datetime import timedelta
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
 
 import msgspec
 
-from hub.vocabulary.kinds import KindSpec
-from rules.model import Repeat, Rule
-
 Phase = Literal["idle", "pending", "counted", "raised", "cleared", "armed"]
+
+
+class Bucket(msgspec.Struct, frozen=True, array_like=True):
+    """Samples of one stretch of time, in short."""
+
+    start: int
+    first_ts: int
+    last_ts: int
+    count: int
+    total: float
+    low: float
+    high: float
+    first: float
+    last: float
+
+
+class Match(msgspec.Struct, frozen=True, array_like=True):
+    """A sequence that has begun: when each step so far happened, and when it was heard of."""
+
+    times: tuple[int, ...]
+    heard: tuple[int, ...]
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a rule remembers of one device. None instead of it: nothing.
 
-    idle: only `recent` matters; pending: true since `since`, not yet long enough; counted: one occurrence of a
-    repeat, still standing; raised; cleared: a clear event was the last word; armed: an absence counts from `began`.
+    idle: only what is beside it matters; pending: true since `since`, not yet long enough; counted: one occurrence of
+    a repeat, still standing; raised; cleared: a clear event was the last word; armed: an absence counts from `began`.
     """
 
     phase: Phase
@@ -23,10 +41,19 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     began: int = 0  # time of receipt of the same moment
     value: float | None = None  # the worst value while pending
     recent: tuple[int, ...] = ()  # occurrences that count towards a repeat
+    buckets: tuple[Bucket, ...] = ()  # windows: what is not judged for good
+    mark: int = 0  # windows: device time up to which all is judged; absence of others: counted from here
+    wake: int = 0  # absence of others: look again at this time of receipt
+    skew: int = 0  # windows: receipt less device time of what came fastest
+    late: bool = False  # windows: the last reading came too late, and that was told
+    parts: dict[str, "State"] = {}  # several conditions by number, other devices by id
+    matches: tuple[Match, ...] = ()  # sequences that have begun
+    seen: dict[str, tuple[int, ...]] = {}  # sequences: occurrences by step
+    streak: int = 0  # analyses: intervals in a row
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """A threshold rule bound to one kind: numbers only."""
+    """A point against a limit."""
 
     sign: int  # 1 above, -1 below, 0 equals
     limit: float
@@ -34,6 +61,7 @@ class Threshold(msgspec.Struct, frozen=True):
     lasting: int
     times: int
     within: int
+    point: str = ""
 
     def trips(self, value: float) -> bool:
         sign = self.sign
@@ -46,7 +74,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Occurrence(msgspec.Struct, frozen=True):
-    """An event rule."""
+    """An event."""
 
     name: str
     where: tuple[tuple[str, Any], ...]
@@ -57,61 +85,160 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """An absence rule bound to one device's patience."""
+    """An absence, by one device's patience."""
 
     after: int
 
 
-Condition = Threshold | Occurrence | Silence
+class Change(msgspec.Struct, frozen=True):
+    """A point that moves. `level` judges the extent within `within`, or the rate; without it each move is an alarm."""
+
+    own: int
+    point: str
+    direction: int  # 1 up, -1 down, 0 any
+    by: float
+    within: int
+    per: int  # of a rate; 0: none
+    level: Threshold | None
 
 
-def micros(duration: timedelta) -> int:
-    return duration // timedelta(microseconds=1)
+class Stuck(msgspec.Struct, frozen=True):
+    """A point that does not move."""
+
+    own: int
+    point: str
+    deadband: float
+    lasting: int
 
 
-def bind(rule: Rule, kind: KindSpec, silent_after: timedelta) -> Condition:
-    """The rule's condition in the numbers of one kind (state words resolved) and one device's patience.
+class Window(msgspec.Struct, frozen=True):
+    """An aggregate over time. Exactly one of `size`, `gap` and `samples` is not 0."""
 
-    KeyError where the kind lacks the point or word; `rules.load` reports that to people beforehand.
-    """
-    if (absence := rule.absence) is not None:
-        return Silence(micros(silent_after if isinstance(absence.after, str) else absence.after))
-    if (event := rule.event) is not None:
-        after = micros(event.clear_after) if event.clear_after else 0
-        where = tuple(event.where.items())
-        return Occurrence(event.name, where, event.clear_event, after, *_repeat(event.repeat))
-    threshold = rule.threshold
-    assert threshold is not None
-    clear = None
-    if threshold.clear is not None:
-        clear = threshold.clear.below if threshold.above is not None else threshold.clear.above
-    if threshold.above is not None:
-        sign, limit = 1, threshold.above
-    elif threshold.below is not None:
-        sign, limit = -1, threshold.below
-    else:
-        word = threshold.equals
-        sign, limit = 0, float(kind.points[threshold.point].values[word] if isinstance(word, str) else word or 0)
-    return Threshold(sign, limit, clear, micros(threshold.lasting), *_repeat(threshold.repeat))
+    own: int
+    point: str
+    event: str
+    where: tuple[tuple[str, Any], ...]
+    aggregate: str
+    size: int
+    every: int
+    gap: int
+    samples: int
+    lateness: int
+    origin: int  # windows begin at origin + n · every
+    level: Threshold
+
+    @property
+    def judges_nothing(self) -> bool:
+        """A window in which nothing came is judged too: its count is 0."""
+        return self.aggregate == "count" and self.size > 0
 
 
-def _repeat(repeat: Repeat | None) -> tuple[int, int]:
-    return (1, 0) if repeat is None else (repeat.times, micros(repeat.within))
+class Occasion(msgspec.Struct, frozen=True):
+    """One step of a sequence, or what must not happen around it."""
+
+    devices: frozenset[int]
+    event: str
+    where: tuple[tuple[str, Any], ...]
+    point: str
+    above: float | None
+    below: float | None
+    values: Mapping[int, tuple[float, ...]]  # device -> numbers of the words meant
+    within: int  # a step: after the one before; what must not happen: after its step, 0: before it
+    before: int = 0
+
+    def shows(self, device: int, value: float) -> bool:
+        if self.above is not None:
+            return value > self.above
+        if self.below is not None:
+            return value < self.below
+        return value in self.values.get(device, ())
 
 
-def due(rule: Condition, state: State | None) -> int | None:
-    """When a remembered state must be looked at again, by the rule as it is now. May be past after a restart."""
-    if state is None:
+class Sequence(msgspec.Struct, frozen=True):
+    """Steps in order; `absent[i]` must not happen around step i."""
+
+    steps: tuple[Occasion, ...]
+    absent: tuple[tuple[Occasion, ...], ...]
+    lateness: int
+    done: Occurrence  # what its completion is: an event that ends at once or by itself
+
+
+class Near(msgspec.Struct, frozen=True):
+    """How many of the devices around show something; `level` judges the number."""
+
+    members: Mapping[int, Threshold | Silence]
+    level: Threshold
+    patient: bool = False  # what they show must last
+
+    @property
+    def silent(self) -> bool:
+        return any(type(one) is Silence for one in self.members.values())
+
+
+class Evaluates(Protocol):
+    """A compiled expression: `rules.expressions.Compiled`."""
+
+    def evaluate(self, values: Mapping[str, object]) -> object: ...
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """An expression over the device's own points; `level` judges 1 (true) and 0."""
+
+    compiled: Evaluates
+    names: tuple[str, ...]
+    level: Threshold
+
+
+class Analysis(msgspec.Struct, frozen=True):
+    """The outcome of a periodic analysis, so many intervals in a row."""
+
+    intervals: int
+
+
+class Several(msgspec.Struct, frozen=True):
+    """Several conditions on one device; `level` judges how many hold."""
+
+    own: int
+    parts: tuple["Single", ...]
+    level: Threshold
+
+
+class Hours(Protocol):
+    """A calendar: `rules.calendars.Calendar`."""
+
+    def active(self, at: int, zone: str) -> bool: ...
+
+    def next_change(self, at: int, zone: str) -> int | None: ...
+
+
+class During(msgspec.Struct, frozen=True):
+    """A condition that counts only while a calendar is active."""
+
+    calendar: Hours
+    zone: str
+    inner: "Single | Several"
+
+
+Single = Threshold | Occurrence | Silence | Change | Stuck | Window | Sequence | Near | Expression | Analysis
+
+Condition = Single | Several | During
+
+
+def level_of(state: State | None) -> State | None:
+    """The part of a state that tells of a level: raised, pending or nothing."""
+    if state is None or (state.phase in ("idle", "armed") and not state.recent):
         return None
-    if isinstance(rule, Threshold) and state.phase == "pending":
-        return state.began + rule.lasting
-    if isinstance(rule, Occurrence) and state.phase == "raised" and rule.clear_after:
-        return state.began + rule.clear_after
-    return None
+    return State(state.phase, state.since, state.began, state.value, state.recent)
 
 
-def stale(rule: Condition, state: State | None) -> bool:
-    """A condition that was waiting under an older form of the rule and is none by the rule as it is now."""
-    if state is None or state.phase != "pending":
-        return False
-    return not isinstance(rule, Threshold) or (state.value is not None and not rule.trips(state.value))
+def join(memory: State, level: State | None) -> State | None:
+    """The memory with another level; None where nothing is left to remember."""
+    if level is None:
+        joined = msgspec.structs.replace(memory, phase="idle", since=0, began=0, value=None, recent=())
+        return None if joined == IDLE else joined
+    return msgspec.structs.replace(
+        memory, phase=level.phase, since=level.since, began=level.began, value=level.value, recent=level.recent
+    )
+
+
+IDLE = State("idle")

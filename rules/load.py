@@ -9,8 +9,11 @@ from hub.catalog.problems import Key, Problem, closest, one_of
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import EventSpec, KindSpec
+from rules.binding import names_of
 from rules.examples import example_kind, run_examples
-from rules.model import Example, Rule, RuleFile
+from rules.expressions import ExpressionError, compile_expression
+from rules.model import Example, ExampleStep, Rule, RuleFile
+from rules.terms import Mention
 
 PATTERN = "rules/*.yaml"
 
@@ -68,6 +71,7 @@ def _fits(one: Placed, kinds: Mapping[str, KindSpec]) -> bool:
             _unknown(one, ("when", "kinds", index), kind, kinds, "a kind of kinds.yaml")
         else:
             _condition(one, kind, kinds[kind])
+    _elsewhere(one, kinds)
     if len(one.document.problems) == before:
         for index, example in enumerate(one.rule.examples):
             _example(one, index, example, kinds)
@@ -81,22 +85,75 @@ def _unknown(one: Placed, path: Key, word: str, words: Iterable[str], what: str)
 
 
 def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
-    threshold, event = one.rule.threshold, one.rule.event
-    if threshold is not None:
-        at: Key = ("threshold",)
-        if threshold.point not in kind.points:
-            _unknown(one, (*at, "point"), threshold.point, kind.points, f"a point of {kind_name}")
-        elif threshold.equals is not None:
-            _level(one, (*at, "equals"), kind, threshold.point, threshold.equals)
-        elif kind.points[threshold.point].type == "state":
-            one.document.report((*one.at, *at), "`equals` with a state word: the point is a state", found="")
-    if event is not None:
-        if event.name not in kind.events:
-            _unknown(one, ("event", "name"), event.name, kind.events, f"an event of {kind_name}")
+    """What the rule needs of one of the kinds it watches."""
+    rule = one.rule
+    for mention in rule.mentions():
+        if mention.kinds is None:
+            _mention(one, mention, kind_name, kind)
+    if rule.command is not None and not kind.commands:
+        one.document.report((*one.at, "command"), f"no command: {kind_name} takes none", found=rule.command.name)
+    elif rule.command is not None and rule.command.name not in kind.commands:
+        _unknown(one, ("command", "name"), rule.command.name, kind.commands, f"a command of {kind_name}")
+    for index, part in enumerate(rule.any_of or rule.all_of or ()):
+        if part.expression is not None:
+            several = "any_of" if rule.any_of is not None else "all_of"
+            _expression(one, (several, index, "expression", "when"), part.expression.when, kind)
+    if rule.expression is not None:
+        _expression(one, ("expression", "when"), rule.expression.when, kind)
+
+
+def _mention(one: Placed, mention: Mention, kind_name: str, kind: KindSpec) -> None:
+    if mention.sort == "event":
+        event = kind.events.get(mention.name)
+        if event is None:
+            _unknown(one, mention.path, mention.name, kind.events, f"an event of {kind_name}")
         else:
-            _data(one, ("event", "where"), kind.events[event.name], event.where)
-        if event.clear_event is not None and event.clear_event not in kind.events:
-            _unknown(one, ("event", "clear_event"), event.clear_event, kind.events, f"an event of {kind_name}")
+            _data(one, (*mention.path[:-1], "where"), event, mention.where)
+    elif mention.sort == "point":
+        point = kind.points.get(mention.name)
+        at = mention.path[:-1]
+        if point is None:
+            _unknown(one, mention.path, mention.name, kind.points, f"a point of {kind_name}")
+        elif mention.ordered and point.type == "state":
+            one.document.report((*one.at, *at), "`equals` with a state word: the point is a state", found="")
+        for level in mention.levels if point is not None else ():
+            _level(one, (*at, "equals"), kind, mention.name, level)
+
+
+def _expression(one: Placed, path: Key, text: str, kind: KindSpec) -> None:
+    try:
+        compiled = compile_expression(text, names_of(kind))
+    except ExpressionError as error:
+        one.document.report((*one.at, *path), str(error))
+        return
+    if compiled.kind not in ("boolean", "any"):
+        one.document.report((*one.at, *path), "an expression that is true or false")
+
+
+def _elsewhere(one: Placed, kinds: Mapping[str, KindSpec]) -> None:
+    """What the rule needs of other devices."""
+    for path, names in _other_kinds(one.rule):
+        for name in names:
+            if name not in kinds:
+                _unknown(one, path, name, kinds, "a kind of kinds.yaml")
+    for mention in one.rule.mentions():
+        for name in mention.kinds or ():
+            if name in kinds:
+                _mention(one, mention, name, kinds[name])
+
+
+def _other_kinds(rule: Rule) -> Iterator[tuple[Key, Sequence[str]]]:
+    """Every place in the rule that names kinds of other devices."""
+    if rule.near is not None and rule.near.kinds != "all":
+        yield ("near", "kinds"), rule.near.kinds
+    for several in ("any_of", "all_of"):
+        for index, part in enumerate(getattr(rule, several) or ()):
+            if part.near is not None and part.near.kinds != "all":
+                yield (several, index, "near", "kinds"), part.near.kinds
+    for index, step in enumerate(rule.sequence.steps if rule.sequence is not None else ()):
+        occasion, path = (step, ()) if step.absent is None else (step.absent, ("not",))
+        if occasion.kinds is not None:
+            yield ("sequence", "steps", index, *path, "kinds"), occasion.kinds
 
 
 def _level(one: Placed, path: Key, kind: KindSpec, point: str, level: float | str) -> None:
@@ -123,18 +180,30 @@ def _example(one: Placed, index: int, example: Example, kinds: Mapping[str, Kind
         watched = kinds if one.rule.when.kinds == "all" else one.rule.when.kinds
         _unknown(one, (*at, "kind"), name, watched, "a kind this rule watches")
         return
-    kind = kinds[name]
+    others = {other: spec.kind for other, spec in example.others.items()}
+    for other, kind_name in others.items():
+        if kind_name not in kinds:
+            _unknown(one, (*at, "others", other, "kind"), kind_name, kinds, "a kind of kinds.yaml")
+            return
     for number, step in enumerate(example.steps):
         here: Key = (*at, "steps", number)
-        for point, level in step.point.items():
-            if point not in kind.points:
-                _unknown(one, (*here, "point", point), point, kind.points, f"a point of {name}")
-            else:
-                _level(one, (*here, "point", point), kind, point, level)
-        if step.event is not None and step.event not in kind.events:
-            _unknown(one, (*here, "event"), step.event, kind.events, f"an event of {name}")
-        elif step.event is not None:
-            _data(one, (*here, "data"), kind.events[step.event], step.data)
+        if step.device is not None and step.device not in others:
+            _unknown(one, (*here, "device"), step.device, others, "one of the example's `others`")
+            continue
+        _example_step(one, here, step, name if step.device is None else others[step.device], kinds)
+
+
+def _example_step(one: Placed, here: Key, step: ExampleStep, name: str, kinds: Mapping[str, KindSpec]) -> None:
+    kind = kinds[name]
+    for point, level in step.point.items():
+        if point not in kind.points:
+            _unknown(one, (*here, "point", point), point, kind.points, f"a point of {name}")
+        else:
+            _level(one, (*here, "point", point), kind, point, level)
+    if step.event is not None and step.event not in kind.events:
+        _unknown(one, (*here, "event"), step.event, kind.events, f"an event of {name}")
+    elif step.event is not None:
+        _data(one, (*here, "data"), kind.events[step.event], step.data)
 
 
 def _examples(one: Placed, kinds: Mapping[str, KindSpec]) -> None:

@@ -2,21 +2,38 @@
 
 import string
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    RootModel,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, RootModel, StringConstraints, field_validator, model_validator
 
 from hub.decisions import Priority
 from hub.vocabulary.base import Duration, Model, Name, Text
+from rules.calendars import During
+from rules.joined import Near, Scope, Sequence
+from rules.terms import (
+    Absence,
+    Clear,
+    EventCondition,
+    Level,
+    Mention,
+    Repeat,
+    Scalar,
+    Threshold,
+)
+from rules.wider import (
+    Change,
+    ExpressionCondition,
+    Hourly,
+    Part,
+    Stuck,
+    Window,
+)
+
+__all__ = [
+    "Absence", "AnyCondition", "Change", "Clear", "CommandAction", "EventCondition", "Example", "ExampleStep",
+    "ExpressionCondition", "Hourly", "Near", "Part", "Repeat", "Rule", "RuleDocument", "RuleFile", "RuleId", "Sequence",
+    "Stuck", "Threshold", "When", "Window",
+]  # fmt: skip
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 """A rule's name for good: alarms, stored state and reports refer to it."""
@@ -24,111 +41,25 @@ RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 TEXT_FIELDS = ("value", "limit", "duration", "device", "place")
 """What a message may show, as `$value` or `${value}`; `$$` is a dollar sign."""
 
-Outcome = Literal["raised", "returned"]
+CONDITIONS = (
+    "threshold", "event", "absence", "change", "stuck", "window", "sequence", "near", "expression", "hourly",
+)  # fmt: skip
+"""The fields of a rule that hold one condition; `any_of` and `all_of` hold several."""
 
+Outcome = Literal["raised", "returned", "commanded"]
 
-def _positive(value: timedelta) -> timedelta:
-    if not timedelta(0) < value <= timedelta(days=366):
-        raise ValueError("a duration above 0 and up to 366d is expected")
-    return value
-
-
-def _not_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("a number or a state word is expected; write the word of the kind, not true or false")
-    return value
-
-
-Positive = Annotated[Duration, AfterValidator(_positive)]
-
-Finite = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_not_boolean)]
-
-Level = Annotated[Finite | Name, BeforeValidator(_not_boolean)]
-"""A number in the point's unit, or a state word of the kind."""
-
-Scalar = str | int | float | bool
-
-
-class Clear(Model):
-    """Where a threshold alarm returns: away from the limit, so that a value wavering around it is one alarm."""
-
-    below: Finite | None = None
-    above: Finite | None = None
-
-
-class Repeat(Model):
-    """Only so many occurrences within so long are an alarm."""
-
-    times: int = Field(ge=2, le=100)
-    within: Positive
-
-
-class Threshold(Model):
-    """A point is past a limit, or shows a state, for some time."""
-
-    point: Name
-    above: Finite | None = None
-    below: Finite | None = None
-    equals: Level | None = None
-    lasting: Annotated[
-        Duration,
-        Field(alias="for", description="it must last so long; default: at once", json_schema_extra={"default": "0s"}),
-    ] = timedelta(0)
-    clear: Clear | None = Field(default=None, description="hysteresis; default: returns when the limit is not passed")
-    repeat: Repeat | None = None
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> "Threshold":
-        if sum(limit is not None for limit in (self.above, self.below, self.equals)) != 1:
-            raise ValueError("give exactly one of `above`, `below` and `equals`")
-        if self.clear is None:
-            return self
-        if self.above is not None and (self.clear.below is None or self.clear.above is not None):
-            raise ValueError("a limit `above` clears `below` some value")
-        if self.below is not None and (self.clear.above is None or self.clear.below is not None):
-            raise ValueError("a limit `below` clears `above` some value")
-        if self.equals is not None:
-            raise ValueError("`equals` returns when the state is another one; `clear` does not apply")
-        if self.above is not None and self.clear.below is not None and self.clear.below > self.above:
-            raise ValueError(f"`clear.below` must not lie over the limit {self.above:g}")
-        if self.below is not None and self.clear.above is not None and self.clear.above < self.below:
-            raise ValueError(f"`clear.above` must not lie under the limit {self.below:g}")
-        return self
-
-
-class EventCondition(Model):
-    """A device's event is the alarm. Without `clear_event` or `clear_after` it returns at once and waits to be seen."""
-
-    name: Name
-    where: dict[Name, Scalar] = Field(default={}, description="event fields that must equal these")
-    clear_event: Name | None = None
-    clear_after: Positive | None = None
-    repeat: Repeat | None = None
-
-    @model_validator(mode="after")
-    def _one_end(self) -> "EventCondition":
-        if self.clear_event is not None and self.clear_after is not None:
-            raise ValueError("give `clear_event` or `clear_after`, not both")
-        if self.clear_event == self.name:
-            raise ValueError("`clear_event` must be another event than `name`")
-        return self
-
-
-class Absence(Model):
-    """Nothing was heard from the device: no reading, no event, no birth."""
-
-    after: Positive | Literal["silent_after"] = Field(description="a duration, or the profile's or kind's own")
-
-    @field_validator("after", mode="wrap")
-    @classmethod
-    def _word_or_duration(cls, value: object, handler: object) -> object:
-        return value if value == "silent_after" else handler(value)  # type: ignore[operator]
+AnyCondition = (
+    Threshold | EventCondition | Absence | Change | Stuck | Window | Sequence | Near | ExpressionCondition | Hourly
+)
 
 
 class When(Model):
     """Which devices a rule watches."""
 
     kinds: list[Name] | Literal["all"]
+    main: bool | None = Field(
+        default=None, description="true: only those with others below them (a main meter); false: only those without"
+    )
 
     @field_validator("kinds")
     @classmethod
@@ -138,14 +69,38 @@ class When(Model):
         return value
 
 
+class CommandAction(Model):
+    """A command the hub gives when the alarm is raised: with the checks, time to live and audit of a person's."""
+
+    name: Name
+    reason: str = Field(min_length=3, max_length=200)
+    on: Literal["raise"] = "raise"
+
+
+class ExampleDevice(Model):
+    """Another device of an example, standing where a rule's `at` would look for it."""
+
+    kind: Name
+    at: Scope | Literal["elsewhere"] = "same_place"
+
+
+class ExampleVerdict(Model):
+    """What the analysis of an `hourly` rule found for the interval that ends now."""
+
+    active: bool
+    value: float | None = None
+
+
 class ExampleStep(Model):
     """One moment of an example: what is heard, then everything the rule did since the step before."""
 
     at: Duration
     time: Duration | None = Field(default=None, description="the device's own time, where it differs from `at`")
+    device: Name | None = Field(default=None, description="who says it: one of `others`; default: the rule's device")
     point: dict[Name, Level] = {}
     event: Name | None = None
     data: dict[Name, Scalar] = {}
+    verdict: ExampleVerdict | None = None
     heard: bool = Field(default=False, description="a message that says nothing the rule looks at")
     retained: bool = Field(default=False, description="the broker's memory")
     expect: list[Outcome] = []
@@ -156,6 +111,10 @@ class Example(Model):
 
     name: str = Field(min_length=3, max_length=120)
     kind: Name | None = Field(default=None, description="default: the rule's first kind")
+    begins: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}$")] | None = Field(
+        default=None, description="local time of the first moment, for calendars and windows: 2026-02-17 03:00"
+    )
+    others: dict[Name, ExampleDevice] = Field(default={}, max_length=20)
     steps: list[ExampleStep] = Field(min_length=1, max_length=200)
 
     @model_validator(mode="after")
@@ -182,9 +141,26 @@ class Rule(Model):
     threshold: Threshold | None = None
     event: EventCondition | None = None
     absence: Absence | None = None
+    change: Change | None = None
+    stuck: Stuck | None = None
+    window: Window | None = None
+    sequence: Sequence | None = None
+    near: Near | None = None
+    expression: ExpressionCondition | None = None
+    hourly: Hourly | None = None
+    any_of: Annotated[list[Part], Field(min_length=2, max_length=8)] | None = None
+    all_of: Annotated[list[Part], Field(min_length=2, max_length=8)] | None = None
+    during: During | None = Field(default=None, description="a calendar; outside it the rule is at rest")
     priority: Priority
     life_safety: bool = False
     work_order: bool = False
+    latch: bool = Field(default=False, description="returned, the alarm stays until a person resets it")
+    suppresses: Literal["children"] | None = Field(
+        default=None, description="while active, alarms of the devices below are suppressed by design"
+    )
+    group: str = Field(default="", max_length=48, description="first-out group: which of these alarms was first")
+    shelvable: bool = True
+    command: CommandAction | None = None
     text: Text = Field(description="what was seen; may hold $value $limit $duration $device $place")
     procedure: Text | None = Field(default=None, description="response procedure (应急预案)")
     examples: list[Example] = Field(min_length=2)
@@ -203,10 +179,16 @@ class Rule(Model):
 
     @model_validator(mode="after")
     def _whole(self) -> "Rule":
-        if sum(part is not None for part in (self.threshold, self.event, self.absence)) != 1:
-            raise ValueError("give exactly one of `threshold`, `event` and `absence`")
+        given = [name for name in (*CONDITIONS, "any_of", "all_of") if getattr(self, name) is not None]
+        if len(given) != 1:
+            names = ", ".join(f"`{name}`" for name in (*CONDITIONS, "any_of"))
+            raise ValueError(f"give exactly one of {names} and `all_of`")
         if self.when.kinds == "all" and self.absence is None:
             raise ValueError("`kinds: all` is for absence rules; name the kinds that have the point or event")
+        if any(part.event is not None and not _stands(part.event) for part in self.all_of or ()):
+            raise ValueError("an event in `all_of` needs `clear_event` or `clear_after` to hold beside the rest")
+        if self.life_safety and self.shelvable and "shelvable" in self.model_fields_set:
+            raise ValueError("a life-safety alarm cannot be shelved")
         if not any(example.negative for example in self.examples):
             raise ValueError("at least one example must show a case without an alarm")
         if all(example.negative for example in self.examples):
@@ -216,14 +198,27 @@ class Rule(Model):
     def watches(self, kind: str) -> bool:
         return self.enabled and (self.when.kinds == "all" or kind in self.when.kinds)
 
-    def names(self) -> Iterator[tuple[str, str]]:
-        """The points and events it needs of a kind, as (field path, name)."""
-        if self.threshold is not None:
-            yield "threshold.point", self.threshold.point
-        if self.event is not None:
-            yield "event.name", self.event.name
-            if self.event.clear_event is not None:
-                yield "event.clear_event", self.event.clear_event
+    @property
+    def conditions(self) -> list[AnyCondition]:
+        """The condition, or each of several."""
+        parts = self.any_of or self.all_of
+        if parts is not None:
+            return [part.condition for part in parts if part.condition is not None]
+        return [getattr(self, name) for name in CONDITIONS if getattr(self, name) is not None]
+
+    def mentions(self) -> Iterator[Mention]:
+        """Every point and event it needs, with its place in the file."""
+        for name in CONDITIONS:
+            condition: AnyCondition | None = getattr(self, name)
+            if condition is not None:
+                yield from (mention.under(name) for mention in condition.mentions())
+        for name in ("any_of", "all_of"):
+            for index, part in enumerate(getattr(self, name) or ()):
+                yield from (mention.under(name, index) for mention in part.mentions())
+
+
+def _stands(event: EventCondition) -> bool:
+    return event.clear_event is not None or event.clear_after is not None
 
 
 class RuleFile(Model):

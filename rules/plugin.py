@@ -7,12 +7,15 @@ from pydantic import BaseModel
 
 from hub.catalog.problems import CatalogError, Problem
 from hub.vocabulary.kinds import KindSpec
+from rules.calculated import Calculator
 from rules.evaluator import RuleEvaluator
+from rules.hourly import HourlyAnalysis, analyses
 from rules.load import load_rules
 from rules.model import Rule, RuleDocument
+from rules.tools import RuleToolbox
 
 
-class RulesPlugin:
+class RulesPlugin(RuleToolbox):
     """The rules room's public face."""
 
     def evaluator(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> RuleEvaluator:
@@ -25,6 +28,14 @@ class RulesPlugin:
         if problems:
             raise CatalogError(problems)
         return rules
+
+    def calculator(self) -> Calculator:
+        """What computes the points of virtual devices."""
+        return Calculator()
+
+    def analyses(self, rules: Sequence[Rule]) -> list[HourlyAnalysis]:
+        """Those that are judged by the hour, over stored history."""
+        return analyses(rules)
 
     def check(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> list[Problem]:
         """All that is wrong with the rule files, their own examples included."""

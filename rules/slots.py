@@ -1,84 +1,140 @@
 """Where a rule and a device meet, and what they say to the store and the alarm book."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from hub.decisions import AlarmChange, RuleState
+from hub.decisions import AlarmChange, CommandWish, RuleState
 from hub.model import Device
 from hub.vocabulary.base import Text
-from rules.conditions import Condition, Occurrence, Silence, State, bind
+from rules.binding import Interest, bind, interests
+from rules.conditions import Condition, Expression, Several, State
+from rules.conditions import During as DuringCondition
 from rules.model import Rule
-from rules.texts import render
+from rules.observations import Effect
+from rules.texts import limit_of, point_of, render
+from rules.topology import Topology
 
 Key = tuple[str, int]
 """Rule and device id: what a state, a wake-up and an alarm belong to."""
+
+DISABLED = "rule-disabled"
+"""The alarm that tells of a rule that was stopped."""
+
+MOST_COMMANDS = 10
+COMMAND_SPAN = 600_000_000
+"""So many commands in so long (µs) a rule may give one device; a rule that wants more feeds itself and is stopped."""
 
 
 class Slot:
     """One rule watching one device, with the state that is committed."""
 
-    __slots__ = ("condition", "device", "key", "rule", "state", "wake")
+    __slots__ = ("condition", "device", "guarded", "inputs", "interests", "key", "orders", "rule", "state", "wake")
 
     def __init__(self, rule: Rule, device: Device, condition: Condition) -> None:
         self.rule = rule
         self.device = device
         self.condition = condition
         self.key: Key = (rule.rule, device.id)
+        self.interests: tuple[Interest, ...] = tuple(interests(condition, device.id))
+        self.guarded = _evaluates(condition)
+        self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
         self.state: State | None = None
         self.wake: int | None = None
+        self.orders: tuple[int, ...] = ()  # when it gave commands, newest last
+
+
+def _input(device: Device, name: str) -> tuple[str, int, Mapping[float, str]]:
+    """What an expression calls a point, the point, and the words of its numbers."""
+    point = device.points[name]
+    return name, point.id, {float(number): word for word, number in point.spec.values.items()}
 
 
 class Plan:
-    """The slots of one device, by what wakes their interest."""
+    """What one device says, and to which slots; its own and those of devices that look at it."""
 
-    __slots__ = ("events", "points", "silences")
+    __slots__ = ("events", "findings", "late", "points", "silences", "values")
 
     def __init__(self) -> None:
         self.points: dict[int, list[Slot]] = {}
+        self.late: dict[int, list[Slot]] = {}
+        self.values: dict[int, list[Slot]] = {}
         self.events: dict[str, list[Slot]] = {}
         self.silences: list[Slot] = []
+        self.findings: dict[str, Slot] = {}
 
-    def add(self, slot: Slot) -> None:
-        condition, rule = slot.condition, slot.rule
-        if isinstance(condition, Silence):
-            self.silences.append(slot)
-        elif isinstance(condition, Occurrence):
-            for name in {condition.name, condition.clear_event} - {None}:
-                self.events.setdefault(name, []).append(slot)  # type: ignore[arg-type]
-        elif rule.threshold is not None:
-            self.points.setdefault(slot.device.points[rule.threshold.point].id, []).append(slot)
-
-
-def make_slot(rule: Rule, device: Device) -> Slot | None:
-    """None where the rule has nothing to watch: the model or installation lacks the point."""
-    if rule.threshold is not None and rule.threshold.point not in device.points:
-        return None
-    silent_after = device.profile.silent_after or device.kind.silent_after
-    return Slot(rule, device, bind(rule, device.kind, silent_after))
+    def add(self, slot: Slot, want: Interest, device: Device) -> None:
+        if want.sort == "heard":
+            slots = self.silences
+        elif want.sort == "event":
+            slots = self.events.setdefault(want.name, [])
+        else:
+            point = device.points.get(want.name)
+            if point is None:
+                return
+            by_point = {"sample": self.points, "late": self.late, "values": self.values}[want.sort]
+            slots = by_point.setdefault(point.id, [])
+        if not slots or slots[-1] is not slot:  # one slot after the other is added
+            slots.append(slot)
 
 
-def row(key: Key, state: State | None, wake: int | None) -> RuleState:
-    return RuleState(*key, {} if state is None else msgspec.to_builtins(state), wake)
+def _evaluates(condition: Condition) -> bool:
+    if isinstance(condition, DuringCondition):
+        return _evaluates(condition.inner)
+    if isinstance(condition, Several):
+        return any(_evaluates(part) for part in condition.parts)
+    return isinstance(condition, Expression)
 
 
-def alarm(
-    slot: Slot, action: Literal["raise", "return"], at: int, cause: bytes | None, value: float | None
-) -> AlarmChange:
+def make_slot(rule: Rule, device: Device, topology: Topology | None = None) -> Slot | None:
+    """None where the rule has nothing to watch. `rules.binding.TooMany` where it would look at too many devices."""
+    condition = bind(rule, device, topology or Topology({device.id: device}))
+    return None if condition is None else Slot(rule, device, condition)
+
+
+def row(key: Key, state: State | None, wake: int | None, orders: tuple[int, ...] = ()) -> RuleState:
+    stored: dict[str, Any] = {} if state is None else msgspec.to_builtins(state)
+    if orders:
+        stored = {"phase": "idle", **stored, "orders": list(orders)}
+    return RuleState(*key, stored, wake)
+
+
+def unpack(stored: Mapping[str, Any]) -> tuple[State | None, tuple[int, ...]]:
+    """State and orders of a stored row. msgspec.ValidationError where an older release wrote it."""
+    rest = dict(stored)
+    orders = msgspec.convert(rest.pop("orders", ()), tuple[int, ...])
+    return msgspec.convert(rest, State), orders
+
+
+def alarm(slot: Slot, effect: Effect) -> AlarmChange:
     rule = slot.rule
     return AlarmChange(
-        action=action,
+        action=effect.action,
         rule=rule.rule,
         device=slot.device,
         priority=rule.priority,
         title=rule.title,
-        at=at,
-        text=render(rule, slot.device, slot.condition, value),
-        cause=cause,
+        at=effect.at,
+        text=effect.text or render(rule, slot.device, slot.condition, effect.value, effect.part, effect.limit),
+        cause=effect.cause,
         life_safety=rule.life_safety,
         work_order=rule.work_order,
         procedure=rule.procedure,
+        latch=rule.latch,
+        suppresses=rule.suppresses is not None,
+        historical=effect.historical,
+        limit=effect.limit if effect.limit is not None else limit_of(slot.condition, effect.part),
+        point=point_of(rule, effect.part),
+        cost_fen=effect.cost_fen,
+        group=rule.group,
+        shelvable=rule.shelvable and not rule.life_safety,
     )
+
+
+def wish(slot: Slot, now: int) -> CommandWish:
+    assert slot.rule.command is not None
+    return CommandWish(slot.rule.rule, slot.device, slot.rule.command.name, slot.rule.command.reason, now)
 
 
 def farewell(key: Key, device: Device, at: int) -> AlarmChange:
@@ -86,3 +142,21 @@ def farewell(key: Key, device: Device, at: int) -> AlarmChange:
     title = Text(zh=key[0], en=key[0])
     text = Text(zh="规则已不适用于该设备。", en="The rule no longer applies to the device.")
     return AlarmChange("return", key[0], device, "low", title, at, text, None)
+
+
+def stopped(rule: Rule, device: Device, at: int, cause: bytes | None, why: Text, told: Rule | None) -> AlarmChange:
+    """The one alarm of a rule that was stopped. `told`: the rule file's own `rule-disabled`: title and procedure."""
+    return AlarmChange(
+        action="raise",
+        rule=DISABLED,
+        device=device,
+        priority=told.priority if told is not None else "high",
+        title=told.title if told is not None else Text(zh="规则已停用", en="Rule disabled"),
+        at=at,
+        text=Text(
+            zh=f"规则“{rule.title.zh}”（{rule.rule}）已停用：{why.zh}。",
+            en=f"The rule “{rule.title.en}” ({rule.rule}) was disabled: {why.en}.",
+        ),
+        cause=cause,
+        procedure=told.procedure if told is not None else None,
+    )

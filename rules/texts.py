@@ -1,11 +1,31 @@
 """What an alarm tells people: a rule's message with its few named fields filled in, in both languages."""
 
+import math
+from datetime import timedelta
 from string import Template
 
 from hub.model import Device
 from hub.vocabulary.base import Text
-from rules.conditions import Condition, Occurrence, Silence, Threshold
-from rules.model import Rule
+from rules.conditions import Change as BoundChange
+from rules.conditions import (
+    Condition,
+    During,
+    Near,
+    Occurrence,
+    Sequence,
+    Several,
+    Silence,
+    Single,
+    Stuck,
+    Threshold,
+    Window,
+)
+from rules.conditions import Expression as BoundExpression
+from rules.model import AnyCondition, Rule
+from rules.terms import Threshold as ThresholdTerm
+from rules.wider import Change, Hourly
+from rules.wider import Stuck as StuckTerm
+from rules.wider import Window as WindowTerm
 
 _UNITS = {"1": "", "m3": "m³", "m3/h": "m³/h", "Cel": "℃", "kW.h": "kWh", "ug/m3": "µg/m³"}
 """UCUM codes that people write otherwise."""
@@ -17,18 +37,54 @@ _STEPS = (
     (1_000_000, "秒", "s"),
 )
 
+_NONE = Text(zh="", en="")
+_MICROSECOND = timedelta(microseconds=1)
 
-def render(rule: Rule, device: Device, condition: Condition, value: float | None) -> Text:
-    """The rule's `text` for one device. `value`: the reading that decided, where there is one."""
-    limit, lasting = _limit(device, condition)
-    shown = _value(rule, device, condition, value)
-    fields = {"value": shown, "limit": limit, "duration": lasting, "device": device.spec.name, "place": device.place}
-    if isinstance(condition, Threshold):
-        fields["limit"] = _value(rule, device, condition, condition.limit)
+
+def render(
+    rule: Rule,
+    device: Device,
+    condition: Condition,
+    value: float | None,
+    part: int | None = None,
+    limit: float | None = None,
+) -> Text:
+    """The rule's `text` for one device. `value`: what decided, where there is a number; `part`: which of several
+    conditions did; `limit`: where it is not the condition's own."""
+    term, bound = _decisive(rule, condition, part)
+    limit = limit if limit is not None else limit_of(condition, part)
+    fields = {
+        "value": _value(term, device, bound, value),
+        "limit": _limit(term, device, bound, limit),
+        "duration": _duration(bound),
+        "device": device.spec.name,
+        "place": device.place,
+    }
     return Text(
         zh=Template(rule.text.zh).substitute({name: text.zh for name, text in fields.items()}),
         en=Template(rule.text.en).substitute({name: text.en for name, text in fields.items()}),
     )
+
+
+def point_of(rule: Rule, part: int | None) -> str | None:
+    """The point whose trend tells of the alarm."""
+    term = rule.conditions[part or 0]
+    return getattr(term, "point", None)
+
+
+def limit_of(condition: Condition, part: int | None) -> float | None:
+    """The number an alarm's value is held against; None where there is none."""
+    match _single(condition, part):
+        case Threshold(limit=limit):
+            return limit
+        case Near(level=level):
+            return float(math.ceil(level.limit) if level.sign > 0 else math.floor(level.limit))
+        case Window(level=level) | BoundChange(level=Threshold() as level):
+            return level.limit
+        case Stuck(deadband=deadband):
+            return deadband
+        case _:
+            return None
 
 
 def span(micros: int) -> Text:
@@ -39,23 +95,62 @@ def span(micros: int) -> Text:
     return Text(zh=f"{micros / 1e6:.10g} 秒", en=f"{micros / 1e6:.10g} s")
 
 
-def _limit(device: Device, condition: Condition) -> tuple[Text, Text]:
-    if isinstance(condition, Silence):
-        return span(condition.after), span(condition.after)
-    if isinstance(condition, Occurrence):
-        return device.event(condition.name).name, span(condition.clear_after)
-    return Text(zh="", en=""), span(condition.lasting)
+def _single(condition: Condition, part: int | None) -> Single:
+    inner = condition.inner if isinstance(condition, During) else condition
+    return inner.parts[part or 0] if isinstance(inner, Several) else inner
 
 
-def _value(rule: Rule, device: Device, condition: Condition, value: float | None) -> Text:
-    if isinstance(condition, Occurrence):
-        return device.event(condition.name).name
-    if rule.threshold is None or value is None:
+def _decisive(rule: Rule, condition: Condition, part: int | None) -> tuple[AnyCondition, Single]:
+    """The condition that decided, as written and as bound."""
+    return rule.conditions[part or 0], _single(condition, part)
+
+
+def _duration(bound: Single) -> Text:
+    match bound:
+        case Silence(after=after):
+            return span(after)
+        case Occurrence(clear_after=after):
+            return span(after)
+        case Threshold(lasting=lasting) | Stuck(lasting=lasting):
+            return span(lasting)
+        case Near(level=level) | BoundExpression(level=level):
+            return span(level.lasting)
+        case Window(size=size, gap=gap):
+            return span(size or gap)
+        case BoundChange(within=within, per=per):
+            return span(within or per)
+        case Sequence(steps=steps):
+            return span(sum(step.within for step in steps))
+        case _:
+            return _NONE
+
+
+def _limit(term: AnyCondition, device: Device, bound: Single, limit: float | None) -> Text:
+    if isinstance(bound, Silence):
+        return span(bound.after)
+    if isinstance(bound, Occurrence):
+        return device.event(bound.name).name
+    return _NONE if limit is None else _value(term, device, bound, limit)
+
+
+def _value(term: AnyCondition, device: Device, bound: Single, value: float | None) -> Text:
+    if isinstance(bound, Occurrence):
+        return device.event(bound.name).name
+    if value is None:
         return Text(zh="无数据", en="no data")
-    point = device.points[rule.threshold.point].spec
+    if isinstance(bound, Near):
+        return Text(zh=f"{value:g} 台", en=f"{value:g}")
+    if isinstance(term, WindowTerm) and term.aggregate == "count":
+        return Text(zh=f"{value:g} 次", en=f"{value:g} times")
+    if not isinstance(term, ThresholdTerm | Change | StuckTerm | WindowTerm | Hourly) or term.point is None:
+        return Text(zh="是", en="yes") if isinstance(bound, BoundExpression) else _NONE
+    point = device.points[term.point].spec
     for word, number in point.values.items():
         if number == value:
             return Text(zh=word, en=word)
     unit = _UNITS.get(point.unit, point.unit)
     shown = f"{value:.10g} {unit}".rstrip()
+    if isinstance(term, Change) and term.rate is not None:
+        per = span(term.rate.per // _MICROSECOND)
+        return Text(zh=f"{shown}/{per.zh}", en=f"{shown} per {per.en}")
     return Text(zh=shown, en=shown)

@@ -5,35 +5,55 @@ from typing import Any
 
 from nicegui import ui
 
-from api.pages.charts import trend_options
+from api.pages.alarm_actions import AlarmActions
+from api.pages.alarm_parts import (
+    AFTER,
+    near,
+    paint_comments,
+    paint_deliveries,
+    paint_events,
+    paint_history,
+    paint_near,
+    paint_procedure,
+    telling_point,
+)
+from api.pages.charts import trend_options, trend_rows, twin_columns
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, tag
-from api.texts import value_text
+from api.texts import money_text, value_text
 from hub.live import Change
 from hub.store.database import Row
 
-_BEFORE, _AFTER = timedelta(minutes=15), timedelta(minutes=10)
-_ACTIVE = ("active_unacknowledged", "returned_unacknowledged")
+_BEFORE = timedelta(minutes=15)
+_REST = timedelta(milliseconds=300)  # a chattering alarm is not painted more often
+_WAITING = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
 
 
 class AlarmDetail:
     """The drawer. It is painted anew when its alarm changes; values and commands move by themselves."""
 
-    def __init__(self, view: View, links: dict[str, str], places: dict[str, str]) -> None:
+    def __init__(self, view: View, actions: AlarmActions, places: dict[str, str]) -> None:
         self._view = view
-        self._links = links
+        self._actions = actions
         self._places = places
         self._id = 0
         self._device: Row | None = None
         self._values: dict[str, Any] = {}
-        with box("detail-pane", "aside", aria_label=view.t("alarms.title")) as self._pane:
+        self._near: set[int] = set()
+        self._behind = False
+        self._painted = view.now() - _BEFORE
+        with box("detail-pane", "aside", aria_label=view.t("alarms.detail"), tabindex="0") as self._pane:
             with box("") as self._top:
                 self._hint()
             self._progress = CommandProgress(view)
+            self._procedure = box("")
             with box("") as self._trend:
                 tag("h3", view.t("alarm.trend"))
                 self._chart = ui.echart({"series": []}).classes("chart low")
+                with box("", "details"):
+                    tag("summary", view.t("device.table"))
+                    self._twin = Table([], [], view.t("device.no_data"))
             self._trend.set_visibility(False)
             self._bottom = box("")
         self._dialog = CommandDialog(view, self._sent)
@@ -52,87 +72,141 @@ class AlarmDetail:
 
     async def refresh(self) -> None:
         """Paint the chosen alarm as it stands now."""
+        self._behind, self._painted = False, self._view.now()
         if not self._id:
             return
-        view = self._view
+        view, reads = self._view, self._view.hub.reads
         alarm = await view.hub.context.alarms.show(view.principal, self._id)
-        device = await view.hub.reads.device(view.principal, alarm["device_id"])
-        events = await view.hub.reads.events(view.principal, device_id=device["id"], limit=6)
-        self._device = device
+        device = await reads.device(view.principal, alarm["device_id"])
+        events = await reads.events(view.principal, device_id=device["id"], limit=6)
+        here = near(view.hub.context.devices.values(), view.principal.community_id, alarm["place"])
+        around = await reads.several(view.principal, here, events=6, before=alarm["raised_at"] + AFTER) if here else []
+        port = view.hub.context.ports.get("notifications.deliveries")
+        deliveries = await port(view.principal, self._id) if port else []
+        self._device, self._near = device, set(here)
         self._pane.classes(add="open")
         self._top.clear()
         with self._top:
             self._paint_head(alarm)
             self._paint_actions(alarm, device)
-            self._paint_procedure(alarm)
+        self._procedure.clear()
+        with self._procedure:
+            may = view.may("acknowledge")
+            paint_procedure(view, alarm, self._tick if may else None, self._note_step if may else None)
+            paint_comments(view, alarm)
         self._bottom.clear()
         with self._bottom:
+            if here:
+                paint_near(view, around)
             self._paint_values(device)
-            self._paint_events(events)
-            self._paint_history(alarm)
+            if device["id"] not in self._near:
+                paint_events(view, events)
+            paint_deliveries(view, deliveries)
+            paint_history(view, alarm)
         await self._paint_trend(alarm, device)
 
-    def _close(self) -> None:
+    def close(self, _: object = None) -> None:
+        """Back to the list, on a phone the only way there."""
         self._id = 0
         self._pane.classes(remove="open")
 
     def _paint_head(self, alarm: Row) -> None:
-        view = self._view
-        with tag("button", "", "ghost back", type="button").on("click", self._close):
+        view, t = self._view, self._view.t
+        with tag("button", "", "ghost back", type="button").on("click", self.close):
             icon("arrow_back")
-            tag("span", view.t("alarm.back"))
+            tag("span", t("alarm.back"))
         with box("detail-head"):
-            view.badge(alarm["priority"], alarm["state"])
+            view.badge(alarm["priority"], "" if alarm["suppression"] else alarm["state"])
             with box(""):
                 with tag("h2", view.pick(alarm["title"])):
                     if alarm["life_safety"]:
-                        tag("span", view.t("alarm.life_safety"), "life")
+                        tag("span", t("alarm.life_safety"), "life")
                 tag("p", view.pick(alarm["text"]), "muted")
-        place = self._places.get(alarm["place"], alarm["place"])
+        if alarm["suppression"]:
+            self._paint_suppression(alarm)
+        if alarm["hides"]:
+            self._strip(t("alarms.hides").replace("%n", str(alarm["hides"])))
+        facts((t(key), value) for key, value in self._facts(alarm))
+
+    def _facts(self, alarm: Row) -> list[tuple[str, str]]:
+        view, t = self._view, self._view.t
+        flags = [t(f"alarm_flag.{name}") for name in ("first_out", "chattering", "historical") if alarm[name]]
         known = [
-            (
-                "devices.state",
-                f"{view.t('alarm_state.' + alarm['state'])} · {view.t('priority.' + str(alarm['priority']))}",
-            ),
-            ("alarm.place", place),
+            ("devices.state", f"{t('alarm_state.' + alarm['state'])} · {t('priority.' + str(alarm['priority']))}"),
+            ("alarm.flags", " · ".join(flags)),
+            ("alarm.place", self._places.get(alarm["place"], alarm["place"])),
             ("alarm.device", f"{view.pick(alarm['device_name'])} ({alarm['device']})"),
             ("alarm.raised", f"{view.stamp(alarm['raised_at'])} ({view.age(alarm['raised_at'])})"),
+            ("alarm.returned", view.stamp(alarm["returned_at"]) if alarm["returned_at"] else ""),
+            ("alarm.repeats", str(alarm["count"]) if alarm["count"] > 1 else ""),
+            ("alarm.owner", view.person(alarm["assignee"]) if alarm["assignee"] else ""),
+            ("alarm.escalation", str(alarm["escalation_level"]) if alarm["escalation_level"] else ""),
+            ("alarm.cost", money_text(alarm["cost_fen"]) if alarm["cost_fen"] is not None else ""),
             ("alarm.rule", alarm["rule"]),
         ]
-        if alarm["count"] > 1:
-            known.append(("alarm.repeats", str(alarm["count"])))
         if alarm["acknowledged_by"]:
-            known.append(
-                (
-                    "alarm.acknowledged_by",
-                    f"{view.person(alarm['acknowledged_by'])} · {view.stamp(alarm['acknowledged_at'])}",
-                )
-            )
-        facts((view.t(key), value) for key, value in known)
+            by = f"{view.person(alarm['acknowledged_by'])} · {view.stamp(alarm['acknowledged_at'])}"
+            known.append(("alarm.acknowledged_by", by))
+        return [pair for pair in known if pair[1]]
+
+    def _paint_suppression(self, alarm: Row) -> None:
+        view = self._view
+        parts = [view.t(f"alarm_set.{alarm['suppression']}")]
+        if alarm["suppressed_until"]:
+            parts.append(f"{view.t('alarms.until')} {view.stamp(alarm['suppressed_until'])}")
+        parts.append(alarm["suppression_reason"] or "")
+        if alarm["suppression"] != "suppressed_by_design":
+            parts.append(view.person(alarm["suppressed_by"]))
+        self._strip(" · ".join(filter(None, parts)), alarm["parent_alarm_id"])
+
+    def _strip(self, text: str, parent: int | None = None) -> None:
+        with box("strip"):
+            tag("span", text)
+            if parent:
+                tag("a", self._view.t("alarm.parent"), "ghost small", href=f"/alarms/{parent}")
 
     def _paint_actions(self, alarm: Row, device: Row) -> None:
-        view = self._view
+        view, may = self._view, self._view.may("acknowledge")
         with box("actions"):
-            if alarm["state"] in _ACTIVE and view.may("acknowledge"):
-                tag("button", view.t("alarm.acknowledge"), "solid", type="button").on(
-                    "click", view.act(self._acknowledge)
-                )
-                tag("button", view.t("alarm.acknowledge_note"), "ghost", type="button").on(
-                    "click", lambda: self._ask_note(alarm)
-                )
+            if may and alarm["state"] in _WAITING:
+                self._button("alarm.acknowledge", self._acknowledge, "solid")
+                self._one("note", "alarm.acknowledge_note", alarm)
+            if may and alarm["state"] == "latched_acknowledged":
+                self._one("reset", "alarm.reset", alarm)
             command_buttons(view, device, self._ask)
-            for kind, reference in (alarm["links"] or {}).items():
-                text = f"{view.t('alarm.work_order')} {reference}"
-                if kind in self._links:
-                    tag("a", text, "ghost", href=f"{self._links[kind]}{reference}")
-                else:
-                    tag("span", text, "ghost")
+            if may and alarm["state"] != "normal":
+                if alarm["suppression"] == "shelved":
+                    self._one("unshelve", "alarm.unshelve", alarm)
+                elif not alarm["suppression"] and not alarm["life_safety"]:
+                    self._one("shelve", "alarm.shelve", alarm)
+                self._button("alarm.assign", self._assign)
+            if may:
+                self._one("comment", "alarm.comment", alarm)
+            self._paint_links(alarm)
+            self._one("evidence", "alarm.evidence", alarm)
+            if view.may("maintain") and not alarm["suppression"] and not alarm["life_safety"]:
+                self._one("out_of_service", "maintenance.take_out", alarm)
             tag("a", view.t("alarm.open_device"), "ghost", href=f"/devices/{device['id']}")
 
-    def _paint_procedure(self, alarm: Row) -> None:
-        tag("h3", self._view.t("alarm.procedure"))
-        text = self._view.pick(alarm["procedure"])
-        tag("p", text or self._view.t("alarm.no_procedure"), "procedure" if text else "muted")
+    def _button(self, label: str, work: Any, classes: str = "ghost") -> None:
+        tag("button", self._view.t(label), classes, type="button").on("click", self._view.act(work))
+
+    def _one(self, name: str, label: str, alarm: Row) -> None:
+        async def do(_: object = None) -> None:
+            await self._actions.one(name, alarm)
+
+        self._button(label, do)
+
+    def _paint_links(self, alarm: Row) -> None:
+        links = alarm["links"] or {}
+        for kind, reference in links.items():
+            text = f"{self._view.t('alarm.work_order')} {reference}"
+            if kind in self._actions.links:
+                tag("a", text, "ghost", href=f"{self._actions.links[kind]}{reference}")
+            else:
+                tag("span", text, "ghost")
+        if "work_order" not in links and "workorders.open" in self._view.hub.context.ports and self._view.may("work"):
+            self._one("work_order", "alarm.open_order", alarm)
 
     def _paint_values(self, device: Row) -> None:
         view = self._view
@@ -146,53 +220,44 @@ class AlarmDetail:
         if not device["points"]:
             tag("p", view.t("device.no_points"), "muted")
 
-    def _paint_events(self, events: list[Row]) -> None:
-        view = self._view
-        tag("h3", view.t("alarm.events"))
-        rows = [
-            {"time": view.stamp(e["ts"]), "event": view.pick(e["label"]), "data": data_text(view, e)} for e in events
-        ]
-        columns = [("time", view.t("device.time")), ("event", view.t("device.event")), ("data", view.t("device.data"))]
-        Table(columns, rows, view.t("device.no_events"))
-
-    def _paint_history(self, alarm: Row) -> None:
-        view = self._view
-        tag("h3", view.t("alarm.history"))
-        with box("steps", "ol"):
-            for step in alarm["history"]:
-                with box("", "li"):
-                    tag("time", view.stamp(step["at"]))
-                    who = view.person(step["actor"])
-                    note = f" — {step['note']}" if step["note"] and not step["actor"].startswith("rule:") else ""
-                    tag("span", f"{view.word('alarm_state', step['to_state'])} · {who}{note}")
-
     async def _paint_trend(self, alarm: Row, device: Row) -> None:
-        point = telling_point(alarm["rule"], device["points"])
+        point = telling_point(alarm, device["points"])
         self._trend.set_visibility(point is not None)
         if point is None:
             return
-        raised: datetime = alarm["raised_at"]
-        until = min(raised + _AFTER, self._view.now())
-        trend = await self._view.hub.reads.trend(
-            self._view.principal, point["id"], raised - _BEFORE, max(until, raised + timedelta(minutes=1)), 300
-        )
+        view, raised = self._view, alarm["raised_at"]
+        assert isinstance(raised, datetime)
+        until = max(min(raised + AFTER, view.now()), raised + timedelta(minutes=1))
+        trend = await view.hub.reads.trend(view.principal, point["id"], raised - _BEFORE, until, 300)
+        limit = alarm["limit_value"] if point["name"] == alarm["point"] else None
         self._trend.set_visibility(bool(trend.rows))
         self._chart.options.clear()
-        self._chart.options.update(trend_options(self._view, trend, raised))
+        self._chart.options.update(trend_options(view, trend, raised, limit))
         self._chart.update()
+        self._twin.head(twin_columns(view, trend))
+        self._twin.show(trend_rows(view, trend)[:100])
 
     async def _acknowledge(self, _: Any = None) -> None:
-        await self._view.hub.context.alarms.acknowledge(await self._view.who(), self._id)
+        await self._actions.acknowledge([self._id])
 
-    def _ask_note(self, alarm: Row) -> None:
-        view = self._view
+    async def _assign(self, _: Any = None) -> None:
+        await self._actions.assign([self._id])
 
-        async def acknowledge(note: str) -> None:
-            await view.hub.context.alarms.acknowledge(await view.who(), alarm["id"], note)
+    def _tick(self, step: int, done: bool) -> Any:
+        return self._view.act(self._log_step)(step, done, "")
 
-        title = f"{view.t('alarm.acknowledge')}: {view.pick(alarm['title'])}"
-        text, yes = view.pick(alarm["text"]), view.t("alarm.acknowledge")
-        view.ask(title, text, yes, acknowledge, field=view.t("alarm.note"))
+    def _note_step(self, step: int, done: bool) -> None:
+        view, t = self._view, self._view.t
+
+        async def do(note: str) -> None:
+            await self._log_step(step, done, note)
+
+        view.ask(f"{t('alarm.step_note')} {step}", "", t("alarm.save"), do, field=t("alarm.note"),
+                 needed=t("alarm.comment_needed"))  # fmt: skip
+
+    async def _log_step(self, step: int, done: bool, note: str) -> None:
+        await self._view.hub.context.alarms.log_step(await self._view.who(), self._id, step, note, done)
+        await self.refresh()
 
     async def first_command(self, alarm_id: int) -> None:
         """The key `o`: the first command the role may give at the device that is shown."""
@@ -226,20 +291,11 @@ class AlarmDetail:
                 shown, point = self._values[change.key]
                 shown.text = value_text(change.data.get("value"), point["values"], point["unit"], self._view.t)
         if any(change.topic == "alarm" and change.key == str(self._id) for change in changes):
+            self._behind = True
+            if self._view.now() - self._painted > _REST:
+                await self.refresh()
+
+    async def tidy(self) -> None:
+        """Paint what changed faster than it is worth painting."""
+        if self._behind:
             await self.refresh()
-
-
-def telling_point(rule: str, points: list[Row]) -> Row | None:
-    """The point a rule most likely looks at: one its name speaks of, else the first."""
-    words = rule.split("-")
-    return next((p for p in points if set(p["name"].split("_")) & set(words)), points[0] if points else None)
-
-
-def data_text(view: View, event: Row) -> str:
-    """Event data in one line, in words where the kind has them, without our own command numbers."""
-    parts = []
-    for key, value in event["data"].items():
-        if key != "command_id":
-            name = view.pick(event["fields"].get(key)) or key
-            parts.append(f"{name} {view.word('value', value) if isinstance(value, str) else value}")
-    return " · ".join(parts) or "—"

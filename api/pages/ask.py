@@ -1,6 +1,7 @@
 """The one question of a page: what is about to happen, perhaps a few words about it, and yes or no."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from nicegui import ui
 
@@ -8,6 +9,27 @@ from api.pages.widgets import box, tag
 from api.texts import Texts
 
 Guard = Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]
+_LONGEST = {"area": 2000}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing to fill in. `sort`: text, area, choice (of `options`: value and label), or an HTML input type.
+
+    A text with `options` offers them while one types.
+    With `needed` it must not stay empty, and that is what is said then.
+    """
+
+    name: str
+    label: str
+    sort: str = "text"
+    value: str = ""
+    options: Sequence[tuple[str, str]] = ()
+    needed: str = ""
+
+    @property
+    def most(self) -> int:
+        return _LONGEST.get(self.sort, 200)
 
 
 class Ask:
@@ -27,36 +49,69 @@ class Ask:
 
         `field` labels a line to type in; with `needed` it must not stay empty, and that is what is said then.
         """
+
+        async def do(given: dict[str, str]) -> None:
+            await work(given.get("line", ""))
+
+        self.form(title, text, yes, do, [Field("line", field, needed=needed)] if field else [])
+
+    def form(
+        self, title: str, text: str, yes: str, work: Callable[[dict[str, str]], Awaitable[None]],
+        fields: Sequence[Field],
+    ) -> None:  # fmt: skip
+        """The same with several fields; `work` is given name -> what was filled in, without blanks around it."""
         self._body.clear()
         self._dialog.props["aria-label"] = title
-        typed = [""]
+        typed = {field.name: field.value for field in fields}
         with self._body:
             tag("h2", title)
-            tag("p", text, "muted")
-            line = self._line(field, typed) if field else None
+            if text:
+                tag("p", text, "muted")
+            lines = [self._field(field, typed, first=field is fields[0]) for field in fields]
             wrong = tag("p", "", "wrong", role="alert")
             with box("actions"):
                 tag("button", self._t("command.cancel"), "ghost", type="button").on("click", self._dialog.close)
                 send = tag("button", yes, "solid", type="button")
 
         async def done(_: object = None) -> None:
-            if needed and not typed[0].strip():
-                wrong.text = needed
+            given = {field.name: typed[field.name].strip()[: field.most] for field in fields}
+            wrong.text = next((field.needed for field in fields if field.needed and not given[field.name]), "")
+            if wrong.text:
                 return
-            await work(typed[0].strip()[:200])
+            await work(given)
             self._dialog.close()
 
         send.on("click", self._guard(done))
-        if line is not None:
-            line.on("keydown.enter", self._guard(done))
+        for field, line in zip(fields, lines, strict=True):
+            if field.sort not in ("area", "choice"):
+                line.on("keydown.enter", self._guard(done))
         self._dialog.open()
 
-    def _line(self, label: str, typed: list[str]) -> ui.element:
+    def _field(self, field: Field, typed: dict[str, str], *, first: bool) -> ui.element:
+        focus = {"autofocus": "true"} if first else {}
         with box("field", "label"):
-            tag("span", label)
-            line = box("search", "input", type="text", maxlength="200", autofocus="true")
+            tag("span", field.label)
+            if field.sort == "choice":
+                line = box("search", "select", **focus)
+                with line:
+                    for value, label in field.options:
+                        here = {"selected": "true"} if value == field.value else {}
+                        tag("option", label, "", value=value, **here)
+            elif field.sort == "area":
+                line = box("search area", "textarea", maxlength=str(field.most), rows="4", **focus)
+                line._props["defaultValue"] = field.value  # "value" would undo the typing at the next repaint
+            else:
+                line = box("search", "input", type=field.sort, maxlength=str(field.most), **focus)
+                line._props["defaultValue"] = field.value  # "value" would undo the typing at the next repaint
+                if field.options:
+                    line._props["list"] = f"options-{field.name}"
+                    with box("", "datalist", id=f"options-{field.name}"):
+                        for value, label in field.options:
+                            tag("option", label, "", value=value)
 
         def keep(event: object) -> None:
-            typed[0] = str(getattr(event, "args", ""))
+            typed[field.name] = str(getattr(event, "args", ""))
 
-        return line.on("input", keep, js_handler="(e) => emit(e.target.value)")
+        # Both: a date typed by hand says "input", a choice says "change".
+        line.on("input", keep, js_handler="(e) => emit(e.target.value)")
+        return line

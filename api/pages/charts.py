@@ -14,8 +14,8 @@ _LIGHT = {"text": "#1F2933", "muted": "#5B6770", "line": "#D5D9DD", "hue": "#1F4
 _DARK = {"text": "#E6EAED", "muted": "#9DAAB4", "line": "#38424A", "hue": "#7FB2E5", "mark": "#FF6B7A"}
 
 
-def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dict[str, Any]:
-    """ECharts options of a line; `mark` is drawn as a thin dashed upright (the alarm)."""
+def trend_options(view: View, trend: Trend, mark: datetime | None = None, limit: float | None = None) -> dict[str, Any]:
+    """ECharts options of a line; the alarm's moment (`mark`) and `limit` are drawn as thin dashed lines."""
     colours = _DARK if view.dark else _LIGHT
     name = view.pick(trend.label)
     unit = unit_symbol(trend.unit)
@@ -25,11 +25,17 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dic
         "data": [[wall_ms(row.ts, view.zone), _height(row.value, trend, words)] for row in trend.rows],
         "lineStyle": {"width": 1.5}, "step": _HOLD if words else False,
     }  # fmt: skip
+    lines: list[dict[str, Any]] = []
     if mark is not None:
+        lines.append({"xAxis": wall_ms(mark, view.zone), "label": {"show": False}})
+    if limit is not None and not words:
+        told = f"{view.t('alarm.limit')} {value_text(limit, {}, trend.unit, view.t)}"
+        lines.append({"yAxis": limit, "label": {
+            "show": True, "formatter": told, "position": "insideStartTop", "color": colours["mark"]}})  # fmt: skip
+    if lines:
         series["markLine"] = {
-            "symbol": "none", "silent": True, "label": {"show": False},
+            "symbol": "none", "silent": True, "data": lines,
             "lineStyle": {"type": "dashed", "width": 1, "color": colours["mark"]},
-            "data": [{"xAxis": wall_ms(mark, view.zone)}],
         }  # fmt: skip
     return {
         "animation": False, "useUTC": True, "color": [colours["hue"]],
@@ -44,7 +50,7 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None) -> dic
         "xAxis": {"type": "time", "min": wall_ms(trend.since, view.zone), "max": wall_ms(trend.until, view.zone),
                   "axisLabel": {"color": colours["muted"], "hideOverlap": True},
                   "axisLine": {"lineStyle": {"color": colours["line"]}}},
-        "yAxis": _height_axis(view, unit, words, colours),
+        "yAxis": _height_axis(view, unit, words, colours) | _room(trend, limit if not words else None),
         "series": [series],
     }  # fmt: skip
 
@@ -56,6 +62,17 @@ def _height(value: float, trend: Trend, words: list[str]) -> float | int:
         if trend.values[word] == value:
             return index
     return 0
+
+
+def _room(trend: Trend, limit: float | None) -> dict[str, float]:
+    """Ends of the axis, so that the limit is on the chart where the line never comes near it."""
+    if limit is None or not trend.rows:
+        return {}
+    values = [row.value for row in trend.rows]
+    margin = (max(*values, limit) - min(*values, limit)) * 0.1
+    if min(values) <= limit <= max(values):
+        return {}
+    return {"max": limit + margin} if limit > max(values) else {"min": limit - margin}
 
 
 def _height_axis(view: View, unit: str, words: list[str], colours: dict[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from nicegui import ui
 from nicegui.element import Element
 
-from api.pages.alarm_detail import data_text
+from api.pages.alarm_parts import data_text
 from api.pages.charts import trend_options, trend_rows, twin_columns
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.shell import Shell

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import COMMUNITY_COOKIE, COOKIE, clear_cookie, identify, remote_of, same_origin, set_cookie
 from api.hub import hub_of
-from api.pages.view import DARK_COOKIE
+from api.pages.view import SCHEME_COOKIE, dark_cookie
 from api.texts import choose, texts
 from hub.errors import Refused
 
@@ -19,6 +19,7 @@ _FRAME = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><title>{title} · {app}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="/static/hub.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/hub.css">
+<script src="/static/theme.js"></script>
 </head><body class="{dark}"><main class="gate">{body}</main></body></html>"""
 
 _SIGN_IN = """<form method="post" action="/login">
@@ -35,7 +36,7 @@ _SIGN_IN = """<form method="post" action="/login">
 
 
 def _frame(request: Request, language: str, title: str, body: str, status: int = 200) -> HTMLResponse:
-    dark = "body--dark" if request.cookies.get(DARK_COOKIE) == "1" else ""
+    dark = "body--dark" if request.cookies.get(SCHEME_COOKIE) == "dark" else ""
     app = escape(texts(language)("app.name"))
     return HTMLResponse(_FRAME.format(lang=language, title=escape(title), app=app, dark=dark, body=body), status)
 
@@ -112,10 +113,11 @@ async def preferences(request: Request) -> Response:
     if not same_origin(request):
         return response
     secure = hub.context.settings.http_tls
-    if (dark := form.get("dark")) in ("0", "1"):
-        response.set_cookie(DARK_COOKIE, dark, max_age=_YEAR_S, httponly=True, samesite="lax", secure=secure)
     try:
         identity = await identify(hub, request)
+        if (dark := form.get("dark")) in ("0", "1"):
+            kept = dark_cookie(identity.name)
+            response.set_cookie(kept, dark, max_age=_YEAR_S, httponly=True, samesite="lax", secure=secure)
         if "language" in form:
             await hub.accounts.set_language(identity.name, form["language"])
         if "community" in form:

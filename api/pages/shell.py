@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from nicegui import app as nicegui_app
@@ -22,8 +23,13 @@ from hub.accounts.model import Identity
 from hub.errors import Refused
 from hub.store.database import NotThere
 
+_log = structlog.get_logger()
 STATIC = Path(__file__).with_name("static")
-_HEAD = '<link rel="stylesheet" href="/static/hub.css"><link rel="icon" href="/static/hub.svg" type="image/svg+xml">'
+_HEAD = (
+    '<link rel="stylesheet" href="/static/hub.css"><link rel="icon" href="/static/hub.svg" type="image/svg+xml">'
+    '<script src="/static/theme.js"></script>'
+)
+NARROW, WIDE = 4, 7  # lines of the navigation in the bar of a phone and of a desk
 _QUASAR = {"zh-CN": "zh-CN", "en": "en-US"}
 
 Build = Callable[[View, int | None], Awaitable[None]]
@@ -92,7 +98,8 @@ class Shell:
             return error_page(request, 404)
         except Refused as error:
             return error_page(request, error.status)
-        except (PoolTimeout, psycopg.OperationalError):
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            _log.warning("page_without_store", path=entry.path, error=type(error).__name__, detail=str(error)[:200])
             return error_page(request, 503)
         return None
 
@@ -147,14 +154,27 @@ class Shell:
             tag("span", view.pick(view.membership.name) or view.t("app.name"), "title")
 
     def _navigation(self, view: View, entry: Entry) -> None:
+        """The first lines stand in the bar, as many as the window is wide; the others in a menu behind it."""
+        entries = [one for one in self.entries if view.may(one.right)]
         with box("nav", "nav", aria_label=view.t("nav.main")):
-            for one in self.entries:
-                if not view.may(one.right):
-                    continue
-                here = {"aria_current": "page"} if one is entry else {}
-                with box("", "a", href=one.path, **here):
-                    icon(one.icon)
-                    tag("span", one.label(view))
+            for place, one in enumerate(entries[:WIDE]):
+                self._link(view, one, entry, "" if place < NARROW else "wide")
+            if len(entries) > NARROW:
+                tier = "" if len(entries) > WIDE else "narrow"
+                here = "here" if entry in entries[WIDE:] else "here-narrow" if entry in entries[NARROW:] else ""
+                more = box(f"more-button {tier} {here}", "button", type="button", popovertarget="nav-more")
+                with more:
+                    icon("more_horiz")
+                    tag("span", view.t("nav.more"))
+        with box("nav-more", "nav", id="nav-more", popover="auto", aria_label=view.t("nav.more")):
+            for place, one in enumerate(entries[NARROW:], NARROW):
+                self._link(view, one, entry, "narrow" if place < WIDE else "")
+
+    def _link(self, view: View, one: Entry, entry: Entry, tier: str) -> None:
+        here = {"aria_current": "page"} if one is entry else {}
+        with box(tier, "a", href=one.path, **here):
+            icon(one.icon)
+            tag("span", one.label(view))
 
     def _form(self, action: str, name: str, value: str, text: str, picture: str, label: str) -> None:
         with box("", "form", method="post", action=action):

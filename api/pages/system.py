@@ -14,7 +14,9 @@ from hub.store.database import Row
 
 _SLOW_US = 2_000_000
 PARTS = {
-    "bus": "part.bus", "configuration": "part.configuration", "jobs": "part.jobs", "pages": "part.pages",
+    "alarms": "part.alarms", "analyses": "part.analyses", "audit": "part.audit", "bus": "part.bus",
+    "configuration": "part.configuration", "duty": "part.duty", "jobs": "part.jobs",
+    "notifications": "part.notifications", "pages": "part.pages", "patrol": "part.patrol",
     "pipeline": "part.pipeline", "upkeep": "part.upkeep",
 }  # fmt: skip
 COUNTERS = {

@@ -1,9 +1,11 @@
 """One open page of one person: who, which language and zone, live changes in, actions out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
+from zoneinfo import ZoneInfo
 
 import psycopg
 import structlog
@@ -15,7 +17,8 @@ from starlette.requests import Request
 from api.auth import COOKIE, principal_of
 from api.hub import Hub
 from api.pages import widgets
-from api.pages.ask import Ask
+from api.pages.ask import Ask, Field
+from api.pages.export import SORTS, file_bytes
 from api.texts import clock_time, pick, texts
 from hub.accounts.model import Identity, Membership
 from hub.errors import HubError, Refused
@@ -23,14 +26,17 @@ from hub.live import Change
 from hub.principal import RIGHTS, Principal
 from hub.store.database import NotThere
 
-DARK_COOKIE = "hub_dark"
+SCHEME_COOKIE = "hub_scheme"  # what the browser or its person likes, written by theme.js
 RECHECK_S = 30.0
 SETTLE_S = 0.03
 _log = structlog.get_logger()
 _TROUBLE = (HubError, psycopg.Error, PoolTimeout)
 _REASONS = (
     "error.forbidden", "error.not_signed_in", "error.not_found", "error.busy", "error.reason_required",
-    "error.wrong_state", "error.bad_text", "error.bad_period", "error.period_not_over",
+    "error.wrong_state", "error.bad_text", "error.bad_period", "error.period_not_over", "error.bad_time",
+    "error.bad_ids",
+    "error.life_safety", "error.not_shelvable", "error.over", "error.unacknowledged", "error.still_active",
+    "error.in_service", "error.no_step", "error.no_device",
 )  # fmt: skip
 
 
@@ -46,13 +52,14 @@ class View:
     head = staticmethod(widgets.head)
     facts = staticmethod(widgets.facts)
     table = staticmethod(widgets.Table)
+    field = staticmethod(Field)
 
     def __init__(self, hub: Hub, request: Request, identity: Identity, tasks: set[asyncio.Task[None]]) -> None:
         self.hub = hub
         self.identity = identity
         self.language = identity.language
         self.t = texts(identity.language)
-        self.dark = request.cookies.get(DARK_COOKIE) == "1"
+        self.dark = is_dark(request, identity.name)
         self._request = request
         self._tasks = tasks
         self.principal: Principal = principal_of(identity, request)
@@ -82,6 +89,10 @@ class View:
         """An instant in the community's time zone."""
         return clock_time(moment, self.zone, self.now())
 
+    def date_time(self, moment: datetime | None) -> str:
+        """An instant in full, for files; "" for none."""
+        return f"{moment.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M:%S}" if moment else ""
+
     def pick(self, text: dict[str, str] | None) -> str:
         return pick(text, self.language)
 
@@ -100,6 +111,16 @@ class View:
             if seconds >= size:
                 return f"{seconds // size} {self.t('time.' + unit)}"
         return f"{seconds} {self.t('time.seconds')}"
+
+    def span(self, length: timedelta) -> str:
+        """A length of time in its two largest units; "—" for one that is over."""
+        minutes = int(length.total_seconds()) // 60
+        if minutes < 0:
+            return "—"
+        days, hours = minutes // 1440, minutes // 60 % 24
+        words = {"days": days, "hours": hours, "minutes": minutes % 60}
+        shown = [f"{count} {self.t('time.' + unit)}" for unit, count in words.items() if count][:2]
+        return " ".join(shown) or f"0 {self.t('time.minutes')}"
 
     def person(self, actor: str | None) -> str:
         """Who did it, without the sort of account in front."""
@@ -141,6 +162,35 @@ class View:
             with ui.context.client:
                 self._ask = Ask(self.t, self.act)
         self._ask.open(title, text, yes, work, field=field, needed=needed)
+
+    def form(
+        self, title: str, text: str, yes: str, work: Callable[[dict[str, str]], Awaitable[None]],
+        fields: Sequence[Field],
+    ) -> None:  # fmt: skip
+        """Ask with several fields (`view.field(...)`); `work` is given name -> what was filled in."""
+        if self._ask is None:
+            with ui.context.client:
+                self._ask = Ask(self.t, self.act)
+        self._ask.form(title, text, yes, work, fields)
+
+    async def save_as(
+        self, sort: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, object]]
+    ) -> None:
+        """Hand the person a list as a file. `sort`: csv or xlsx; columns are (key, label); cells are text."""
+        if sort in SORTS:
+            stamp = f"{self.now().astimezone(ZoneInfo(self.zone)):%Y%m%d-%H%M}"
+            ui.download.content(await file_bytes(sort, title, columns, rows), f"{title}-{stamp}.{sort}")
+
+    def moment(self, typed: str) -> datetime:
+        """What stands in a field of sort `datetime-local`, in the community's zone. Refused(bad_period)."""
+        try:
+            return datetime.fromisoformat(typed).replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+        except ValueError as error:
+            raise Refused("bad_period", "a date and a time of day are needed", 422) from error
+
+    def typed(self, moment: datetime) -> str:
+        """An instant as a field of sort `datetime-local` wants it, in the community's zone."""
+        return f"{moment.astimezone(ZoneInfo(self.zone)):%Y-%m-%dT%H:%M}"
 
     def units(self) -> list[str]:
         """Short words of second, minute, hour, day for the browser's own clocks."""
@@ -217,3 +267,14 @@ class View:
                 return
 
         ui.timer(RECHECK_S, check)
+
+
+def dark_cookie(name: str) -> str:
+    """Where a browser keeps a person's own choice of theme; several may share a desk."""
+    return f"hub_dark_{crc32(name.encode()):08x}"
+
+
+def is_dark(request: Request, name: str) -> bool:
+    """Night theme: the person's own choice, else what the browser says it likes."""
+    chosen = request.cookies.get(dark_cookie(name)) or request.cookies.get(SCHEME_COOKIE)
+    return chosen in ("1", "dark")

@@ -9,7 +9,11 @@ from nicegui.elements.mixins.text_element import TextElement
 
 
 class AlarmList(Element, component="static/alarm_list.js"):
-    """The live alarm list. Events: choose, acknowledge, command (alarm id), help. Methods: upsert, replace, select."""
+    """The live alarm list.
+
+    Events: choose (alarm id), act [action, alarm ids], export [sort, alarm ids], reload, leave, help.
+    Methods: upsert, replace, setStorm, select.
+    """
 
     def __init__(self, **props: Any) -> None:
         super().__init__()
@@ -18,6 +22,22 @@ class AlarmList(Element, component="static/alarm_list.js"):
 
 class DeviceTree(Element, component="static/device_tree.js"):
     """Devices under their places. Methods: upsert, replace."""
+
+    def __init__(self, **props: Any) -> None:
+        super().__init__()
+        self._props.update(props)
+
+
+class DoorBoard(Element, component="static/door_board.js"):
+    """Doors and barriers as cards. Events: command [device id, name], reload. Methods: upsert, replace."""
+
+    def __init__(self, **props: Any) -> None:
+        super().__init__()
+        self._props.update(props)
+
+
+class PlanView(Element, component="static/plan_view.js"):
+    """The plan drawn from the place tree. Event: reload. Methods: upsert(alarms, devices), replace(alarms, devices)."""
 
     def __init__(self, **props: Any) -> None:
         super().__init__()

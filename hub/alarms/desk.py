@@ -1,97 +1,227 @@
-"""What a person does with alarms: list, read, acknowledge. Used alike by the REST API and the pages."""
+"""What a person does with alarms: list, read, acknowledge, shelve … Used alike by the REST API and the pages."""
 
-from collections.abc import Collection
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from hub import audit
-from hub.alarms.model import transition
-from hub.clock import Clock
-from hub.live import Change, Live
+from hub.alarms.annunciation import BUDGET, WINDOW_S
+from hub.alarms.deskbase import alarm_json
+from hub.alarms.jobs import Happened, queue
+from hub.alarms.maintenance import MaintenanceDesk
+from hub.alarms.model import ACTIVE, Action, transition
+from hub.alarms.words import moment, numbers, words
+from hub.errors import Refused
 from hub.principal import Principal
-from hub.store.database import Connection, Database, NotThere, Row
+from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
+
+__all__ = ["AlarmDesk", "View", "alarm_json"]
 
 _SQL = load_queries("hub.alarms")
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+SHELF, SHELF_ENGINEER = timedelta(hours=8), timedelta(hours=24)
+
+View = Literal["desk", "shelved", "suppressed", "out_of_service", "stale", "all"]
+_SUPPRESSION = {"suppressed": "suppressed_by_design", "out_of_service": "out_of_service"}
 
 
-class AlarmDesk:
-    """Use cases over the alarm book, for one principal at a time."""
+class AlarmDesk(MaintenanceDesk):
+    """Use cases over the alarm book, for one principal at a time.
 
-    def __init__(self, database: Database, clock: Clock, live: Live) -> None:
-        self._database = database
-        self._clock = clock
-        self._live = live
+    Every method: NotThere where the object does not exist or belongs to another community; Refused(403) for a role
+    without the right, Refused(422) naming the field for values out of bounds, Refused(409) where the state forbids it.
+    """
+
+    # -- reading -------------------------------------------------------------------------------------------------
 
     async def recent(
         self,
         who: Principal,
         *,
         live: bool = True,
+        view: View = "desk",
         device_id: int | None = None,
+        place: str | None = None,
         before: tuple[datetime, int] | None = None,
         limit: int = 100,
     ) -> list[Row]:
-        """Alarms newest first, at most `limit`; `before` is (raised_at, id) of the last one already seen."""
-        moment, number = before or (_END_OF_TIME, 2**62)
-        values = {"live": live, "device_id": device_id, "before": moment, "before_id": number, "limit": limit}
+        """Alarms newest first, at most `limit`; `before` is (raised_at, id) of the last one already seen.
+
+        `view`: desk (what people must see), shelved (also conditions on the shelf whose alarm is over), suppressed (by
+        design), out_of_service, stale (active for over 24 h), all. `live` False adds those that are over. `place`: its
+        whole subtree. `hides` of a row: how many alarms it suppresses by design.
+        """
+        moment_, number = before or (_END_OF_TIME, 2**62)
+        values = {
+            "live": live, "view": view, "suppression": _SUPPRESSION.get(view), "device_id": device_id, "place": place,
+            "before": moment_, "before_id": number, "limit": limit, "stale": self._stale(),
+        }  # fmt: skip
         async with self._database.session([who.community_id]) as connection:
-            cursor = await connection.execute(_SQL["list"], values)
+            cursor = await connection.execute(_SQL["shelf" if view == "shelved" else "list"], values)
             return await cursor.fetchall()
 
     async def show(self, who: Principal, alarm_id: int) -> Row:
-        """One alarm with its history. NotThere."""
+        """One alarm with `history`, `comments` (history rows with action comment) and `steps` of its procedure:
+        {step, text, done, note, by, at}."""
         async with self._database.session([who.community_id]) as connection:
             return await self._show(connection, alarm_id)
 
-    async def acknowledge(self, who: Principal, alarm_id: int, note: str = "") -> Row:
-        """Say "seen, mine". A second acknowledgement changes nothing and gives the alarm as it is.
-
-        NotThere; Refused(403) for a role without the right.
-        """
-        who.require("acknowledge")
-        now = self._clock.now()
+    async def storm(self, who: Principal) -> Row | None:
+        """The storm that goes on: {id, since, counted, annunciated, groups: [{rule, title, place, count}]}, the largest
+        20 groups first; None: there is none."""
         async with self._database.session([who.community_id]) as connection:
-            cursor = await connection.execute(_SQL["lock_one"], {"id": alarm_id, "community_id": who.community_id})
-            row = await cursor.fetchone()
-            if row is None:
-                raise NotThere(f"alarm {alarm_id}")
-            after = transition(row["state"], "acknowledge")
+            return await self._storm(connection, who.community_id)
+
+    async def budget(self, who: Principal) -> Row:
+        """{annunciated, limit, window_s}: how often the desk was called in the last ten minutes, life safety apart."""
+        now = self._clock.now()
+        values = {"community_id": who.community_id, "since": now - timedelta(seconds=WINDOW_S), "at": now}
+        async with self._database.session([who.community_id]) as connection:
+            row = await (await connection.execute(_SQL["budget"], values)).fetchone()
+        return {"annunciated": row["annunciated"] if row else 0, "limit": BUDGET, "window_s": WINDOW_S}
+
+    # -- the alarm's own states ----------------------------------------------------------------------------------
+
+    async def acknowledge(self, who: Principal, alarm_id: int, note: str = "") -> Row:
+        """Say "seen, mine". A second acknowledgement changes nothing and gives the alarm as it is."""
+        [row] = await self.acknowledge_many(who, [alarm_id], note)
+        return await self.show(who, row["id"])
+
+    async def acknowledge_many(self, who: Principal, ids: Sequence[int], note: str = "") -> list[Row]:
+        """Acknowledge up to 500 alarms, all or none; those that are acknowledged already stay as they are. Gives them
+        as they now stand, newest first."""
+        who.require("acknowledge")
+        wanted, note = numbers(ids), words("note", note)
+        async with self._database.session([who.community_id]) as connection:
+            values = {"ids": wanted, "community_id": who.community_id}
+            rows = await (await connection.execute(_SQL["lock_many"], values)).fetchall()
+            if missing := set(wanted) - {row["id"] for row in rows}:
+                raise NotThere(f"alarm {min(missing)}")
+            for row in rows:
+                after = transition(row["state"], "acknowledge", row["latch"])
+                if after != row["state"]:
+                    await self._move(connection, who, row, "acknowledge", after, note)
+            alarms = await self._rows(connection, wanted)
+        self._announce_all(alarms)
+        return alarms
+
+    async def reset(self, who: Principal, alarm_id: int, note: str = "") -> Row:
+        """End a latched alarm. It must have returned and be acknowledged (OPC 10000-9 §5.8.5); one that is over stays
+        so."""
+        who.require("acknowledge")
+        note = words("note", note)
+        async with self._database.session([who.community_id]) as connection:
+            row = await self._lock(connection, who, alarm_id)
+            if row["state"] == "latched_unacknowledged":
+                raise Refused("unacknowledged", "acknowledge the alarm before it is reset")
+            if row["state"] in ACTIVE:
+                raise Refused("still_active", "the condition still holds; it cannot be reset")
+            after = transition(row["state"], "reset", row["latch"])
             if after != row["state"]:
-                values: dict[str, Any] = {
-                    "id": alarm_id, "community_id": who.community_id, "state": after, "from_state": row["state"],
-                    "at": now, "actor": who.actor, "note": note[:500], "cause": None,
-                }  # fmt: skip
-                await connection.execute(_SQL["acknowledge"], values)
-                await connection.execute(_SQL["history"], values)
-                await audit.record(connection, who, "alarm.acknowledge", f"alarm:{alarm_id}", now)
+                await self._move(connection, who, row, "reset", after, note)
             alarm = await self._show(connection, alarm_id)
         self.announce(alarm)
         return alarm
 
-    def announce(self, alarm: Row) -> None:
-        """Tell the live screens how this alarm now stands."""
-        self._live.publish(Change("alarm", alarm["community_id"], str(alarm["id"]), alarm_json(alarm)))
+    async def _move(
+        self, connection: Connection, who: Principal, row: Row, action: Action, after: str, note: str
+    ) -> None:
+        values = self._entry(who, row, action, note) | {"state": after}
+        await connection.execute(_SQL["acknowledge" if action == "acknowledge" else "reset"], values)
+        await connection.execute(_SQL["history"], values)
+        await audit.record(connection, who, f"alarm.{action}", f"alarm:{row['id']}", values["at"])
+        happened = [Happened("alarm_changed", who.community_id, row["id"])]
+        if row["annunciated_at"] and action == "acknowledge":
+            happened.append(Happened("alarm_settled", who.community_id, row["id"]))
+        await queue(connection, happened, self._handlers)
 
-    async def announce_changed(self, changed: Collection[tuple[int, int]]) -> None:
-        """Tell the live screens of alarms the pipeline moved: (community id, alarm id) pairs."""
-        async with self._database.session(sorted({community for community, _ in changed})) as connection:
-            cursor = await connection.execute(_SQL["some"], {"ids": [number for _, number in changed]})
-            for alarm in await cursor.fetchall():
-                self.announce(alarm)
+    # -- beside the state ----------------------------------------------------------------------------------------
 
-    async def _show(self, connection: Connection, alarm_id: int) -> Row:
-        cursor = await connection.execute(_SQL["some"], {"ids": [alarm_id]})
-        row = await cursor.fetchone()
-        if row is None:
-            raise NotThere(f"alarm {alarm_id}")
-        history = await (await connection.execute(_SQL["history_of"], {"id": alarm_id})).fetchall()
-        return {**row, "history": history}
+    async def shelve(self, who: Principal, alarm_id: int, until: datetime, reason: str) -> Row:
+        """Put an alarm's condition on the shelf until then: 8 h at most, 24 h for engineers. Never life safety."""
+        who.require("acknowledge")
+        reason, now = words("reason", reason, 1), self._clock.now()
+        moment("until", until, now, SHELF_ENGINEER if who.role in ("engineer", "admin") else SHELF)
+        async with self._database.session([who.community_id]) as connection:
+            row = await self._lock(connection, who, alarm_id)
+            if row["life_safety"]:
+                raise Refused("life_safety", "a life-safety alarm cannot be shelved")
+            if not row["shelvable"]:
+                raise Refused("not_shelvable", "the rule of this alarm does not let it be shelved")
+            if row["state"] == "normal":
+                raise Refused("over", "the alarm is over; there is nothing to shelve")
+            values = self._entry(who, row, "shelved", reason) | {"until": until, "condition": row["condition"]}
+            await connection.execute(_SQL["shelve"], values)
+            await connection.execute(_SQL["put_shelf"], values)
+            await connection.execute(_SQL["history"], values)
+            detail = {"until": until.isoformat(), "reason": reason}
+            await audit.record(connection, who, "alarm.shelve", f"alarm:{alarm_id}", now, detail)
+            happened = [Happened("alarm_changed", who.community_id, alarm_id)]
+            if row["annunciated_at"]:
+                happened.append(Happened("alarm_settled", who.community_id, alarm_id))
+            await queue(connection, happened, self._handlers)
+            alarm = await self._show(connection, alarm_id)
+        self.announce(alarm)
+        return alarm
 
+    async def unshelve(self, who: Principal, alarm_id: int) -> Row:
+        """Take a condition off the shelf before its time. One that is not on the shelf stays as it is."""
+        who.require("acknowledge")
+        now = self._clock.now()
+        async with self._database.session([who.community_id]) as connection:
+            row = await self._lock(connection, who, alarm_id)
+            values = {"community_id": who.community_id, "condition": row["condition"]}
+            live = await (await connection.execute(_SQL["shelved_live"], values)).fetchall()
+            if await (await connection.execute(_SQL["drop_shelf"], values)).fetchone():
+                await audit.record(connection, who, "alarm.unshelve", f"alarm:{alarm_id}", now)
+            changed = await self._reconsider(connection, who, [row["id"] for row in live])
+            alarm = await self._show(connection, alarm_id)
+        self._announce_all(changed)
+        return alarm
 
-def alarm_json(alarm: Row) -> dict[str, Any]:
-    """An alarm row as plain JSON values (times ISO 8601 UTC)."""
-    return {key: value.isoformat() if isinstance(value, datetime) else
-            str(value) if key == "cause" and value else value
-            for key, value in alarm.items() if key != "history"}  # fmt: skip
+    # -- who does it, and what was done --------------------------------------------------------------------------
+
+    async def assign(self, who: Principal, alarm_id: int, assignee: str) -> Row:
+        """Give the alarm to somebody; an empty name takes it back."""
+        who.require("acknowledge")
+        assignee = words("assignee", assignee, 0, 100)
+        return await self._note(who, alarm_id, "assign", assignee, more={"assignee": assignee or None})
+
+    async def comment(self, who: Principal, alarm_id: int, text: str) -> Row:
+        """Write something down beside the alarm, for good."""
+        who.require("acknowledge")
+        return await self._note(who, alarm_id, "comment", words("text", text, 1))
+
+    async def log_step(self, who: Principal, alarm_id: int, step: int, note: str = "", done: bool = True) -> Row:
+        """Log a step of the response procedure, by its number from 1. Said twice it is logged once."""
+        who.require("acknowledge")
+        return await self._note(who, alarm_id, "step", words("note", note), more={"step": step, "done": done})
+
+    async def _note(
+        self, who: Principal, alarm_id: int, action: str, note: str, more: Mapping[str, Any] | None = None
+    ) -> Row:
+        async with self._database.session([who.community_id]) as connection:
+            row = await self._lock(connection, who, alarm_id)
+            values = self._entry(who, row, action, note) | dict(more or {})
+            fresh = action != "step" or await self._fresh_step(connection, alarm_id, values)
+            if action == "assign":
+                fresh = row["assignee"] != values["assignee"]
+                await connection.execute(_SQL["assign"], values)
+            if fresh:
+                await connection.execute(_SQL["history"], values)
+                await audit.record(
+                    connection, who, f"alarm.{action}", f"alarm:{alarm_id}", values["at"], dict(more or {})
+                )
+                happened = [Happened("alarm_changed", who.community_id, alarm_id)]
+                await queue(connection, happened, self._handlers)
+            alarm = await self._show(connection, alarm_id)
+        self.announce(alarm)
+        return alarm
+
+    async def _fresh_step(self, connection: Connection, alarm_id: int, values: Row) -> bool:
+        steps = (await self._show(connection, alarm_id))["steps"]
+        if not 1 <= values["step"] <= len(steps):
+            raise Refused("no_step", f"step: {values['step']} given; the procedure has {len(steps)} steps", 422)
+        known = steps[values["step"] - 1]
+        return known["by"] is None or (known["done"], known["note"]) != (values["done"], values["note"])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from hub.alarms.book import Transition
+from hub.alarms.book import Outcome, Transition
 from hub.commands.desk import Proof
 from hub.decisions import Decision
 from hub.model import Arrival, DeadLetter, Device, Frame
@@ -19,7 +19,11 @@ class Batch:
     duplicates: int = 0
     decision: Decision = field(default_factory=lambda: Decision([], [], []))
     proofs: list[Proof] = field(default_factory=list)
-    transitions: list[Transition] = field(default_factory=list)
+    alarms: Outcome = field(default_factory=Outcome)
     newest: Newest = field(default_factory=dict)
     seen: list[tuple[Device, int]] = field(default_factory=list)  # device, received
     states: list[tuple[Device, str, str]] = field(default_factory=list)  # device, run state, detail
+
+    @property
+    def transitions(self) -> list[Transition]:
+        return self.alarms.transitions

@@ -93,7 +93,8 @@ class Pipeline:
             if doubted:
                 await stages.recall()  # else the rules would not know what they did, if they did
             await self._watch_clock()
-            stages.mark_late(batch)
+            stages.mark_late(batch.frames, batch.newest)
+            await stages.calculate(batch)
             self._excuse()
             stages.evaluate(batch, self._present(behind))
             await stages.commit(batch)

@@ -1,7 +1,6 @@
 """The stages, each a few lines over a batch. `pipeline.py` is the list."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,20 +8,23 @@ import structlog
 
 from hub.alarms import book
 from hub.alarms.desk import AlarmDesk
+from hub.alarms.jobs import queue
 from hub.clock import Clock, from_us, to_us
 from hub.commands.desk import CommandDesk
 from hub.context import Status
-from hub.decisions import Evaluator, RuleState
+from hub.decisions import Calculator, CommandWish, Evaluator, RuleState
 from hub.errors import BadFrame
 from hub.live import Change, Live
 from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
 from hub.pipeline.batch import Batch
 from hub.ports import Decoder
-from hub.store.writer import Writer
+from hub.store.deferral import Job, defer
+from hub.store.writer import Newest, Writer
 
 _log = structlog.get_logger()
 _SEEN_EVERY_US = 5_000_000
 _UNUSABLE = Quality.LATE | Quality.BAD
+_UNUSABLE_VALUE = int(Quality.BAD | Quality.RANGE)
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Stages:
     clock: Clock
     writer: Writer
     evaluator: Evaluator
+    calculator: Calculator
     commands: CommandDesk
     alarms: AlarmDesk
     live: Live
@@ -46,7 +49,6 @@ class Stages:
     seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
-    telling: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def recall(self) -> None:
         """Take over what the store knows: at the start, and after a commit of which nobody knows whether it happened.
@@ -54,15 +56,28 @@ class Stages:
         psycopg.OperationalError when the store is away.
         """
         load = self.writer.load
-        last, seen, rules, online = [
-            await load(name) for name in ("load_last", "load_seen", "load_rule_state", "load_device_state")
-        ]
-        self.newest_ts = {point: to_us(ts) for point, ts, _ in last}
+        last = await self.newest()
+        seen, rules, online = [await load(name) for name in ("load_seen", "load_rule_state", "load_device_state")]
+        self.newest_ts = {point: ts for point, (ts, _) in last.items()}
+        values = {point: value for point, (_, value) in last.items() if value is not None}
         self.seen_us = {device: to_us(received) for device, received in seen}
         self.online = dict(online)
         states = [RuleState(rule, device, state, to_us(wake) if wake else None) for rule, device, state, wake in rules]
-        self.evaluator.load(states, self.seen_us, self.newest_ts)
+        self.evaluator.load(states, self.seen_us, self.newest_ts, values)
+        self.configure(last)
+
+    async def newest(self) -> dict[int, tuple[int, float | None]]:
+        """Point id -> newest (ts, value) as stored; the value None where rules may not use it."""
+        return {
+            point: (to_us(ts), None if quality & _UNUSABLE_VALUE else value)
+            for point, ts, value, quality in await self.writer.load("load_last")
+        }
+
+    def configure(self, last: Mapping[int, tuple[int, float | None]]) -> None:
+        """The devices are new, or others. `last`: point id -> newest (ts, value)."""
         self.evaluator.configure(self.devices, self.clock.now_us())
+        for problem in self.calculator.configure(self.devices, last):
+            _log.warning("a calculated point is left out", problem=problem)
 
     async def set_back(self) -> None:
         """The clock was set back: forget stamps from what is now the future."""
@@ -103,10 +118,9 @@ class Stages:
         batch.duplicates += len(known)
         batch.frames = [frame for n, frame in enumerate(frames) if n not in known] if known else frames
 
-    def mark_late(self, batch: Batch) -> None:
+    def mark_late(self, frames: list[Frame], newest: Newest) -> None:
         """Mark readings older than what is known of their point; find the newest of each point."""
-        newest = batch.newest
-        for frame in batch.frames:
+        for frame in frames:
             ts, community = frame.ts, frame.device.community_id
             for reading in frame.readings:
                 point = reading.point.id
@@ -115,6 +129,14 @@ class Stages:
                     reading.quality |= Quality.LATE
                 else:
                     newest[point] = (ts, reading.value, reading.quality, reading.point, community)
+
+    async def calculate(self, batch: Batch) -> None:
+        """What virtual devices show by what was just read; kept with its inputs as the proof."""
+        derived = self.calculator.calculate(batch.frames)
+        if derived:
+            await self.writer.put_frames(derived)
+            self.mark_late(derived, batch.newest)
+            batch.frames = [*batch.frames, *derived]
 
     def evaluate(self, batch: Batch, now: int) -> None:
         """Ask the rules, and whether a command has its proof. `now`: no later than what still waits was received."""
@@ -135,38 +157,24 @@ class Stages:
         if decision.states or decision.reasons:
             await writer.put_rules(decision.states, decision.reasons)
         if decision.alarms:
-            batch.transitions = await book.apply(writer.connection, decision.alarms)
-            await self._queue_jobs(batch)
-        await self._queue_event_jobs(frames)
-        for wish in decision.commands:
-            arguments = {"community_id": wish.device.community_id, "device_id": wish.device.id, "name": wish.name,
-                         "reason": wish.reason, "rule": wish.rule, "at": from_us(wish.at).isoformat()}  # fmt: skip
-            await writer.defer("hub.command", f"device-{wish.device.id}", arguments)
+            batch.alarms = await book.apply(writer.connection, decision.alarms, now, self.devices)
+            await queue(writer.connection, batch.alarms.happened, self.handlers)
+        await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
         for proof in batch.proofs:
             await writer.confirm_command(proof.command_id, proof.frame_key, now)
         if batch.dead:
             await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
 
-    async def _queue_jobs(self, batch: Batch) -> None:
-        for done in batch.transitions:
-            events = ["alarm_changed"]
-            if done.opened:
-                events.append("alarm_raised")
-                if done.work_order:
-                    events.append("work_order_wanted")
-            arguments = {"community_id": done.community_id, "alarm_id": done.alarm_id}
-            for event in events:
-                for task in self.handlers.get(event, ()):
-                    await self.writer.defer(task, f"alarm-{done.alarm_id}", arguments)
-
-    async def _queue_event_jobs(self, frames: list[Frame]) -> None:
+    def _event_jobs(self, frames: list[Frame]) -> Iterator[Job]:
+        """What plugs want to hear of; never the broker's memory."""
         for frame in frames:
-            for event in frame.events:
-                for task in self.event_handlers.get((frame.device.kind_name, event.name), ()):
-                    arguments = {"community_id": frame.device.community_id, "device_id": frame.device.id,
+            device = frame.device
+            for event in frame.events if not frame.retained else ():
+                for task in self.event_handlers.get((device.kind_name, event.name), ()):
+                    arguments = {"community_id": device.community_id, "device_id": device.id,
                                  "event_id": event.id.hex(), "name": event.name, "at": from_us(frame.ts).isoformat(),
                                  "received": from_us(frame.received).isoformat(), "data": event.data}  # fmt: skip
-                    await self.writer.defer(task, f"device-{frame.device.id}", arguments)
+                    yield Job(task, f"device-{device.id}", arguments)
 
     def _seen(self, frames: list[Frame]) -> list[tuple[Device, int]]:
         latest = {
@@ -202,6 +210,7 @@ class Stages:
     def remember(self, batch: Batch) -> None:
         """What was committed is now what the next batch is judged by."""
         self.evaluator.accept(batch.decision)
+        self.calculator.accept()
         for point, (ts, *_) in batch.newest.items():
             self.newest_ts[point] = ts
         for device, received in batch.seen:
@@ -231,18 +240,16 @@ class Stages:
                 data = {"device_id": frame.device.id, "device": frame.device.code, "name": event.name,
                         "ts": from_us(frame.ts).isoformat(), "data": shown}  # fmt: skip
                 self.live.publish(Change("event", frame.device.community_id, event.id.hex(), data))
-        if batch.transitions:
-            changed = {(done.community_id, done.alarm_id) for done in batch.transitions}
-            task = asyncio.create_task(self.alarms.announce_changed(changed))
-            self.telling.add(task)
-            task.add_done_callback(self._told)
+        self.alarms.tell(batch.alarms.changed, batch.alarms.urgent, batch.alarms.storms)
         for device, state, detail in batch.states:
             self.live.publish(Change("device", device.community_id, str(device.id), {"state": state, "detail": detail}))
 
-    def _told(self, task: asyncio.Task[None]) -> None:
-        self.telling.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            _log.warning("live screens were not told of an alarm; they read it again by themselves", error=str(error))
+
+def _command_job(wish: CommandWish) -> Job:
+    device = wish.device
+    arguments = {"community_id": device.community_id, "device_id": device.id, "name": wish.name,
+                 "reason": wish.reason, "rule": wish.rule, "at": from_us(wish.at).isoformat()}  # fmt: skip
+    return Job("hub.command", f"device-{device.id}", arguments)
 
 
 def visible(device: Device, event: str, data: dict[str, object]) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The reading side of the desks: each use case for one principal, in the principal's community, or NotThere."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -63,6 +63,36 @@ class ReadDesk:
                      for point in points]  # fmt: skip
         return {**row, "seen": seen["received"] if seen else None, "points": described,
                 "commands": self._commands(who, device_id)}  # fmt: skip
+
+    async def several(
+        self, who: Principal, ids: Collection[int], *, events: int = 3, before: datetime = END_OF_TIME
+    ) -> list[Row]:
+        """Devices by place, each as `device` gives it and with its last `events` before a moment; others are left out.
+
+        At most 500 devices; private fields of events are masked as by `events`.
+        """
+        values = {"ids": sorted(ids)[:500], "community_id": who.community_id, "before": before,
+                  "before_id": LAST_UUID, "limit": events}  # fmt: skip
+        async with self._database.session([who.community_id]) as connection:
+            rows = await (await connection.execute(_SQL["some_devices"], values)).fetchall()
+            seen = await (await connection.execute(_SQL["seen"], values)).fetchall()
+            points = await (await connection.execute(_SQL["some_points"], values)).fetchall()
+            lasts = await (await connection.execute(_SQL["last_values"], values)).fetchall()
+            said = await (await connection.execute(_SQL["some_events"], values)).fetchall()
+        heard = {row["device_id"]: row["received"] for row in seen}
+        known = {last["point_id"]: last for last in lasts}
+        found: dict[int, Row] = {
+            row["id"]: {**row, "seen": heard.get(row["id"]), "points": [], "events": [],
+                        "commands": self._commands(who, row["id"])} for row in rows
+        }  # fmt: skip
+        for point in points:
+            if point["device_id"] in found:
+                meaning = self._meaning(point["device_id"], point["name"])
+                found[point["device_id"]]["points"].append({**point, **meaning, **_last(known.get(point["id"]))})
+        for event in said:
+            if event["device_id"] in found:
+                found[event["device_id"]]["events"].append(self._event(who, event))
+        return list(found.values())
 
     def _meaning(self, device_id: int, point: str) -> Row:
         device = self._devices.get(device_id)

@@ -14,6 +14,23 @@ SELECT d.id, d.code, d.kind, d.profile, d.place, d.bus, d.name, d.multiplier, s.
 FROM hub.device d LEFT JOIN hub.device_state s ON s.device_id = d.id
 WHERE d.id = %(id)s AND d.community_id = %(community_id)s
 
+-- name: some_devices
+SELECT d.id, d.code, d.kind, d.profile, d.place, d.bus, d.name, d.multiplier, s.state, s.since, s.detail,
+  (SELECT count(*) FROM hub.alarm a WHERE a.device_id = d.id AND a.state <> 'normal') AS alarms
+FROM hub.device d LEFT JOIN hub.device_state s ON s.device_id = d.id
+WHERE d.removed_at IS NULL AND d.id = ANY (%(ids)s) AND d.community_id = %(community_id)s
+ORDER BY d.place, d.code
+
+-- name: some_points
+SELECT id, device_id, name, unit, type FROM hub.point
+WHERE device_id = ANY (%(ids)s) AND community_id = %(community_id)s ORDER BY id
+
+-- name: some_events
+SELECT e.id, e.ts, e.received, e.device_id, e.name, e.data, d.code AS device, d.kind, d.place, d.name AS device_name
+FROM hub.device d CROSS JOIN LATERAL telemetry.events(d.id, %(before)s, %(before_id)s, %(limit)s) e
+WHERE d.id = ANY (%(ids)s) AND d.community_id = %(community_id)s
+ORDER BY e.ts DESC, e.id DESC
+
 -- name: seen
 SELECT device_id, received FROM telemetry.seen(%(ids)s)
 
@@ -65,8 +82,9 @@ SELECT
   (SELECT count(*) FROM hub.device WHERE removed_at IS NULL AND community_id = %(community_id)s) AS devices,
   (SELECT count(*) FROM hub.device_state s JOIN hub.device d ON d.id = s.device_id
    WHERE d.removed_at IS NULL AND s.state <> 'connected' AND s.community_id = %(community_id)s) AS not_connected,
-  (SELECT count(*) FROM hub.alarm WHERE state <> 'normal' AND community_id = %(community_id)s) AS live_alarms,
-  (SELECT count(*) FROM hub.alarm WHERE state IN ('active_unacknowledged', 'returned_unacknowledged')
+  (SELECT count(*) FROM hub.alarm WHERE state <> 'normal' AND suppression IS NULL
+     AND community_id = %(community_id)s) AS live_alarms,
+  (SELECT count(*) FROM hub.alarm WHERE state LIKE '%%unacknowledged' AND suppression IS NULL
      AND community_id = %(community_id)s) AS unacknowledged,
   (SELECT count(*) FROM hub.alarm WHERE raised_at > %(rate_since)s AND community_id = %(community_id)s) AS alarm_rate,
   (SELECT count(*) FROM hub.dead_letter WHERE replayed_at IS NULL AND community_id = %(community_id)s) AS dead_letters,

@@ -8,6 +8,7 @@ import msgspec
 from hub.clock import Clock
 from hub.context import RunState
 from hub.errors import BadFrame, Rejected
+from hub.failpoint import failpoint
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Event, Frame, Reading, Receipt, Verdict, event_id
 from hub.model import frame_key as key_of
 from hub.ports import Intake
@@ -120,6 +121,7 @@ class VirtualDriver:
         if community_id is None:
             return 0
         if self._stored:
+            failpoint("report_stored")
             done, self._stored = self._stored, []
             await self._reports.forget(community_id, done)
             self._offered.difference_update(done)

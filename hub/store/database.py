@@ -20,6 +20,7 @@ Connection = psycopg.AsyncConnection[DictRow]
 # public first and alone: a schema called like the database user must not catch unqualified names.
 _OPTIONS = "-c search_path=public -c timezone=UTC"
 _CHECK_S = 1.0
+_MOMENT_S = 0.2
 
 
 @contextmanager
@@ -29,11 +30,34 @@ def deadline(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterat
     The server's own timeouts say nothing when the server, or what stands between, is frozen (R09, N01). Cancelling a
     statement would ask that same server and wait ten seconds for its word.
     """
-    cut = asyncio.get_running_loop().call_later(seconds, _cut, connection)
+    cut = _Cut(connection, seconds)
     try:
         yield
     finally:
         cut.cancel()
+
+
+class _Cut:
+    """Cuts the line a moment after the deadline, so that an answer that came meanwhile is read first; never because our
+    own event loop was held up."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._handle = self._loop.call_later(seconds, self._wait_a_moment)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _wait_a_moment(self) -> None:
+        due = self._loop.time() + _MOMENT_S
+        self._handle = self._loop.call_at(due, self._end, due)
+
+    def _end(self, due: float) -> None:
+        if self._loop.time() - due > _MOMENT_S:  # held up: what came in meanwhile has not been looked at
+            self._wait_a_moment()
+        else:
+            _cut(self._connection)
 
 
 def _cut(connection: psycopg.AsyncConnection[Any]) -> None:

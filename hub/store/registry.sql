@@ -29,12 +29,12 @@ WITH gone AS (
     AND a.state IN ('active_unacknowledged', 'active_acknowledged')
   FOR UPDATE OF a),
 moved AS (
-  UPDATE hub.alarm a SET returned_at = %(now)s, changed_at = %(now)s,
+  UPDATE hub.alarm a SET returned_at = %(now)s, changed_at = %(now)s, annunciate_at = NULL,
     state = CASE g.state WHEN 'active_acknowledged' THEN 'normal' ELSE 'returned_unacknowledged' END
   FROM gone g WHERE a.id = g.id
   RETURNING a.id, a.community_id, g.state AS before, a.state)
-INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note)
-SELECT community_id, id, %(now)s, before, state, 'system', 'the device was removed' FROM moved
+INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, action)
+SELECT community_id, id, %(now)s, before, state, 'system', 'the device was removed', 'return' FROM moved
 
 -- name: point
 INSERT INTO hub.point (community_id, device_id, name, unit, type) VALUES (%s, %s, %s, %s, %s)

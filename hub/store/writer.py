@@ -240,10 +240,6 @@ class Writer:
             _SQL["confirm_command"], {"id": UUID(command_id), "proof": UUID(bytes=proof), "at": at}
         )
 
-    async def defer(self, task: str, lock: str, arguments: dict[str, Any]) -> None:
-        """Queue a job in this transaction: it runs if and only if the batch commits."""
-        await self.connection.execute(_SQL["defer"], [task, lock, None, Jsonb(arguments)])
-
     async def put_dead(
         self, letters: Sequence[DeadLetter], community: Mapping[str, int], most: int, now: datetime
     ) -> None:

@@ -101,11 +101,8 @@ WITH moved AS (
 INSERT INTO hub.command_history (community_id, command_id, at, state)
 SELECT community_id, id, %(at)s, 'confirmed' FROM moved
 
--- name: defer
-SELECT public.procrastinate_defer_jobs_v1(ARRAY[ROW('hub', %s, 0, %s, %s, %s, NULL)::public.procrastinate_job_to_defer_v1])
-
 -- name: load_last
-SELECT point_id, ts, value FROM telemetry.point_last
+SELECT point_id, ts, value, quality FROM telemetry.point_last
 
 -- name: load_seen
 SELECT device_id, received FROM telemetry.device_last

@@ -33,5 +33,7 @@ class WorkOrdersPlugin:
         return make_router(WorkOrders(context))
 
     def ports(self, context: Context) -> Mapping[str, Any]:
-        """`workorders.recent`: the orders of a principal's community, newest first, for pages of other rooms."""
-        return {"workorders.recent": WorkOrders(context).recent}
+        """`workorders.recent`: the orders of a principal's community, newest first; `workorders.open(who, alarm_id)`:
+        the order of an alarm, opened if there is none."""
+        orders = WorkOrders(context)
+        return {"workorders.recent": orders.recent, "workorders.open": orders.open}

@@ -23,10 +23,19 @@ class WorkOrders:
 
     async def open_for_alarm(self, *, community_id: int, alarm_id: int) -> None:
         """The job behind `work_order_wanted`: one order an alarm, however often it runs. NotThere."""
+        await self._open(None, community_id, alarm_id)
+
+    async def open(self, who: Principal, alarm_id: int) -> Row:
+        """A person opens the order of an alarm; the one there is, if there is one. NotThere; Refused(403)."""
+        who.require("work")
+        return await self._open(who, who.community_id, alarm_id)
+
+    async def _open(self, by: Principal | None, community_id: int, alarm_id: int) -> Row:
+        """`by` None: the alarm's rule."""
         now = self._context.clock.now()
         async with self._context.database.session([community_id]) as connection:
             alarm = await store.lock_alarm(connection, community_id, alarm_id)
-            who = Principal(f"rule:{alarm['rule']}", community_id, "engineer")
+            who = by or Principal(f"rule:{alarm['rule']}", community_id, "engineer")
             order_id = await store.of_alarm(connection, community_id, alarm_id)
             if order_id is None:
                 order_id = await store.insert(connection, alarm, who.actor, now)
@@ -36,6 +45,7 @@ class WorkOrders:
             order = await store.one(connection, community_id, order_id)
         self._announce(order)
         self._context.alarms.announce(await self._context.alarms.show(who, alarm_id))
+        return order
 
     async def recent(
         self,

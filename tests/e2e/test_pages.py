@@ -1,116 +1,22 @@
-"""The pages in a real browser on a really listening server: both languages, desk and phone; live alarms; hostile names.
+"""The pages in a real browser: both languages, desk and phone; live alarms; hostile names."""
 
-Screenshots go to var/screenshots/.
-"""
-
-import asyncio
-import re
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, Playwright, async_playwright
 
-from api.hub import Hub
-from api.plugin import ApiPlugin
-from hub.clock import SystemClock
-from modules.billing import BillingPlugin
-from modules.workorders import WorkOrdersPlugin
 from modules.workorders.service import WorkOrders
+from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
 from tests.integration.module_hub import add_samples
-from tests.integration.postgres import make_server, new_database
-from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
+from tests.integration.seeded import Seeded
 from tests.integration.seeded_rows import EVIL, add_alarm
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-SHOTS = Path("var/screenshots")
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
-class World:
-    """The server, the browser and the rows behind them."""
-
-    def __init__(self, seeds: Seeded, browser: Browser, address: str) -> None:
-        self.seeds = seeds
-        self.browser = browser
-        self.address = address
-        self.hub = Hub(seeds.context)
-
-    @asynccontextmanager
-    async def signed_in(
-        self, name: str = "engineer", language: str = "zh-CN", size: str = "desktop", dark: bool = False
-    ) -> AsyncIterator[tuple[Page, list[str]]]:
-        """A page of its own browser profile, signed in by the form; and everything the browser complained of."""
-        await self.hub.accounts.set_language(name, language)
-        width, height = SIZES[size]
-        context = await self.browser.new_context(
-            viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
-        )
-        page = await context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}") if self.address in r.url else None)
-        if dark:
-            await context.add_cookies([{"name": "hub_dark", "value": "1", "url": self.address}])
-        await page.goto(f"{self.address}/login?lang={language}")
-        await page.fill("input[name=name]", name)
-        await page.fill("input[name=password]", PASSWORD)
-        await page.click("button[type=submit]")
-        await page.wait_for_selector("h1")
-        await page.wait_for_function("window.did_handshake === true")
-        complaints.clear()  # navigating away cuts requests short; what counts is the page itself
-        try:
-            yield page, complaints
-        finally:
-            await context.close()
-
-    async def open(self, page: Page, path: str) -> None:
-        await page.goto(self.address + path)
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def playwright() -> AsyncIterator[Playwright]:
-    async with async_playwright() as started:
-        yield started
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(playwright: Playwright) -> AsyncIterator[World]:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with make_server() as url:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        async with seeded(new_database(url), SystemClock(), {"http_port": port}) as seeds:
-            await add_accounts(Hub(seeds.context).accounts, seeds)
-            server = asyncio.create_task(ApiPlugin().serve(seeds.context, [WorkOrdersPlugin(), BillingPlugin()]))
-            browser = await playwright.chromium.launch(**CHROMIUM)
-            await _listens(port)
-            yield World(seeds, browser, f"http://127.0.0.1:{port}")
-            await browser.close()
-            server.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await server
-
-
-async def _listens(port: int) -> None:
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError("the server does not listen")
+PAGES = (
+    "alarms", "alarm", "doors", "plan", "plan-building", "plan-floor", "maintenance", "devices", "device", "door",
+    "system", "orders", "bills",
+)  # fmt: skip
 
 
 def _paths(seeds: Seeded) -> dict[str, str]:
@@ -121,39 +27,27 @@ def _paths(seeds: Seeded) -> dict[str, str]:
         "device": f"/devices/{seeds.devices['pump-1'].id}",
         "door": f"/devices/{seeds.devices['door-b1-u1'].id}",
         "system": "/system",
+        "doors": "/doors",
+        "plan": "/plan",
+        "plan-building": "/plan#b1",
+        "plan-floor": "/plan#b1/u1/f03",
+        "maintenance": "/maintenance",
         "orders": "/work-orders",
         "bills": "/bill-lines",
     }
 
 
-async def _healthy(page: Page, language: str, complaints: list[str]) -> None:
-    assert await page.locator("h1").count() == 1
-    assert await page.evaluate("document.documentElement.lang") == {"zh-CN": "zh-CN", "en": "en-US"}[language]
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, f"{wide} px too wide"
-    text = await page.inner_text("body")
-    groups = "nav|alarms?|devices?|system|command|value|kind|quality|priority|span|part|counter"
-    assert not re.search(rf"\b({groups})\.[a-z_0-9]+\b", text), text
-    assert not complaints
-
-
 @pytest.mark.parametrize("size", list(SIZES))
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
-@pytest.mark.parametrize("name", ["alarms", "alarm", "devices", "device", "door", "system", "orders", "bills"])
+@pytest.mark.parametrize("name", PAGES)
 async def test_page_is_healthy(world: World, name: str, language: str, size: str) -> None:
     async with world.signed_in("admin" if name == "bills" else "engineer", language, size) as (page, complaints):
         await world.open(page, _paths(world.seeds)[name])
         await page.wait_for_timeout(600)
         await page.screenshot(path=SHOTS / f"{name}-{language}-{size}.png")
-        await _healthy(page, language, complaints)
+        await healthy(page, language, complaints)
         if size == "phone":
-            small = await page.evaluate(
-                """[...document.querySelectorAll('button, a, input:not([type=hidden])')]
-                   .filter(e => e.offsetParent && e.type !== 'checkbox')
-                   .filter(e => !e.matches('.skip') && !e.closest('p, dd, td.link'))
-                   .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
-                   .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
-            )
+            small = await page.evaluate(SMALL)
             assert small == []
 
 
@@ -195,7 +89,7 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
             door, now = seeds.devices["door-b2-u2"].id, world.hub.context.clock.now()
             words = ("door-forced", 1, "active_unacknowledged", "现场新报警", "Fresh alarm")
             number = add_alarm(link, seeds.home, door, *words, now, condition="live-1")
-        who = await _principal(world, "guard")
+        who = await world.principal("guard")
         seeds.context.alarms.announce(await seeds.context.alarms.show(who, number))
         row = page.locator(f"#alarm-{number}")
         await row.wait_for()
@@ -220,19 +114,19 @@ async def test_empty_community(world: World, language: str) -> None:
             if name != "system":
                 await page.locator(".empty").wait_for()
             await page.screenshot(path=SHOTS / f"empty-{name}-{language}.png")
-            await _healthy(page, language, complaints)
+            await healthy(page, language, complaints)
 
 
 async def test_keyboard(world: World) -> None:
     async with world.signed_in("guard") as (page, complaints):
         await world.open(page, "/")
         await page.keyboard.press("j")
-        await page.locator('.alarm[aria-selected="true"]').wait_for()
-        first = await page.locator('.alarm[aria-selected="true"]').get_attribute("id")
+        await page.locator(".alarm.chosen").wait_for()
+        first = await page.locator(".alarm.chosen").get_attribute("id")
         await page.keyboard.press("j")
-        await page.wait_for_function(f"document.querySelector('.alarm[aria-selected=true]').id !== '{first}'")
+        await page.wait_for_function(f"document.querySelector('.alarm.chosen').id !== '{first}'")
         await page.keyboard.press("k")
-        await page.wait_for_function(f"document.querySelector('.alarm[aria-selected=true]').id === '{first}'")
+        await page.wait_for_function(f"document.querySelector('.alarm.chosen').id === '{first}'")
         await page.keyboard.press("?")
         await page.locator(".keys").wait_for()
         await page.wait_for_timeout(400)  # the dialog has come to rest
@@ -336,7 +230,7 @@ async def test_order_from_its_alarm_to_done(world: World) -> None:
     alarm = seeds.numbers["alarms"][0]
     orders = WorkOrders(seeds.context)
     await orders.open_for_alarm(community_id=seeds.home, alarm_id=alarm)
-    number = (await orders.recent(await _principal(world, "guard")))[0]["number"]
+    number = (await orders.recent(await world.principal("guard")))[0]["number"]
     async with world.signed_in("guard", "en") as (page, complaints):
         await world.open(page, f"/alarms/{alarm}")
         await page.locator(".detail-pane a", has_text=number).click()
@@ -391,10 +285,3 @@ async def test_period_is_tried_drafted_and_explained(world: World) -> None:
         await page.wait_for_timeout(400)  # the dialog has come to rest
         await page.screenshot(path=SHOTS / "bill-explained-zh-CN-desktop.png")
         assert not complaints
-
-
-async def _principal(world: World, name: str):  # type: ignore[no-untyped-def]
-    session = await world.hub.accounts.login(name, PASSWORD, "test")
-    identity = await world.hub.accounts.identify(session.token)
-    assert identity is not None
-    return identity.principal()

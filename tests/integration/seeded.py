@@ -14,9 +14,10 @@ from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, RunState, Status
 from hub.live import Live
-from hub.reports.outbox import Reports
 from hub.model import CommandRequest, Device, Receipt
+from hub.plugins import OffersMigrations, OffersPorts, offering
 from hub.principal import Role
+from hub.reports.outbox import Reports
 from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
@@ -58,9 +59,12 @@ class Seeded:
 
 
 @asynccontextmanager
-async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = None) -> AsyncIterator[Seeded]:
-    """Migrate and fill an empty database; the context is open until the end."""
-    await asyncio.to_thread(migrate, url, [WorkOrdersPlugin().migrations(), BillingPlugin().migrations()])
+async def seeded(
+    url: str, clock: Clock, settings: Mapping[str, Any] | None = None, plugs: Sequence[object] = ()
+) -> AsyncIterator[Seeded]:
+    """Migrate and fill an empty database; the context is open until the end. `plugs`: beside work orders and bills."""
+    ours = [WorkOrdersPlugin(), BillingPlugin(), *plugs]
+    await asyncio.to_thread(migrate, url, [plug.migrations() for plug in offering(ours, OffersMigrations)])
     with psycopg.connect(url, autocommit=True) as link:
         home, foreign, empty, by_id, numbers = fill(link, clock.now())
     database, live, driver = Database(url), Live(), FakeDriver()
@@ -85,6 +89,8 @@ async def seeded(url: str, clock: Clock, settings: Mapping[str, Any] | None = No
         replay=replay,
         reports=Reports(database),
     )
+    for plug in offering(ours, OffersPorts):
+        context.ports |= plug.ports(context)
     try:
         yield Seeded(context, url, home, foreign, empty, {d.code: d for d in by_id.values()}, driver, replayed, numbers)
     finally:

@@ -28,6 +28,7 @@ class _Ids:
         self._catalog = catalog
         self._specs = {spec.id: spec for spec in self._site.devices}
         self._kinds: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def community(self, code: str) -> int:
         row = self._link.execute("SELECT id FROM hub.community WHERE code = %s", [code]).fetchone()
@@ -35,6 +36,8 @@ class _Ids:
         return int(row[0])
 
     def device(self, community_id: int, code: str) -> int:
+        if code in self._numbers:
+            return self._numbers[code]
         spec = self._specs[code]
         kind = self._catalog.profiles[spec.profile].kind
         row = self._link.execute(
@@ -53,6 +56,7 @@ class _Ids:
         ).fetchone()
         assert row is not None
         self._kinds[row[0]] = kind
+        self._numbers[code] = int(row[0])
         return int(row[0])
 
     def point(self, device_id: int, name: str) -> int:

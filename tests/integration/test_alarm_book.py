@@ -1,130 +1,178 @@
-"""The alarm book against its reference, and under concurrency, over a real PostgreSQL."""
+"""The alarm book under concurrency and over batches, over a real PostgreSQL."""
 
 import asyncio
-from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hub.alarms import book
-from hub.alarms.model import Action, State, transition
-from hub.decisions import AlarmChange
+from hub.alarms.model import transition
+from hub.clock import from_us, to_us
 from hub.errors import Refused
 from hub.principal import Principal, Role
-from hub.store.database import NotThere, connect_ingest
-from hub.vocabulary.base import Text
-from tests.integration.pipeline_bench import Bench, make_bench
-
-STATES: list[State] = ["normal", "active_unacknowledged", "active_acknowledged", "returned_unacknowledged"]
-
-
-def reference(active: bool, acknowledged: bool) -> State:
-    """ISA-18.2 by its two facts: is the condition there, has somebody seen it."""
-    if active:
-        return "active_acknowledged" if acknowledged else "active_unacknowledged"
-    return "normal" if acknowledged else "returned_unacknowledged"
-
-
-@given(st.lists(st.sampled_from(["raise", "return", "acknowledge"]), max_size=60))
-def test_a01_the_state_machine_agrees_with_the_two_facts(actions: list[Action]) -> None:
-    state: State = "normal"
-    active, acknowledged = False, True
-    for action in actions:
-        if action == "raise" and not active:
-            active, acknowledged = True, False
-        elif action == "return":
-            active = False
-        elif action == "acknowledge":
-            acknowledged = True
-        state = transition(state, action)
-        assert state == reference(active, acknowledged)
-
-
-def change(bench: Bench, action: Any, code: str = "pump-1") -> AlarmChange:
-    word = Text(zh="超压", en="over")
-    return AlarmChange(action, "pump-over-pressure", bench.device(code), "high", word, bench.clock.now_us(), word, None)
-
-
-def guard(bench: Bench, role: Role = "guard", name: str = "li") -> Principal:
-    return Principal(f"user:{name}", bench.hub.communities["demo"], role)
-
-
-async def apply(bench: Bench, *changes: AlarmChange) -> None:
-    connection = await connect_ingest(bench.url, bench.hub.communities.values())
-    async with connection.transaction():
-        await book.apply(connection, changes)
-    await connection.close()
+from hub.store.database import NotThere
+from tests.integration.alarm_bench import NOON, make_alarms
 
 
 async def test_i10_the_same_condition_from_many_sides_at_once_is_one_live_alarm(database_url: str) -> None:
-    async with make_bench(database_url) as bench:
+    async with make_alarms(database_url) as bench:
 
         async def raise_until_it_is_in() -> None:
             while True:
                 try:
-                    await apply(bench, change(bench, "raise"))
-                except psycopg.errors.UniqueViolation:
+                    await bench.apply(bench.change("raise"))
+                except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
                     continue
                 return
 
         await asyncio.gather(*(raise_until_it_is_in() for _ in range(12)))
         assert bench.query("SELECT count, state FROM hub.alarm") == [(12, "active_unacknowledged")]
         assert bench.query("SELECT count(*) FROM hub.alarm_history") == [(1,)]
+        assert bench.calls() == 1
+
+
+async def test_a02_a_thousand_times_from_three_sources_is_one_alarm_with_the_right_count(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+
+        async def source(batches: int, each: int) -> None:
+            for _ in range(batches):
+                while True:
+                    try:
+                        await bench.apply(*(bench.change("raise") for _ in range(each)))
+                    except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+                        continue
+                    break
+
+        await asyncio.gather(source(1, 333), source(9, 37), source(2, 167))
+        assert bench.query("SELECT count, state FROM hub.alarm") == [(1000, "active_unacknowledged")]
 
 
 async def test_an_alarm_lives_until_it_is_both_returned_and_acknowledged_and_then_a_new_one_may_come(
     database_url: str,
 ) -> None:
-    async with make_bench(database_url) as bench:
-        await apply(bench, change(bench, "raise"), change(bench, "return"), change(bench, "raise"))
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"), bench.change("return"), bench.change("raise"))
         [(number, count)] = bench.query("SELECT id, count FROM hub.alarm")
         assert count == 2
-        alarm = await bench.hub.context.alarms.acknowledge(guard(bench), number, "seen")
+        alarm = await bench.desk.acknowledge(bench.person(), number, "seen")
         assert alarm["state"] == "active_acknowledged"
-        await apply(bench, change(bench, "return"))
+        await bench.apply(bench.change("return"))
         assert bench.query("SELECT state FROM hub.alarm") == [("normal",)]
-        await apply(bench, change(bench, "return"), change(bench, "raise"))
+        await bench.apply(bench.change("return"), bench.change("raise"))
         assert [state for (state,) in bench.query("SELECT state FROM hub.alarm ORDER BY id")] == [
             "normal", "active_unacknowledged"
         ]  # fmt: skip
-        shown = await bench.hub.context.alarms.show(guard(bench), number)
-        rule, li = "rule:pump-over-pressure", "user:li"
-        assert [(step["to_state"], step["actor"]) for step in shown["history"]] == [
-            ("active_unacknowledged", rule), ("returned_unacknowledged", rule), ("active_unacknowledged", rule),
-            ("active_acknowledged", li), ("normal", rule),
+        shown = await bench.desk.show(bench.person(), number)
+        rule, li = "rule:over", "user:li"
+        assert [(step["to_state"], step["actor"], step["action"]) for step in shown["history"]] == [
+            ("active_unacknowledged", rule, "raise"), ("returned_unacknowledged", rule, "return"),
+            ("active_unacknowledged", rule, "raise"), ("active_acknowledged", li, "acknowledge"),
+            ("normal", rule, "return"),
         ]  # fmt: skip
 
 
-async def test_a10_two_guards_at_once_one_wins_and_both_are_told_who(database_url: str) -> None:
-    async with make_bench(database_url) as bench:
-        await apply(bench, change(bench, "raise"))
+async def test_one_batch_ends_a_life_and_begins_the_next(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"))
         [(number,)] = bench.query("SELECT id FROM hub.alarm")
-        desk = bench.hub.context.alarms
-        answers = await asyncio.gather(*(desk.acknowledge(guard(bench, name=f"g{n}"), number) for n in range(8)))
+        await bench.desk.acknowledge(bench.person(), number)
+        outcome = await bench.apply(bench.change("return"), bench.change("raise"), bench.change("raise"))
+        assert bench.query("SELECT state, count FROM hub.alarm ORDER BY id") == [
+            ("normal", 1), ("active_unacknowledged", 2)
+        ]  # fmt: skip
+        assert [(one.from_state, one.to_state) for one in outcome.transitions] == [
+            ("active_acknowledged", "normal"), ("normal", "active_unacknowledged")
+        ]  # fmt: skip
+
+
+async def test_a_batch_of_thousands_is_what_its_changes_are_one_by_one(database_url: str) -> None:
+    """Every device flaps in its own rhythm; the book must say of each what the state machine says."""
+    async with make_alarms(database_url) as bench:
+        codes = sorted(device.code for device in bench.devices.values())[:150]
+        changes, expected, counts = [], dict.fromkeys(codes, "normal"), dict.fromkeys(codes, 0)
+        for turn in range(30):
+            for place, code in enumerate(codes):
+                action = "raise" if (turn * 7 + place * 13) % 5 < 3 else "return"
+                changes.append(bench.change(action, code, at=to_us(NOON) + turn))
+                if action == "raise":
+                    counts[code] += 1
+                expected[code] = transition(expected[code], action)  # type: ignore[arg-type]
+        half = len(changes) // 2
+        first, second = await bench.apply(*changes[:half]), await bench.apply(*changes[half:])
+        rows = bench.query("SELECT d.code, a.state, a.count FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id")
+        assert {code: (state, count) for code, state, count in rows} == {
+            code: (expected[code], counts[code]) for code in codes
+        }
+        written = bench.query("SELECT count(*) FROM hub.alarm_history WHERE action IN ('raise', 'return')")
+        assert written == [(len(first.transitions) + len(second.transitions),)]
+
+
+async def test_a_latched_alarm_stays_until_it_is_acknowledged_and_reset(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise", latch=True))
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        with pytest.raises(Refused, match="still holds"):
+            await bench.desk.reset(bench.person(), number)
+        await bench.apply(bench.change("return", latch=True))
+        assert bench.query("SELECT state FROM hub.alarm") == [("latched_unacknowledged",)]
+        with pytest.raises(Refused, match="acknowledge"):
+            await bench.desk.reset(bench.person(), number)
+        assert (await bench.desk.acknowledge(bench.person(), number))["state"] == "latched_acknowledged"
+        assert (await bench.desk.reset(bench.person(), number, "checked"))["state"] == "normal"
+        assert (await bench.desk.reset(bench.person(), number))["state"] == "normal"
+        assert bench.query("SELECT action FROM hub.alarm_history ORDER BY id") == [
+            ("raise",), ("return",), ("acknowledge",), ("reset",)
+        ]  # fmt: skip
+
+
+async def test_the_earliest_by_device_time_of_a_group_is_the_first_out(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        now = bench.clock.now_us()
+        await bench.apply(
+            bench.change("raise", "pump-2", at=now + 3_000_000, group="water"),
+            bench.change("raise", "pump-3", at=now + 5_000_000, group="water"),
+            bench.change("raise", "pump-4", at=now + 4_000_000),
+        )
+        first = "SELECT d.code FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id WHERE first_out ORDER BY d.code"
+        assert bench.query(first) == [("pump-2",)]
+        await bench.apply(bench.change("raise", "pump-1", at=now, group="water"))  # it was the cause, and came late
+        await bench.apply(bench.change("raise", "env-1", at=now + 60_000_000, group="water"))
+        assert bench.query(first) == [("env-1",), ("pump-1",)]
+
+
+async def test_a10_two_guards_at_once_one_wins_and_both_are_told_who(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"))
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        answers = await asyncio.gather(*(bench.desk.acknowledge(bench.person(name=f"g{n}"), number) for n in range(8)))
         assert len({answer["acknowledged_by"] for answer in answers}) == 1
         assert bench.query("SELECT count(*) FROM hub.alarm_history WHERE to_state = 'active_acknowledged'") == [(1,)]
         assert bench.query("SELECT count(*) FROM hub.audit WHERE action = 'alarm.acknowledge'") == [(1,)]
+        assert len(bench.jobs("alarm_settled")) == 1
 
 
 @pytest.mark.parametrize("role", ["viewer", "finance"])
 async def test_who_may_not_acknowledge_is_refused(database_url: str, role: Role) -> None:
-    async with make_bench(database_url) as bench:
-        await apply(bench, change(bench, "raise"))
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"))
         [(number,)] = bench.query("SELECT id FROM hub.alarm")
         with pytest.raises(Refused, match="acknowledge"):
-            await bench.hub.context.alarms.acknowledge(guard(bench, role), number)
+            await bench.desk.acknowledge(bench.person(role), number)
         assert bench.query("SELECT state FROM hub.alarm") == [("active_unacknowledged",)]
 
 
 async def test_another_communitys_alarm_is_not_there(database_url: str) -> None:
-    async with make_bench(database_url) as bench:
-        await apply(bench, change(bench, "raise"))
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"))
         [(number,)] = bench.query("SELECT id FROM hub.alarm")
         stranger = Principal("user:x", 4711, "admin")
-        with pytest.raises(NotThere):
-            await bench.hub.context.alarms.acknowledge(stranger, number)
-        with pytest.raises(NotThere):
-            await bench.hub.context.alarms.show(stranger, number)
-        assert await bench.hub.context.alarms.recent(stranger, live=False) == []
+        until = from_us(bench.clock.now_us() + 60_000_000)
+        for attempt in (
+            bench.desk.acknowledge(stranger, number), bench.desk.show(stranger, number),
+            bench.desk.acknowledge_many(stranger, [number]), bench.desk.reset(stranger, number),
+            bench.desk.shelve(stranger, number, until, "x"), bench.desk.unshelve(stranger, number),
+            bench.desk.assign(stranger, number, "x"), bench.desk.comment(stranger, number, "x"),
+            bench.desk.log_step(stranger, number, 1),
+        ):  # fmt: skip
+            with pytest.raises(NotThere):
+                await attempt
+        assert await bench.desk.recent(stranger, live=False) == []

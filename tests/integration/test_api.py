@@ -93,6 +93,10 @@ def problem(response: httpx.Response, status: int, code: str | None = None) -> d
 Row = tuple[frozenset[str], Mapping[str, Any] | None]
 
 ACCESS: dict[str, Row] = {
+    "get /alarms/kpis": (EVERYBODY, None),
+    "get /alarms/kpis.{form}": (EVERYBODY, None),
+    "get /alarms/{alarm_id}/timeline": (EVERYBODY, None),
+    "post /alarms/{alarm_id}/evidence": (EVERYBODY, None),
     "post /login": (EVERYBODY, None),
     "post /logout": (EVERYBODY, None),
     "get /me": (EVERYBODY, None),
@@ -109,6 +113,9 @@ ACCESS: dict[str, Row] = {
     "get /points/last": (EVERYBODY, None),
     "get /points/{point_id}/trend": (EVERYBODY, None),
     "get /alarms": (EVERYBODY, None),
+    "get /alarms/storm": (EVERYBODY, None),
+    "get /alarms/budget": (EVERYBODY, None),
+    "get /alarms/maintenance": (EVERYBODY, None),
     "get /alarms/{alarm_id}": (EVERYBODY, None),
     "post /alarms/{alarm_id}/acknowledge": (WORK, {"note": "seen"}),
     "get /commands": (EVERYBODY, None),
@@ -128,8 +135,10 @@ def _operations(world: World) -> dict[str, str]:
     found = {}
     for path, methods in world.app.openapi()["paths"].items():
         for method, operation in methods.items():
-            if path.startswith(V1) and not {"work orders", "billing"} & set(operation["tags"]):
+            if path.startswith(V1) and not {"work orders", "billing", "rules"} & set(operation["tags"]):
                 found[f"{method} {path.removeprefix(V1)}"] = path
+    for name in [name for name in found if "/alarms/" in name and not name.startswith("get") and name not in ACCESS]:
+        del found[name]  # these stand in test_alarm_api
     return found
 
 
@@ -141,11 +150,12 @@ def _address(world: World, path: str, foreign: bool) -> str:
     ours = {
         "device_id": door.id, "point_id": door.points["open"].id, "alarm_id": seeds.numbers["alarms"][0],
         "letter_id": seeds.numbers["letters"][0], "command_id": seeds.numbers["command"],
-        "key_id": seeds.numbers["key"],
+        "key_id": seeds.numbers["key"], "form": "csv",
     }  # fmt: skip
     others = {
         "device_id": theirs["device"], "point_id": theirs["point"], "alarm_id": theirs["alarm"],
         "letter_id": theirs["letter"], "command_id": theirs["command"], "key_id": seeds.numbers["foreign_key"],
+        "form": "csv",
     }  # fmt: skip
     address = path.format(**{key: str(value) for key, value in (others if foreign else ours).items()})
     if path == f"{V1}/points/last":
@@ -208,7 +218,7 @@ async def test_roles(numbered: World, operation: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "operation", [name for name in ACCESS if "{" in name or name in ("get /points/last", "post /commands")]
+    "operation", [name for name in ACCESS if "_id}" in name or name in ("get /points/last", "post /commands")]
 )
 async def test_foreign_objects_are_not_there(numbered: World, operation: str) -> None:
     for role in sorted(ACCESS[operation][0]):
@@ -579,4 +589,6 @@ async def test_openapi_needs_no_database_and_is_the_same_each_time() -> None:
         for operation in methods.values():
             answers = operation["responses"]
             good = next(answer for status, answer in answers.items() if status.startswith("2"))
-            assert path == "/metrics" or "204" in answers or good["content"]["application/json"]["schema"], path
+            kinds = good.get("content", {})
+            file = kinds and "application/json" not in kinds  # metrics, spreadsheets, evidence packs
+            assert file or "204" in answers or kinds["application/json"]["schema"], path

@@ -153,3 +153,13 @@ async def test_the_hub_notices_a_changed_file_by_itself(database_url: str, tmp_p
                 await asyncio.sleep(0.05)
     finally:
         await hub.stop()
+
+
+async def test_a_hub_that_cannot_start_leaves_nothing_running(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "broken.yaml").write_text("rule: broken")
+    before = asyncio.all_tasks()
+    hub = Hub(Settings(database_url=database_url, config_dir=tmp_path), {}, plugs=[DriversPlugin(), RulesPlugin()])
+    with pytest.raises(CatalogError, match="broken"):
+        await hub.start()
+    assert asyncio.all_tasks() == before

@@ -353,29 +353,6 @@ async def test_silent_unit_gives_no_answer_and_the_others_do(broker: Mosquitto, 
         client.close()
 
 
-async def test_lost_gateway_refuses_and_answers_again(broker: Mosquitto, tmp_path: Path) -> None:
-    async with running(broker, tmp_path) as run:
-        gateway = run.devices["gateway-b2"]
-        port = int(run.environment["HUB_DEMO_MODBUS_PORT_B2"])
-
-        async def refused() -> bool:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                return True
-            writer.close()
-            return False
-
-        assert not await refused()
-        elapsed = (run.plant.now - run.plant.time.start) / SECOND
-        run.plant.schedule([Fault("gateway_lost", gateway.code, gateway.spec.name, elapsed, 2.0)])
-        async with asyncio.timeout(20):
-            while not await refused():
-                await asyncio.sleep(0.05)
-            while await refused():
-                await asyncio.sleep(0.05)
-
-
 async def test_port_that_is_taken_is_said_and_nothing_is_left_open(broker: Mosquitto, tmp_path: Path) -> None:
     run = Run(broker, tmp_path, 1.0, modbus=True)
     with socket.create_server(("127.0.0.1", run.buses["gw-b1"].port)):

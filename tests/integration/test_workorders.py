@@ -89,6 +89,18 @@ async def test_ten_runs_at_once_open_one_order_linked_both_ways(ground: Ground, 
     assert changes["alarm"].data["links"] == {"work_order": "WO-20261122-0001"}
 
 
+async def test_a_person_opens_the_order_of_an_alarm_once(ground: Ground, context: Context):
+    orders = WorkOrders(context)
+    first = await orders.open(ground.guard, ground.alarm)
+    await orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)
+    assert (await orders.open(ground.guard, ground.alarm))["id"] == first["id"]
+    assert ground.rows("SELECT actor FROM hub.audit WHERE action = 'work_order.open'") == [("user:li",)]
+    with pytest.raises(NotThere):
+        await orders.open(ground.stranger, ground.alarm)
+    with pytest.raises(Refused, match="viewer"):
+        await orders.open(Principal("user:v", ground.here, "viewer"), ground.alarm)
+
+
 async def test_alarms_at_once_get_numbers_without_a_gap(ground: Ground, context: Context):
     alarms = ground.more_alarms(12)
     orders = WorkOrders(context)

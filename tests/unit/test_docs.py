@@ -70,7 +70,7 @@ def test_every_setting() -> None:
 
 def test_every_setting_that_is_named_exists() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    demo = re.compile(r"HUB_DEMO_\w+")
+    demo = re.compile(r"HUB_(DEMO|NOTIFY|PUBLIC)_\w+")  # named by `!env` in configuration files
     for path in MARKDOWN:
         said = {name for name in re.findall(r"\bHUB_[A-Z_]+[A-Z0-9]\b", text(path)) if not demo.fullmatch(name)}
         assert said <= known, name_of(path)

@@ -1,46 +1,23 @@
 """The evaluator: batches, failed commits and kills change nothing; silence, hot reload, late and stale word."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.catalog.load import load_catalog
-from hub.catalog.paths import packaged_config
-from hub.decisions import Decision, Evaluator, RuleState
-from hub.model import Device, Event, Frame, Quality, Reading, frame_key
+from hub.decisions import Decision, Evaluator
+from hub.model import Frame, Quality
 from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
 from rules.model import Rule
+from tests.unit.rule_harness import KINDS, T0, S, Store, actions, frame, make, plain, same_whatever_happens
 
-S = 1_000_000
-T0 = 1_750_000_000 * S
-KINDS = load_catalog([packaged_config()], {}).kinds
 PUMP, PUMP2 = (example_device("pump", KINDS["pump"], number) for number in (1, 2))
 SMOKE = example_device("smoke_detector", KINDS["smoke_detector"], 3)
 DOOR = example_device("door", KINDS["door"], 4)
 DEVICES = {device.id: device for device in (PUMP, PUMP2, SMOKE, DOOR)}
-
-
-def make(name: str, kind: str | list[str], **parts: Any) -> Rule:
-    step = {"at": "0s", "expect": ["raised"]}
-    kinds = kind if kind == "all" else [kind]
-    return Rule.model_validate(
-        {
-            "rule": name,
-            "title": {"zh": "题", "en": "title"},
-            "when": {"kinds": kinds},
-            "priority": "high",
-            "text": {"zh": "$device $value $limit $duration $place", "en": "$value"},
-            "examples": [{"name": "yes", "steps": [step]}, {"name": "not", "steps": [{"at": "0s"}]}],
-            **parts,
-        }
-    )
-
 
 OVER = make("over", "pump", threshold={"point": "pressure", "above": 600, "for": "30s", "clear": {"below": 560}})
 SILENT = make("silent", "all", absence={"after": "40s"})
@@ -58,73 +35,6 @@ RULES = [
     ),
     SILENT,
 ]  # fmt: skip
-
-
-def frame(
-    device: Device,
-    at: float,
-    points: Mapping[str, float] | None = None,
-    event: str | None = None,
-    said: float | None = None,
-    quality: int = 0,
-    **parts: Any,
-) -> Frame:
-    received = T0 + round(at * S)
-    ts = received if said is None else T0 + round(said * S)
-    key = frame_key(device.code, f"{received}-{ts}", repr((points, event)).encode())
-    return Frame(
-        device=device, key=key, natural=True, timed=True, ts=ts, received=received, source="test", raw=b"",
-        readings=[Reading(device.points[name], float(value), quality) for name, value in (points or {}).items()],
-        events=[Event(key, event, {"cause": "zone"})] if event else [],
-        **parts,
-    )  # fmt: skip
-
-
-class Store:
-    """What the pipeline would keep, as JSON, as PostgreSQL would."""
-
-    def __init__(self) -> None:
-        self.states: dict[tuple[str, int], str] = {}
-        self.alarms: list[tuple[Any, ...]] = []
-        self.reasons: list[Any] = []
-        self.heard: dict[int, int] = {}
-        self.points: dict[int, int] = {}
-
-    def commit(self, frames: Sequence[Frame], decision: Decision) -> None:
-        for row in decision.states:
-            if row.state:
-                self.states[row.rule, row.device_id] = json.dumps(row.state)
-            else:
-                self.states.pop((row.rule, row.device_id), None)
-        self.alarms += [(a.rule, a.device.id, a.action, a.at, a.cause, a.text.zh) for a in decision.alarms]
-        self.reasons += decision.reasons
-        for each in frames:
-            if not each.retained and each.online is not False:
-                self.heard[each.device.id] = each.received
-            for reading in each.readings:
-                if not reading.quality & Quality.BAD:
-                    self.points[reading.point.id] = max(each.ts, self.points.get(reading.point.id, 0))
-
-    def rows(self) -> list[RuleState]:
-        return [RuleState(rule, device, json.loads(state), None) for (rule, device), state in self.states.items()]
-
-    def start(self, now: int, rules: Sequence[Rule] = RULES) -> RuleEvaluator:
-        evaluator = RuleEvaluator(rules)
-        evaluator.load(self.rows(), self.heard, self.points)
-        evaluator.configure(DEVICES, now)
-        return evaluator
-
-    def run(self, evaluator: RuleEvaluator, frames: Sequence[Frame], now: int) -> Decision:
-        decision = evaluator.evaluate(frames, now)
-        self.commit(frames, decision)
-        evaluator.accept(decision)
-        wake = evaluator.next_wake()
-        assert wake is None or wake > now
-        return decision
-
-
-def actions(decision: Decision) -> list[tuple[str, str, float]]:
-    return [(change.rule, change.action, (change.at - T0) / S) for change in decision.alarms]
 
 
 @st.composite
@@ -148,80 +58,17 @@ def histories(draw: st.DrawFn) -> list[Frame]:
     return frames
 
 
-@st.composite
-def batches(draw: st.DrawFn, frames: list[Frame]) -> list[tuple[list[Frame], int]]:
-    """The history cut at random; each batch is judged some time between its last receipt and the next one's."""
-    cuts: list[tuple[list[Frame], int]] = []
-    first = 0
-    while first < len(frames):
-        size = draw(st.integers(0, 6))
-        batch = frames[first : first + size]
-        first += size
-        earliest = max([item.received for item in batch] + [now for _, now in cuts] + [T0])
-        latest = frames[first].received - 1 if first < len(frames) else earliest + 100 * S
-        cuts.append((batch, max(earliest, min(latest, earliest + draw(st.integers(0, 30 * S))))))
-        if not batch:  # time passing alone, at most once in a row
-            batch = frames[first : first + 1]
-            first += 1
-            cuts.append((batch, max(batch[0].received, cuts[-1][1])))
-    return [*cuts, ([], frames[-1].received + 200 * S)]
-
-
-def plain(frames: list[Frame]) -> Store:
-    """The reference: one frame at a time, and time only at the end."""
-    store = Store()
-    evaluator = store.start(T0)
-    for each in frames:
-        store.run(evaluator, [each], each.received)
-    store.run(evaluator, [], frames[-1].received + 200 * S)
-    return store
-
-
-def _inside(cuts: list[tuple[list[Frame], int]], frames: list[Frame]) -> bool:
-    """Nothing was judged at a time when something received earlier still waited."""
-    done = 0
-    for batch, now in cuts:
-        done += len(batch)
-        if done < len(frames) and frames[done].received < now:
-            return False
-    return True
-
-
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_batches_failed_commits_and_kills_change_nothing(data: st.DataObject) -> None:
-    frames = data.draw(histories())
-    cuts = data.draw(batches(frames))
-    assert _inside(cuts, frames)
-    reference = plain(frames)
-    store = Store()
-    evaluator = store.start(T0)
-    last = T0
-    for batch, now in cuts:
-        fate = data.draw(st.sampled_from(["ok", "ok", "fails", "killed", "killed in between"]))
-        if fate == "fails":
-            half = evaluator.evaluate(batch[: len(batch) // 2], now)
-            again = evaluator.evaluate(batch, now)
-            assert msgspec.to_builtins(again.states) == msgspec.to_builtins(evaluator.evaluate(batch, now).states)
-            with pytest.raises(ValueError, match="newest"):
-                evaluator.accept(half)
-        elif fate == "killed":
-            evaluator = store.start(last)
-        elif fate == "killed in between":
-            evaluator.evaluate(batch, now)
-            evaluator = store.start(last)
-        store.run(evaluator, batch, now)
-        last = now
-    assert store.alarms == reference.alarms
-    assert store.states == reference.states
-    assert store.reasons == reference.reasons
+    same_whatever_happens(data, data.draw(histories()), RULES, DEVICES)
 
 
 @settings(max_examples=100, deadline=None)
 @given(histories())
 def test_lasting_alarms_begin_and_end_in_turn(frames: list[Frame]) -> None:
     turns: dict[tuple[str, int], list[str]] = {}
-    for rule, device, action, *_ in plain(frames).alarms:
+    for rule, device, action, *_ in plain(frames, RULES, DEVICES).alarms:
         if rule in ("over", "at-once", "often", "fault", "silent"):
             turns.setdefault((rule, device), []).append(action)
     for told in turns.values():
@@ -235,7 +82,7 @@ def test_it_is_an_evaluator() -> None:
 
 def quiet_start(rules: Sequence[Rule] = (OVER, SILENT), at: float = 0) -> tuple[Store, RuleEvaluator]:
     """All devices were just heard of."""
-    store = Store()
+    store = Store(RULES, DEVICES)
     store.heard = {device: T0 + round(at * S) for device in DEVICES}
     return store, store.start(T0 + round(at * S), rules)
 
@@ -281,7 +128,7 @@ def test_nobody_is_called_silent_for_the_time_the_hub_was_deaf() -> None:
 
 
 def test_a_device_never_heard_of_keeps_its_window_over_restarts() -> None:
-    store = Store()
+    store = Store(RULES, DEVICES)
     evaluator = store.start(T0, [SILENT])
     assert evaluator.next_wake() == 0
     assert len(store.run(evaluator, [], T0).states) == 4

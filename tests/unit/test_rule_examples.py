@@ -10,7 +10,7 @@ from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
 from hub.vocabulary.kinds import KindSpec
 from rules.examples import Failure, example_device, run_examples
-from rules.model import Rule
+from rules.model import CONDITIONS, Rule
 from rules.plugin import RulesPlugin
 from rules.slots import make_slot
 from rules.texts import render, span
@@ -106,7 +106,7 @@ def test_the_how_to_does_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, language: str
 ) -> None:
     text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
-    rule, misspelt, failing = re.findall(r"^```(?:yaml|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    rule, misspelt, failing, _ = re.findall(r"^```(?:yaml|text)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     file = tmp_path / "site" / "rules" / "pump-low-pressure.yaml"
     file.parent.mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
@@ -118,13 +118,15 @@ def test_the_how_to_does_what_it_says(
     assert check(rule) == []
     assert check(rule.replace("point: pressure,", "point: presure,")) == [misspelt.strip()]
     assert check(rule.replace("for: 1m", "for: 2m")) == [failing.strip()]
-    conditions = re.findall(r"^\| `((?:threshold|event|absence): \{.*?\})`", text, re.MULTILINE)
-    assert len(conditions) == 7
+    names = "|".join((*CONDITIONS, "any_of", "all_of"))
+    conditions = re.findall(rf"^\| `((?:{names}): (?:\{{.*?\}}|\[.*?\]))` ", text, re.MULTILINE)
+    assert {condition.split(":")[0] for condition in conditions} == {*CONDITIONS, "any_of", "all_of"}
+    assert len(conditions) == 21
     for condition in conditions:
-        for kind in ("pump", "elevator", "door", "smoke_detector", "barrier"):
-            written = re.sub(r"^threshold: .*$", condition, rule, count=1, flags=re.MULTILINE)
-            problems = check(written.replace("kinds: [pump]", f"kinds: [{kind}]"))
-            if not any(part in problem for problem in problems for part in ("threshold.", "event.", "absence")):
+        for kind in ("pump", "elevator", "door", "smoke_detector", "barrier", "electricity_meter", "gateway"):
+            written = rule.replace(re.findall(r"^threshold: .*$", rule, re.MULTILINE)[0], condition)
+            problems = check(written.replace("when: {kinds: [pump]}", f"when: {{kinds: [{kind}]}}"))
+            if all(": examples[" in problem for problem in problems):  # its examples are about pumps, and fail
                 break
         else:
             pytest.fail(f"{condition}: {problems}")

@@ -4,17 +4,30 @@ import ast
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from api.pages.system import hex_view
 from api.texts import catalogue, choose, clock_time, quality_text, texts, value_text, wall_ms
+from hub.alarms.model import STATES, Suppression
 from hub.commands.model import FINAL
 from tests.unit.demo_devices import demo_catalog
 
 API = Path(__file__).parents[2] / "api"
+SUPPRESSIONS = get_args(Suppression)
+TABS = ("desk", "shelved", "suppressed", "out_of_service", "stale")
 GROUPS = {
-    "alarm_state": ("active_unacknowledged", "active_acknowledged", "returned_unacknowledged", "normal"),
+    "alarm_state": STATES,
+    "alarm_set": SUPPRESSIONS,
+    "alarm_tab": TABS,
+    "alarm_empty": TABS,
+    "alarm_hint": TABS,
+    "alarm_flag": ("first_out", "chattering", "historical", "latched"),
+    "alarm_action": ("assign", "shelved", "suppressed_by_design", "out_of_service", "unsuppressed"),
+    "delivery_state": ("queued", "held", "sending", "delivered", "rerouted", "cancelled", "dead"),
+    "door_state": ("open", "closed", "moving", "unknown"),
+    "maintenance_state": ("active", "planned"),
     "command_state": ("requested", "authorised", "sent", "acknowledged", *FINAL),
     "device_state": ("connected", "silent", "offline", "error", "none"),
     "part_state": ("starting", "running", "retrying", "stopped", "misconfigured"),
@@ -23,7 +36,22 @@ GROUPS = {
     "role": ("viewer", "guard", "engineer", "finance", "admin"),
     "time": ("seconds", "minutes", "hours", "days"),
     "span": ("1h", "24h", "7d", "30d"),
-    "keys": ("next", "previous", "acknowledge", "open", "search", "mute", "help"),
+    "keys": (
+        "next",
+        "previous",
+        "pick",
+        "acknowledge",
+        "shelve",
+        "assign",
+        "comment",
+        "work_order",
+        "open",
+        "evidence",
+        "search",
+        "mute",
+        "leave",
+        "help",
+    ),
     "login": ("bad_credentials", "too_many_attempts", "cross_site"),
     "error": ("forbidden", "not_signed_in", "not_found", "busy", "reason_required", "other"),
     "device": ("step_raw", "step_hour", "step_day"),

@@ -10,5 +10,5 @@ CREATE TABLE hub.report (
   body jsonb NOT NULL,
   UNIQUE (community_id, device, key)
 );
-SELECT hub.guard_community('hub.report');
+DO $$ BEGIN PERFORM hub.guard_community('hub.report'); END $$;
 GRANT SELECT, INSERT, DELETE ON hub.report TO hub_app, hub_ingest;

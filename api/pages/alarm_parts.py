@@ -1,0 +1,194 @@
+"""Parts of the alarm drawer that are painted from what was read: steps, comments, what happened around, history."""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from api.pages.view import View
+from api.pages.widgets import Table, box, icon, tag
+from hub.model import Device
+from hub.store.database import Row
+
+AFTER = timedelta(minutes=10)
+NEAR = frozenset({"door", "barrier", "plate_camera"})
+MOST_NEAR = 6
+_PAGE = 500
+_DELIVERED = {"delivered": ("✓", "done"), "dead": ("✕", "ill"), "cancelled": ("✕", "cancelled")}
+_NUMBERED = re.compile(r"\s*\d+\s*[.、)．]\s*")
+
+
+async def live_alarms(view: View, most: int = 2000) -> list[Row]:
+    """Every live alarm of the community, on the desk or set aside, newest first; at most `most`."""
+    rows: list[Row] = []
+    while len(rows) < most:
+        before = (rows[-1]["raised_at"], rows[-1]["id"]) if rows else None
+        desk = view.hub.context.alarms
+        part = await desk.recent(view.principal, live=True, view="all", before=before, limit=_PAGE)
+        rows += part
+        if len(part) < _PAGE:
+            break
+    return rows
+
+
+def step_lines(procedure: str) -> list[str]:
+    """The numbered lines of a procedure, each with the lines that go on under it; step 1 is the first."""
+    steps: list[str] = []
+    for line in procedure.splitlines():
+        text = _NUMBERED.sub("", line, count=1).strip()
+        if _NUMBERED.match(line):
+            steps.append(text)
+        elif steps and text:
+            steps[-1] += f" {text}"
+    return steps
+
+
+def near(devices: Iterable[Device], community_id: int, place: str) -> list[int]:
+    """Doors, barriers and plate cameras of a place, of what it stands in and of what stands in it; nearest first."""
+
+    def distance(other: str) -> int | None:
+        longer, shorter = (other, place) if len(other) > len(place) else (place, other)
+        return longer.count("/") - shorter.count("/") if f"{longer}/".startswith(f"{shorter}/") else None
+
+    found = [(away, device.id) for device in devices
+             if device.community_id == community_id and device.kind_name in NEAR
+             and (away := distance(device.place_path)) is not None]  # fmt: skip
+    return [number for _, number in sorted(found)[:MOST_NEAR]]
+
+
+def telling_point(alarm: Row, points: list[Row]) -> Row | None:
+    """The point the rule named, else one its name speaks of, else the first."""
+    words = set(alarm["rule"].split("-"))
+    named = (p for p in points if p["name"] == alarm["point"])
+    spoken = (p for p in points if set(p["name"].split("_")) & words)
+    return next(named, next(spoken, points[0] if points else None))
+
+
+def data_text(view: View, event: Row) -> str:
+    """Event data in one line, in words where the kind has them, without our own command numbers."""
+    parts = []
+    for key, value in event["data"].items():
+        if key != "command_id":
+            name = view.pick(event["fields"].get(key)) or key
+            parts.append(f"{name} {view.word('value', value) if isinstance(value, str) else value}")
+    return " · ".join(parts) or "—"
+
+
+def paint_procedure(
+    view: View, alarm: Row, tick: Callable[[int, bool], Any] | None, note: Callable[[int, bool], Any] | None
+) -> None:
+    """The response procedure as a list to work through; without `tick` only to read."""
+    tag("h3", view.t("alarm.procedure"))
+    if not alarm["steps"]:
+        tag("p", view.t("alarm.no_procedure"), "muted")
+        return
+    whole = step_lines(view.pick(alarm["procedure"]))
+    with box("todo", "ol"):
+        for step in alarm["steps"]:
+            line = whole[step["step"] - 1] if len(whole) == len(alarm["steps"]) else view.pick(step["text"])
+            _paint_step(view, step, line, tick, note)
+
+
+def _paint_step(
+    view: View, step: Row, line: str, tick: Callable[[int, bool], Any] | None, note: Callable[[int, bool], Any] | None
+) -> None:
+    number, done = step["step"], step["done"]
+    with box("done" if done else "", "li"):
+        with box("step", "label"):
+            mark = box("", "input", type="checkbox")
+            if done:
+                mark._props["checked"] = True
+            if tick is None:
+                mark._props["disabled"] = True
+            else:
+                mark.on(
+                    "change", lambda event: tick(number, bool(event.args)), js_handler="(e) => emit(e.target.checked)"
+                )
+            tag("span", f"{number}. {line}")
+        if note is not None:
+            button = tag("button", "", "ghost small", type="button")
+            button._props["aria-label"] = f"{view.t('alarm.step_note')} {number}"
+            button._props["title"] = view.t("alarm.step_note")
+            with button.on("click", lambda: note(number, done)):
+                icon("edit_note")
+        if step["by"]:
+            said = f" — {step['note']}" if step["note"] else ""
+            tag("small", f"{view.stamp(step['at'])} · {view.person(step['by'])}{said}")
+
+
+def paint_comments(view: View, alarm: Row) -> None:
+    """What people said, oldest first; nothing where nobody said anything."""
+    if not alarm["comments"]:
+        return
+    tag("h3", view.t("alarm.comments"))
+    with box("steps", "ol"):
+        for comment in alarm["comments"]:
+            with box("", "li"):
+                tag("time", view.stamp(comment["at"]))
+                tag("span", f"{view.person(comment['actor'])}: {comment['note']}")
+
+
+def paint_near(view: View, rows: list[Row]) -> None:
+    """What the doors, barriers and plate cameras of the place said around the alarm, newest first."""
+    tag("h3", view.t("alarm.near"))
+    events = sorted((event for row in rows for event in row["events"]), key=lambda event: event["ts"], reverse=True)
+    columns = [("time", view.t("device.time")), ("device", view.t("alarm.device"), "link"),
+               ("event", view.t("device.event")), ("data", view.t("device.data"))]  # fmt: skip
+    Table(
+        columns,
+        [
+            {"id": str(e["id"]), "time": view.stamp(e["ts"]), "event": view.pick(e["label"]),
+             "device": view.device_cell(e["device_id"], e["device"]), "data": data_text(view, e)}
+            for e in events[:10]
+        ],
+        view.t("alarm.near_none"),
+    )  # fmt: skip
+
+
+def paint_events(view: View, events: list[Row]) -> None:
+    """What the device itself said last."""
+    tag("h3", view.t("alarm.events"))
+    columns = [("time", view.t("device.time")), ("event", view.t("device.event")), ("data", view.t("device.data"))]
+    rows = [{"time": view.stamp(e["ts"]), "event": view.pick(e["label"]), "data": data_text(view, e)} for e in events]
+    Table(columns, rows, view.t("device.no_events"))
+
+
+def paint_deliveries(view: View, rows: list[Row]) -> None:
+    """Whom the alarm was told by which channel, and whether it got there."""
+    if not rows:
+        return
+    tag("h3", view.t("alarm.deliveries"))
+    columns = [("time", view.t("device.time")), ("to", view.t("alarm.told")), ("channel", view.t("alarm.channel")),
+               ("state", view.t("devices.state"), "chip")]  # fmt: skip
+    Table(columns, [delivery_cells(view, row) for row in rows], "")
+
+
+def delivery_cells(view: View, row: Row) -> dict[str, Any]:
+    """A row of the port `notifications.deliveries` as cells."""
+    mark, tone = _DELIVERED.get(row["state"], ("…", ""))
+    return {
+        "id": str(row["id"]), "time": view.stamp(row["finished_at"] or row["happened_at"]),
+        "to": row["name"] or row["person"] or "—", "channel": row["target"],
+        "state": {"mark": mark, "text": view.word("delivery_state", row["state"]), "tone": tone},
+    }  # fmt: skip
+
+
+def paint_history(view: View, alarm: Row) -> None:
+    """Everything that happened to it and who did it, oldest first."""
+    tag("h3", view.t("alarm.history"))
+    with box("steps", "ol"):
+        for entry in alarm["history"]:
+            if entry["action"] in ("comment", "step"):
+                continue
+            with box("", "li"):
+                tag("time", view.stamp(entry["at"]))
+                by_rule = entry["actor"].startswith("rule:")
+                note = f" — {entry['note']}" if entry["note"] and not by_rule else ""
+                tag("span", f"{_what(view, entry)} · {view.person(entry['actor'])}{note}")
+
+
+def _what(view: View, entry: Row) -> str:
+    """The state it came into, or what was done where the state stayed."""
+    if entry["from_state"] == entry["to_state"]:
+        return view.word("alarm_action", entry["action"])
+    return view.word("alarm_state", entry["to_state"])

@@ -1,0 +1,155 @@
+"""Doors and barriers by building: how each stands, what it said last, and opening it with a reason and its proof."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from api.pages.alarm_parts import data_text, live_alarms
+from api.pages.commands import CommandDialog, CommandProgress
+from api.pages.shell import Shell
+from api.pages.view import View
+from api.pages.widgets import DoorBoard, head
+from hub.live import Change
+from hub.model import Quality
+from hub.store.database import Row
+
+KINDS = frozenset({"door", "barrier"})
+STATE_POINT = {"door": "open", "barrier": "position"}
+SETTLE_S = 0.2
+MOST = 500
+_UNTRUSTED = Quality.BAD | Quality.CLOCK
+
+
+def install(shell: Shell) -> None:
+    """Put the doors into the shell."""
+
+    async def build(view: View, _: int | None) -> None:
+        await DoorsPage(view).build()
+
+    shell.add("/doors", "nav.doors", "meeting_room", 12, build)
+
+
+class DoorsPage:
+    """One open board of doors."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._devices: dict[int, Row] = {}
+        self._points: dict[str, int] = {}  # point id -> its device
+
+    async def build(self) -> None:
+        view, t = self._view, self._view.t
+        head(t("doors.title"))
+        rows = await self._rows(self._ids())
+        self._dialog = CommandDialog(view, self._sent)
+        self._progress = CommandProgress(view)
+        self._board = DoorBoard(
+            rows=rows, places=await view.places(), t=self._words(), zone=view.zone, me=view.principal.actor,
+            now=round(view.now().timestamp() * 1000),
+        )  # fmt: skip
+        self._board.on("command", lambda event: view.act(self._command)(event.args))
+        self._board.on("reload", view.act(self._reload))
+        view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
+
+    def _ids(self) -> list[int]:
+        devices = self._view.hub.context.devices.values()
+        home = self._view.principal.community_id
+        return [d.id for d in devices if d.community_id == home and d.kind_name in KINDS][:MOST]
+
+    async def _rows(self, ids: Iterable[int]) -> list[dict[str, Any]]:
+        view, wanted = self._view, set(ids)
+        devices = await view.hub.reads.several(view.principal, wanted) if wanted else []
+        alarms = await live_alarms(view)
+        by_device: dict[int, list[Row]] = {}
+        for alarm in alarms:
+            by_device.setdefault(alarm["device_id"], []).append(alarm)
+        for device in devices:
+            self._devices[device["id"]] = device
+            self._points |= {str(point["id"]): device["id"] for point in device["points"]}
+        return [self._plain(device, by_device.get(device["id"], [])) for device in devices]
+
+    def _plain(self, device: Row, alarms: list[Row]) -> dict[str, Any]:
+        view = self._view
+        state, told = standing(device)
+        at = told["ts"] if told else None
+        return {
+            "id": device["id"], "code": device["code"], "name": view.pick(device["name"]), "place": device["place"],
+            "kind": device["kind"], "state": state, "word": view.t(f"door_state.{state}"),
+            "last": "" if state != "unknown" or not told else
+            f"{view.t('doors.last_known')} {view.word('value', told['word'])} · {view.stamp(at)}",
+            "locked": lock_word(view, device) if state != "unknown" else "",
+            "link": device["state"] or "none", "link_word": view.t(f"device_state.{device['state'] or 'none'}"),
+            "at": round(at.timestamp() * 1000) if at else None,
+            "alarms": [{"id": alarm["id"], "priority": alarm["priority"], "state": alarm["state"],
+                        "title": view.pick(alarm["title"])} for alarm in alarms],
+            "events": [{"id": str(event["id"]), "time": view.stamp(event["ts"]), "text": view.pick(event["label"]),
+                        "data": data_text(view, event).replace("—", "")} for event in device["events"]],
+            "commands": [{"name": command["name"], "label": view.pick(command["label"]),
+                          "allowed": command["allowed"]} for command in device["commands"]],
+        }  # fmt: skip
+
+    def _words(self) -> dict[str, Any]:
+        t = self._view.t
+        return {
+            "search": t("doors.search"), "all": t("doors.all"), "abnormal": t("doors.abnormal"),
+            "unknown": t("door_state.unknown"), "open": t("door_state.open"), "list": t("doors.title"),
+            "empty": t("doors.empty"), "empty_hint": t("doors.empty_hint"), "empty_filter": t("doors.empty_filter"),
+            "no_events": t("device.no_events"), "not_allowed": t("command.not_allowed"), "count": t("doors.count"),
+            "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))], "units": self._view.units(),
+        }  # fmt: skip
+
+    async def _command(self, argument: object) -> None:
+        """A button of a card, as the browser sent it: [device id, command]."""
+        number, name = argument if isinstance(argument, list) and len(argument) == 2 else (0, "")
+        device = self._devices.get(number) if isinstance(number, int) else None
+        found = [command for command in (device or {}).get("commands", []) if command["name"] == name]
+        if device and found and found[0]["allowed"]:
+            self._dialog.ask(device, found[0])
+
+    async def _sent(self, row: Row) -> None:
+        self._progress.show(row)
+
+    def _wants(self, change: Change) -> bool:
+        if change.topic == "point":
+            return change.key in self._points
+        if change.topic == "device":
+            return int(change.key) in self._devices
+        if change.topic == "command" and self._progress.knows(change.key):
+            return True
+        return change.topic in ("event", "alarm") and change.data.get("device_id") in self._devices
+
+    async def _changed(self, changes: list[Change]) -> None:
+        touched = set()
+        for change in changes:
+            if change.topic == "command":
+                self._progress.show(change.data)
+            elif change.topic == "point":
+                touched.add(self._points[change.key])
+            else:
+                touched.add(int(change.key) if change.topic == "device" else change.data["device_id"])
+        if touched:
+            self._board.run_method("upsert", await self._rows(touched))
+
+    async def _reload(self, _: object = None) -> None:
+        self._board.run_method("replace", await self._rows(self._ids()))
+
+
+def standing(device: Row) -> tuple[str, Row | None]:
+    """The word of a door's or barrier's position, `unknown` where nobody can say now; and what was said last.
+
+    Unknown: never heard, not connected, the device itself could not tell, or its clock is wrong.
+    """
+    name = STATE_POINT[device["kind"]]
+    point = next((one for one in device["points"] if one["name"] == name), None)
+    if point is None or point["value"] is None:
+        return "unknown", None
+    word = next((word for word, number in point["values"].items() if number == point["value"]), None)
+    told = {"word": word, "ts": point["ts"]}
+    trusted = device["state"] == "connected" and not (point["quality"] or 0) & _UNTRUSTED
+    return (word if trusted and word in ("open", "closed", "moving") else "unknown"), told if word else None
+
+
+def lock_word(view: View, device: Row) -> str:
+    """Locked or unlocked, where the device says so."""
+    point = next((one for one in device["points"] if one["name"] == "locked" and one["value"] is not None), None)
+    word = next((w for w, number in point["values"].items() if number == point["value"]), "") if point else ""
+    return view.word("value", word) if word else ""

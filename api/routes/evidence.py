@@ -1,0 +1,57 @@
+"""What is known around an alarm: as a time line, and as a sealed pack to hand out."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from api.auth import Who
+from api.hub import hub_of
+from api.problems import RESPONSES
+from api.schemas import BigId, In, TwoLanguages
+from hub.evidence.service import LONGEST_S, QUARTER_S, EvidenceDesk
+
+router = APIRouter(prefix="/alarms", tags=["alarms"], responses=RESPONSES)
+
+_Before = Annotated[int, Query(ge=0, le=LONGEST_S, description="seconds before the alarm")]
+_After = Annotated[int, Query(ge=0, le=LONGEST_S, description="seconds after it was raised")]
+
+
+class EvidenceIn(In):
+    """Together at most 24 hours."""
+
+    before_s: Annotated[int, Field(ge=0, le=LONGEST_S)] = QUARTER_S
+    after_s: Annotated[int, Field(ge=0, le=LONGEST_S)] = QUARTER_S
+
+
+class TimelineEntry(BaseModel):
+    """`data` holds an event's fields, with cards and plates masked for roles that may not see them."""
+
+    at: datetime
+    sort: str
+    what: TwoLanguages
+    device: str
+    device_name: TwoLanguages
+    place: str
+    actor: str
+    note: str
+    data: dict[str, Any]
+
+
+@router.get("/{alarm_id}/timeline")
+async def alarm_timeline(
+    request: Request, who: Who, alarm_id: BigId, before_s: _Before = QUARTER_S, after_s: _After = QUARTER_S
+) -> list[TimelineEntry]:
+    """Alarm, responses, taps, plates, commands and raw frames around it, by time."""
+    rows = await EvidenceDesk(hub_of(request).context).timeline(who, alarm_id, before_s, after_s)
+    return [TimelineEntry.model_validate(row) for row in rows]
+
+
+@router.post("/{alarm_id}/evidence", response_class=Response, responses={200: {"content": {"application/zip": {}}}})
+async def alarm_evidence(request: Request, who: Who, alarm_id: BigId, body: EvidenceIn | None = None) -> Response:
+    """An evidence pack (ZIP), sealed by the audit chain: `hub audit verify-pack` proves it later."""
+    asked = body or EvidenceIn()
+    name, packed = await EvidenceDesk(hub_of(request).context).pack(who, alarm_id, asked.before_s, asked.after_s)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(packed, media_type="application/zip", headers=headers)

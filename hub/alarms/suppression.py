@@ -1,0 +1,217 @@
+"""Why an alarm keeps silent: shelf, maintenance, a parent that explains it. Beside the state, and always recorded."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.rows import tuple_row
+
+from hub.alarms.jobs import Happened
+from hub.alarms.model import ACTIVE, GRACE_S, State, Suppression, suppression
+from hub.alarms.topology import ancestors
+from hub.model import Device
+from hub.store.queries import load_queries
+
+_SQL = load_queries("hub.alarms", "suppression.sql")
+Connection = psycopg.AsyncConnection[Any]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """An alarm as far as suppression asks."""
+
+    community_id: int
+    condition: str
+    device_id: int
+    life_safety: bool
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """Why, until when (None: until the parent returns), by whom."""
+
+    kind: Suppression
+    until: datetime | None
+    by: str
+    reason: str
+    parent_alarm_id: int | None = None
+
+
+class Reasons:
+    """What there is at this moment to keep some alarms silent. Read once for many."""
+
+    def __init__(self, devices: Mapping[int, Device]) -> None:
+        self._devices = devices
+        self._shelves: dict[tuple[int, str], Silence] = {}
+        self._service: dict[int, Silence] = {}
+        self._parents: dict[int, dict[int, Silence]] = {}  # device id -> its active suppressing alarms by number
+
+    async def read(self, connection: Connection, subjects: Iterable[Subject], now: datetime) -> "Reasons":
+        """Read what concerns these alarms. Rows another community's session may not see are not there."""
+        quiet = [subject for subject in subjects if not subject.life_safety]
+        if not quiet:
+            return self
+        devices = {subject.device_id for subject in quiet}
+        above = {number for device_id in devices for number in ancestors(self._devices, device_id)}
+        values = {
+            "communities": [s.community_id for s in quiet], "conditions": [s.condition for s in quiet], "now": now,
+            "devices": list(devices),
+        }  # fmt: skip
+        async with connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(_SQL["shelved"], values)
+            for community, condition, until, by, reason in await cursor.fetchall():
+                self._shelves[community, condition] = Silence("shelved", until, by, reason)
+            await cursor.execute(_SQL["out_of_service"], values)
+            for device_id, until, by, reason in await cursor.fetchall():
+                self._service[device_id] = Silence("out_of_service", until, by, reason)
+            if above:
+                values |= {"devices": list(above), "communities": list({s.community_id for s in quiet})}
+                await cursor.execute(_SQL["parents"], values)
+                for device_id, alarm_id, title in await cursor.fetchall():
+                    self.put_parent(device_id, by_parent(alarm_id, title), True)
+        return self
+
+    def put_parent(self, device_id: int, alarm: Silence, active: bool) -> None:
+        """A suppressing alarm of this device is active, or is so no more."""
+        assert alarm.parent_alarm_id is not None
+        alarms = self._parents.setdefault(device_id, {})
+        alarms.pop(alarm.parent_alarm_id, None)
+        if active:
+            alarms[alarm.parent_alarm_id] = alarm
+
+    def of(self, subject: Subject) -> Silence | None:
+        """Why this alarm keeps silent; None: it may sound."""
+        shelf = self._shelves.get((subject.community_id, subject.condition))
+        service = self._service.get(subject.device_id)
+        above = [
+            alarms for number in ancestors(self._devices, subject.device_id) if (alarms := self._parents.get(number))
+        ]
+        parent = above[-1][min(above[-1])] if above else None  # the topmost explains those in between too
+        kind = suppression(subject.life_safety, shelf is not None, service is not None, parent is not None)
+        return {"shelved": shelf, "out_of_service": service, "suppressed_by_design": parent}[kind] if kind else None
+
+
+def by_parent(alarm_id: int, title: str) -> Silence:
+    return Silence("suppressed_by_design", None, f"alarm:{alarm_id}", title, alarm_id)
+
+
+class Released(msgspec.Struct):
+    """What reconsidering some alarms changed."""
+
+    changed: list[tuple[int, int]]  # community id, alarm id
+    happened: list[Happened]
+
+
+async def reconsider(
+    connection: Connection,
+    ids: Collection[int],
+    now: datetime,
+    devices: Mapping[int, Device],
+    actor: str,
+    *,
+    wait: bool = True,
+) -> Released:
+    """Look again at why these live alarms keep silent, or may not. `wait` False leaves out those another writer holds.
+
+    An alarm that may sound again and is still active asks for it; one that returned meanwhile is over, unless latched.
+    """
+    released = Released([], [])
+    if not ids:
+        return released
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["lock_live" if wait else "lock_free"], {"ids": list(ids)})
+        live = await cursor.fetchall()
+    subjects = [Subject(row[1], row[2], row[3], row[5]) for row in live]
+    reasons = await Reasons(devices).read(connection, subjects, now)
+    rows: list[Mapping[str, Any]] = []
+    history: list[Mapping[str, Any]] = []
+    for subject, (number, community, _, _, state, _, before, parent, work_order, annunciated) in zip(
+        subjects, live, strict=True
+    ):
+        silence = reasons.of(subject)
+        if silence is None and before is None:
+            continue
+        over = silence is None and state == "returned_unacknowledged"
+        after: State = "normal" if over else state
+        asks = silence is None and state == "active_unacknowledged"
+        rows.append(_row(number, after, silence, now if asks else None))
+        if silence is None or (silence.kind, silence.parent_alarm_id) != (before, parent):
+            history.append(entry_of(community, number, now, state, after, actor, silence))
+        released.changed.append((community, number))
+        released.happened += _happened(community, number, state, after, silence, work_order, annunciated)
+    await write(connection, rows, history, now)
+    return released
+
+
+def _happened(
+    community: int, number: int, before: State, after: State, silence: Silence | None, work_order: bool,
+    annunciated: bool,
+) -> list[Happened]:  # fmt: skip
+    found = [Happened("alarm_changed", community, number)]
+    if silence is None and work_order and after in ACTIVE:
+        found.append(Happened("work_order_wanted", community, number))
+    if annunciated and after == "normal" != before:
+        found.append(Happened("alarm_settled", community, number))
+    return found
+
+
+def _row(number: int, state: State, silence: Silence | None, annunciate_at: datetime | None) -> dict[str, Any]:
+    return {
+        "id": number, "state": state, "annunciate_at": annunciate_at,
+        "suppression": silence.kind if silence else None,
+        "suppressed_until": silence.until if silence else None,
+        "suppressed_by": silence.by if silence else None,
+        "suppression_reason": silence.reason if silence else None,
+        "parent_alarm_id": silence.parent_alarm_id if silence else None,
+    }  # fmt: skip
+
+
+def entry_of(
+    community: int, number: int, now: datetime, state: State, after: State, actor: str, silence: Silence | None
+) -> Mapping[str, Any]:
+    """The row of history that says why an alarm keeps silent from now on, or (None) may sound again."""
+    return {
+        "community_id": community, "alarm_id": number, "at": now, "from_state": state, "to_state": after,
+        "actor": actor, "note": silence.reason if silence else "", "cause": None,
+        "action": silence.kind if silence else "unsuppressed",
+    }  # fmt: skip
+
+
+async def write(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], history: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Write suppression of alarms and what is to be remembered of it."""
+    if rows:
+        await connection.execute(_SQL["change"], {"rows": encode(rows), "now": now})
+    await remember(connection, history)
+
+
+async def remember(connection: Connection, history: Sequence[Mapping[str, Any]]) -> None:
+    """Append to the history of alarms: rows of community_id, alarm_id, at, from_state, to_state, actor, note, cause,
+    action."""
+    if history:
+        await connection.execute(_SQL["history"], {"rows": encode(history)})
+
+
+def encode(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows for `jsonb_to_recordset`: one parameter however many. (COPY does not go into tables with row security.)"""
+    return msgspec.json.encode(rows).decode()
+
+
+async def give_grace(connection: Connection, parents: Collection[int], now: datetime) -> None:
+    """Parents returned: their children stay silent a moment longer, to recover without a word."""
+    await connection.execute(_SQL["grace"], {"parents": list(parents), "until": now + timedelta(seconds=GRACE_S)})
+
+
+async def concerned(connection: Connection, maintenance_id: int) -> list[int]:
+    """The live alarms a maintenance covers."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["within_maintenance"], {"id": maintenance_id})
+        return [row[0] for row in await cursor.fetchall()]
+
+
+async def below(connection: Connection, devices: Collection[int]) -> list[int]:
+    """The active alarms of these devices that a parent may silence."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["below_parents"], {"devices": list(devices)})
+        return [row[0] for row in await cursor.fetchall()]

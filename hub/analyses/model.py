@@ -1,0 +1,48 @@
+"""What an analysis is: pure arithmetic over whole hours of a device and of the devices below it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from hub.model import Device
+
+Series = Callable[[Device, str, int], float | None]
+"""(device, point, hours back) -> the counter's increase or the gauge's mean in that hour; 0 back: the hour that ends
+now. None where it is not known: no data, a counter that was set back."""
+
+
+class Need(msgspec.Struct, frozen=True):
+    """Hours of a point an analysis wants to see."""
+
+    device: Device
+    point: str
+    back: Sequence[int]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one interval shows."""
+
+    active: bool
+    value: float
+    limit: float | None = None
+    excess: float | None = None  # consumption beyond what is right, in the commodity's unit (kWh, m³): it has a price
+
+
+class Analysis(Protocol):
+    """One hourly rule at work. Pure."""
+
+    @property
+    def rule(self) -> str: ...
+
+    def watches(self, device: Device) -> bool: ...
+
+    def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
+        """The hours it must see for the interval that ends at `end` (local time of the community); none: no interval
+        ends then."""
+        ...
+
+    def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:
+        """None: too little is known to say anything."""
+        ...

@@ -1,0 +1,51 @@
+"""What a pack is made of. Plain values, so that the same ones give the same bytes."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from hub.evidence.words import Words
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the time line."""
+
+    at: datetime
+    sort: str  # a key of words.SORTS
+    what: Words
+    device: str = ""
+    device_name: Words = {}
+    place: str = ""
+    actor: str = ""
+    note: str = ""
+    data: dict[str, Any] = {}  # an event's fields, masked for who may not see them
+
+
+class Series(msgspec.Struct, frozen=True):
+    """The samples of one point of the alarm's device; a state's begin with the one that held before."""
+
+    point: str
+    label: Words
+    unit: str
+    values: dict[str, int]  # the words of a state
+    rows: list[tuple[datetime, float, int]]  # time, value, quality bits
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """All that is known around one alarm, as its reader may see it."""
+
+    alarm: dict[str, Any]  # the row of hub.alarm with device, kind, place, device_name, links
+    community: str
+    community_name: Words
+    zone: str
+    since: datetime
+    until: datetime
+    made_by: str
+    made_at: datetime
+    masked: bool
+    head_seq: int
+    head_hash: str
+    entries: list[Entry]
+    series: list[Series]
+    media: list[tuple[str, bytes]] = []  # snapshots: (file name, content); the hub stores none yet

@@ -1,0 +1,149 @@
+"""The evidence desk: one alarm's time line for the drawer, and as a sealed pack for people outside."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from hub import audit
+from hub.context import Context
+from hub.errors import Refused
+from hub.evidence import timeline
+from hub.evidence.model import Entry, Evidence, Series
+from hub.evidence.pack import build, manifest_hash
+from hub.evidence.words import both
+from hub.principal import RIGHTS, Principal
+from hub.store.database import Connection, NotThere, Row
+from hub.store.queries import load_queries
+
+_SQL = load_queries("hub.evidence")
+QUARTER_S = 900
+LONGEST_S = 86_400
+MOST_ENTRIES = 10_000
+MOST_SAMPLES = 100_000
+
+
+class EvidenceDesk:
+    """Use cases over what the store knows around an alarm, for one principal at a time.
+
+    Cards and plates are masked, and raw frames withheld, for roles without the right `work`.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def timeline(
+        self, who: Principal, alarm_id: int, before_s: int = QUARTER_S, after_s: int = QUARTER_S
+    ) -> list[Row]:
+        """Lines by time: at, sort, what {zh, en}, device, device_name, place, actor, note, data.
+
+        NotThere; Refused(422).
+        """
+        _check_span(before_s, after_s)
+        async with self._context.database.session([who.community_id]) as connection:
+            alarm = await _alarm(connection, who, alarm_id)
+            values = _values(alarm, before_s, after_s)
+            entries = await self._entries(connection, who, alarm, values)
+        return [msgspec.structs.asdict(entry) for entry in entries]
+
+    async def pack(
+        self, who: Principal, alarm_id: int, before_s: int = QUARTER_S, after_s: int = QUARTER_S
+    ) -> tuple[str, bytes]:
+        """(file name, ZIP). That it was made is in the audit log with its manifest's SHA-256: that is its seal.
+
+        NotThere; Refused(422) for a span over 24 h or more in it than a pack holds.
+        """
+        _check_span(before_s, after_s)
+        async with self._context.database.session([who.community_id]) as connection:
+            evidence = await self._gather(connection, who, alarm_id, before_s, after_s)
+        packed = await asyncio.to_thread(build, evidence)
+        detail = {
+            "manifest": manifest_hash(packed), "size": len(packed), "masked": evidence.masked,
+            "since": evidence.since.isoformat(), "until": evidence.until.isoformat(),
+        }  # fmt: skip
+        async with self._context.database.session([who.community_id]) as connection:
+            await audit.record(connection, who, "alarm.evidence", f"alarm:{alarm_id}", evidence.made_at, detail)
+        return f"evidence-{evidence.community}-alarm-{alarm_id}-{evidence.made_at:%Y%m%dT%H%M%SZ}.zip", packed
+
+    async def _gather(
+        self, connection: Connection, who: Principal, alarm_id: int, before_s: int, after_s: int
+    ) -> Evidence:
+        alarm = await _alarm(connection, who, alarm_id)
+        values = _values(alarm, before_s, after_s)
+        community = await (await connection.execute(_SQL["community"], values)).fetchone()
+        assert community is not None
+        entries = await self._entries(connection, who, alarm, values)
+        series = await self._series(connection, alarm, values)
+        head = await (await connection.execute(_SQL["head"], values)).fetchone()
+        return Evidence(
+            alarm, community["code"], community["name"], community["time_zone"], values["since"], values["until"],
+            who.actor, self._context.clock.now(), who.role not in RIGHTS["work"], head["seq"] if head else 0,
+            head["hash"].hex() if head else audit.GENESIS.hex(), entries, series,
+        )  # fmt: skip
+
+    async def _entries(self, connection: Connection, who: Principal, alarm: Row, values: dict[str, Any]) -> list[Entry]:
+        known = self._context.devices
+        history = await _fetch(connection, "history", values)
+        stored = {row["id"]: row for row in await _fetch(connection, "devices", values)}
+        values = {**values, "devices": list(stored)}
+        events = await _fetch(connection, "events", values)
+        commands = await _fetch(connection, "commands", values)
+        causes = [alarm["cause"], *(row["cause"] for row in history)]
+        frames = await _fetch(connection, "frames", {**values, "keys": list({key for key in causes if key})})
+        entries = timeline.in_order(
+            timeline.from_frames(who, alarm, frames),
+            timeline.from_events(who, events, stored, known),
+            timeline.from_history(alarm, history),
+            timeline.from_commands(commands, stored, known),
+        )
+        if len(entries) > MOST_ENTRIES:
+            raise _too_large(f"more than {MOST_ENTRIES} lines")
+        return entries
+
+    async def _series(self, connection: Connection, alarm: Row, values: dict[str, Any]) -> list[Series]:
+        device, left, series = self._context.devices.get(alarm["device_id"]), MOST_SAMPLES, []
+        for point in await _fetch(connection, "points", values):
+            asked = {**values, "point": point["id"], "most": left + 1}
+            held = await _fetch(connection, "held", asked) if point["type"] == "state" else []
+            rows = held + await _fetch(connection, "samples", asked)
+            left -= len(rows)
+            if left < 0:
+                raise _too_large(f"more than {MOST_SAMPLES} samples")
+            spec = device.kind.points.get(point["name"]) if device else None
+            label = both(spec.name.zh, spec.name.en) if spec else both(point["name"], point["name"])
+            said = [(row["ts"], row["value"], row["quality"]) for row in rows]
+            series.append(Series(point["name"], label, point["unit"], dict(spec.values) if spec else {}, said))
+        series.sort(key=lambda one: one.point != alarm["point"])  # the telling one first
+        return series
+
+
+def _check_span(before_s: int, after_s: int) -> None:
+    if before_s < 0 or after_s < 0 or not 0 < before_s + after_s <= LONGEST_S:
+        raise Refused("bad_period", f"before_s and after_s: 0 or more, together 1 to {LONGEST_S} seconds", 422)
+
+
+def _values(alarm: Row, before_s: int, after_s: int) -> dict[str, Any]:
+    raised: datetime = alarm["raised_at"]
+    return {
+        "id": alarm["id"], "community_id": alarm["community_id"], "device_id": alarm["device_id"],
+        "place": alarm["place"], "since": raised - timedelta(seconds=before_s),
+        "until": raised + timedelta(seconds=after_s), "most": MOST_ENTRIES + 1,
+        "nearby": list(timeline.NEARBY), "everywhere": list(timeline.EVERYWHERE),
+    }  # fmt: skip
+
+
+async def _alarm(connection: Connection, who: Principal, alarm_id: int) -> Row:
+    values = {"id": alarm_id, "community_id": who.community_id}
+    row = await (await connection.execute(_SQL["alarm"], values)).fetchone()
+    if row is None:
+        raise NotThere(f"alarm {alarm_id}")
+    return row
+
+
+async def _fetch(connection: Connection, query: str, values: dict[str, Any]) -> list[Row]:
+    return await (await connection.execute(_SQL[query], values)).fetchall()
+
+
+def _too_large(what: str) -> Refused:
+    return Refused("evidence_too_large", f"{what} in this time; choose a shorter one", 422)

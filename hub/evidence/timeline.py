@@ -1,0 +1,100 @@
+"""Rows of the store become lines of one time line, with what this reader may not see masked. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.evidence.model import Entry
+from hub.evidence.words import ACTIONS, COMMAND_STATES, STATES, Words, both
+from hub.model import Device
+from hub.principal import RIGHTS, Principal
+from hub.readmodel.desk import mask
+
+NEARBY = {"door": "access", "patrol_reader": "patrol"}
+"""Kinds whose events count in the alarm's building -> sort of their lines."""
+EVERYWHERE = {"barrier": "vehicle", "plate_camera": "vehicle"}
+"""Kinds whose events count wherever they stand: who comes and goes passes the gates."""
+
+_PEOPLE = ("user:", "key:")
+
+Row = Mapping[str, Any]
+
+
+def from_history(alarm: Row, rows: Iterable[Row]) -> list[Entry]:
+    """What the alarm and its people did, response steps and comments among it."""
+    return [
+        Entry(
+            row["at"], "step" if row["actor"].startswith(_PEOPLE) else "alarm", _history_words(row), alarm["device"],
+            alarm["device_name"], alarm["place"], row["actor"], row["note"] or "",
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _history_words(row: Row) -> Words:
+    state = STATES.get(row["to_state"], both(row["to_state"], row["to_state"]))
+    action = row["action"] or ""
+    if not action:
+        return state
+    known = ACTIONS.get(action, both(action, action))
+    if row["step"] is not None:
+        done = both("完成", "done") if row["done"] else both("未做", "not done")
+        return {side: f"{known[side]} {row['step']}: {done[side]}" for side in known}
+    if row["to_state"] == row["from_state"]:
+        return known
+    return {side: f"{known[side]} → {state[side]}" for side in known}
+
+
+def from_events(
+    who: Principal, rows: Iterable[Row], stored: Mapping[int, Row], known: Mapping[int, Device]
+) -> list[Entry]:
+    """Device events: taps at doors, plates, barriers, check-ins, and whatever the alarm's own device said."""
+    entries = []
+    for row in rows:
+        installed, device = known.get(row["device_id"]), stored[row["device_id"]]
+        spec = installed.kind.events.get(row["name"]) if installed else None
+        what = both(spec.name.zh, spec.name.en) if spec else both(row["name"], row["name"])
+        sort = NEARBY.get(device["kind"]) or EVERYWHERE.get(device["kind"]) or "event"
+        data = {
+            key: value
+            for key, value in mask(who, installed, row["name"], row["data"]).items()
+            if key != "command_id"  # our own number: the commands stand beside
+        }
+        entries.append(Entry(row["ts"], sort, what, device["code"], device["name"], device["place"], data=data))
+    return entries
+
+
+def from_commands(rows: Iterable[Row], stored: Mapping[int, Row], known: Mapping[int, Device]) -> list[Entry]:
+    """Each state of each command; the reason stands where it was asked for."""
+    entries = []
+    for row in rows:
+        installed, device = known.get(row["device_id"]), stored[row["device_id"]]
+        spec = installed.kind.commands.get(row["name"]) if installed else None
+        name = both(spec.name.zh, spec.name.en) if spec else both(row["name"], row["name"])
+        state = COMMAND_STATES.get(row["state"], both(row["state"], row["state"]))
+        what = {side: f"{name[side]}: {state[side]}" for side in name}
+        note = row["reason"] if row["state"] == "requested" else row["detail"]
+        entries.append(
+            Entry(row["at"], "command", what, device["code"], device["name"], device["place"], row["requested_by"],
+                  note, {"command": str(row["id"])})
+        )  # fmt: skip
+    return entries
+
+
+def from_frames(who: Principal, alarm: Row, rows: Iterable[Row]) -> list[Entry]:
+    """The bytes that caused it. They may hold a card or plate: without right `work` only their size."""
+    entries = []
+    for row in rows:
+        raw = bytes(row["raw"])
+        data: dict[str, Any] = {"key": row["key"].hex, "source": row["source"], "size": len(raw)}
+        if who.role in RIGHTS["work"]:
+            data["hex"] = raw.hex()
+        entries.append(
+            Entry(row["ts"], "frame", both("引发报警的报文", "frame that caused it"), alarm["device"],
+                  alarm["device_name"], alarm["place"], data=data)
+        )  # fmt: skip
+    return entries
+
+
+def in_order(*parts: list[Entry]) -> list[Entry]:
+    """One line after another; those of one instant stay in the order of the parts."""
+    return sorted((entry for part in parts for entry in part), key=lambda entry: entry.at)

@@ -1,0 +1,1 @@
+"""The rulebook: versions of rules, which are in force, and back-tests of what a rule would have done."""

@@ -1,0 +1,129 @@
+"""What the rulebook and the rules engine say to each other. Pure; times are microseconds UTC."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from hub.catalog.problems import Problem
+from hub.decisions import Priority
+from hub.model import Device, Frame
+from hub.vocabulary.base import Text
+from hub.vocabulary.kinds import KindSpec
+
+MAX_TEXT = 20_000
+"""Characters of one rule's YAML, its examples included."""
+
+MAX_DAYS = 31
+
+
+class RuleText(msgspec.Struct, frozen=True):
+    """One rule as it stands in YAML, and what lists show of it."""
+
+    rule: str
+    text: str
+    title: Text
+    kinds: list[str]
+    priority: Priority
+    enabled: bool
+    life_safety: bool
+    work_order: bool
+    condition: str  # "threshold", "event", …
+    file: str = ""
+    line: int = 1
+
+    @property
+    def digest(self) -> str:
+        return digest(self.text)
+
+
+class Override(msgspec.Struct, frozen=True):
+    """What is put over a rule of the files: another text, or only whether it is enabled."""
+
+    rule: str
+    text: str | None
+    enabled: bool
+
+
+class ExampleOutcome(msgspec.Struct, frozen=True):
+    """One of a rule's own examples, run. `detail` says which step went otherwise."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The stored history a rule must see. `band`: only hours with readings from..to matter, those `around` them and the
+    one after; None: all. `heard`: devices whose signs of life count, one at each end of every `heard_step` is enough.
+    """
+
+    points: Sequence[int] = ()
+    band: tuple[float, float] | None = None
+    around: int = 0
+    event_devices: Sequence[int] = ()
+    event_names: Sequence[str] = ()
+    heard: Sequence[int] = ()
+    heard_step: int = 0
+
+
+class Raised(msgspec.Struct, frozen=True):
+    """An alarm that a rule would have raised. `until` None: it lasts to the end."""
+
+    device_id: int
+    device: str
+    at: int
+    until: int | None
+    text: Text
+
+
+class Trial(Protocol):
+    """A rule at work on stored history: frames in order of time, then the end."""
+
+    @property
+    def wanted(self) -> Wanted: ...
+
+    def feed(self, frames: Sequence[Frame], now: int) -> None:
+        """Judge frames that are no later than `now`, and whatever falls due until then."""
+        ...
+
+    def finish(self) -> list[Raised]:
+        """What was raised, in order of time and device."""
+        ...
+
+
+def digest(text: str) -> str:
+    """Names a rule's text: SHA-256 of it without blanks at line ends and at its end."""
+    return hashlib.sha256(normal(text).encode()).hexdigest()
+
+
+def normal(text: str) -> str:
+    """The text as it is kept: one newline at its end, none of the blanks that nobody sees."""
+    return "\n".join(line.rstrip() for line in text.replace("\r\n", "\n").strip("\n").split("\n")) + "\n"
+
+
+class RuleTools(Protocol):
+    """What the rules engine offers to the rulebook (`hub.plugins.OffersRuleTools`)."""
+
+    def rule_texts(self, roots: Sequence[Any]) -> list[RuleText]:
+        """Every rule of the files, each as a text of its own. CatalogError."""
+        ...
+
+    def parse_rule(self, text: str, kinds: Mapping[str, KindSpec]) -> tuple[RuleText | None, list[Problem]]:
+        """One rule; None and all that is wrong with it, by line."""
+        ...
+
+    def run_rule_examples(self, text: str, kinds: Mapping[str, KindSpec]) -> list[ExampleOutcome]:
+        """Its own examples. CatalogError where it cannot be read."""
+        ...
+
+    def trial(self, text: str, kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], since: int) -> Trial:
+        """The rule, switched on, over these devices from `since`. CatalogError; Refused where it cannot be tried."""
+        ...
+
+    def put_over(
+        self, rules: Sequence[Any], overrides: Sequence[Override], kinds: Mapping[str, KindSpec]
+    ) -> tuple[list[Any], list[Problem]]:
+        """The evaluator's rules with others put over them; an override that no longer fits is left out and told."""
+        ...

@@ -1,0 +1,73 @@
+-- name: samples
+SELECT * FROM telemetry.history(%(points)s::int[], %(since)s, %(until)s)
+
+-- name: hours_within
+SELECT * FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, %(low)s, %(high)s, %(around)s)
+LIMIT %(most)s
+
+-- name: samples_of
+SELECT * FROM telemetry.history_of(%(points)s::int[], %(buckets)s::timestamptz[], %(since)s, %(until)s)
+
+-- name: events
+SELECT * FROM telemetry.event_history(%(devices)s::int[], %(names)s::text[], %(since)s, %(until)s)
+
+-- name: heard
+SELECT * FROM telemetry.heard_history(%(devices)s::int[], %(since)s, %(until)s, %(step)s)
+
+-- name: really_raised
+SELECT device_id, raised_at FROM hub.alarm WHERE rule = %(rule)s AND raised_at >= %(since)s AND raised_at < %(until)s
+UNION  -- an alarm that comes again before somebody saw it is one alarm, but was raised twice
+SELECT device_id, at FROM hub.rule_decision
+WHERE rule = %(rule)s AND outcome = 'raised' AND at >= %(since)s AND at < %(until)s
+ORDER BY 2, 1 LIMIT 10000
+
+-- name: keep_backtest
+INSERT INTO hub.rule_backtest (community_id, rule, digest, since, until, at, actor, alarms, result_hash, result)
+VALUES (%(community_id)s, %(rule)s, %(digest)s, %(since)s, %(until)s, %(at)s, %(actor)s, %(alarms)s, %(hash)s, %(result)s)
+RETURNING id
+
+-- name: backtests
+SELECT id, digest, since, until, at, actor, alarms, result_hash FROM hub.rule_backtest
+WHERE rule = %(rule)s ORDER BY id DESC LIMIT 20
+
+-- name: backtested
+SELECT id FROM hub.rule_backtest WHERE digest = %(digest)s ORDER BY id DESC LIMIT 1
+
+-- name: latest_versions
+SELECT DISTINCT ON (rule) rule, version, digest FROM hub.rule_version
+WHERE community_id = %(community_id)s AND source = ANY (%(sources)s) ORDER BY rule, version DESC
+
+-- name: lock_rule
+SELECT pg_advisory_xact_lock(4918274, hashtext(%(community_id)s || ' ' || %(rule)s))
+
+-- name: add_version
+INSERT INTO hub.rule_version (community_id, rule, version, text, digest, source, author, at, note)
+SELECT %(community_id)s, %(rule)s, coalesce(max(v.version), 0) + 1, %(text)s, %(digest)s, %(source)s, %(author)s, %(at)s,
+  %(note)s FROM hub.rule_version v WHERE v.community_id = %(community_id)s AND v.rule = %(rule)s
+RETURNING version
+
+-- name: versions
+SELECT version, digest, source, author, at, note FROM hub.rule_version WHERE rule = %(rule)s
+ORDER BY version DESC LIMIT 200
+
+-- name: version
+SELECT version, text, digest, source, author, at, note FROM hub.rule_version
+WHERE rule = %(rule)s AND version = %(version)s
+
+-- name: states
+SELECT s.rule, s.version, s.enabled, s.changed_at, s.changed_by, v.text, v.digest
+FROM hub.rule_state_now s LEFT JOIN hub.rule_version v USING (community_id, rule, version)
+WHERE s.community_id = %(community_id)s
+
+-- name: set_state
+INSERT INTO hub.rule_state_now (community_id, rule, version, enabled, changed_at, changed_by)
+VALUES (%(community_id)s, %(rule)s, %(version)s, %(enabled)s, %(at)s, %(by)s)
+ON CONFLICT (community_id, rule) DO UPDATE SET version = excluded.version, enabled = excluded.enabled,
+  changed_at = excluded.changed_at, changed_by = excluded.changed_by
+
+-- name: drafts
+SELECT DISTINCT ON (rule) rule, version, text, author, at FROM hub.rule_version
+WHERE community_id = %(community_id)s AND source <> 'file' ORDER BY rule, version DESC
+
+-- name: alarm_counts
+SELECT rule, count(*) AS count FROM hub.alarm WHERE raised_at >= %(since)s GROUP BY rule

@@ -1,0 +1,355 @@
+"""The rulebook: rules as files give them, versions put over them by people, and how a version comes into force.
+
+A new or changed rule is saved as a version, which changes nothing. It comes into force when it is enabled, and that
+asks for three things: it can be read, its own examples pass, and this very text was tried on stored history.
+"""
+
+import asyncio
+import difflib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from hub import audit
+from hub.catalog.problems import CatalogError, Problem
+from hub.clock import Clock, to_us
+from hub.errors import Refused
+from hub.live import Change, Live
+from hub.model import Device
+from hub.principal import Principal
+from hub.rulebook.backtests import Backtest, Backtests, checked_days
+from hub.rulebook.model import MAX_TEXT, ExampleOutcome, Override, RuleText, RuleTools, digest, normal
+from hub.store.database import Connection, Database, NotThere, Row
+from hub.store.queries import load_queries
+from hub.vocabulary.base import Text
+from hub.vocabulary.kinds import KindSpec
+
+_SQL = load_queries("hub.rulebook")
+_COUNTED = timedelta(days=30)
+_NOTE_MOST = 500
+_log = structlog.get_logger()
+
+Source = Literal["page", "api"]
+
+
+class Rulebook:
+    """Use cases over rules, for one principal at a time; used alike by the REST API, the pages and `hub rules`.
+
+    Writing needs the right `configure`. Refused(403) without it; NotThere for what does not exist.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, live: Live, tools: RuleTools, *, roots: Sequence[Path],
+        kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], communities: Mapping[str, int],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._clock = clock
+        self._live = live
+        self._tools = tools
+        self._roots = roots
+        self._devices = devices
+        self._communities = communities
+        self.kinds = kinds
+        self.files: dict[str, RuleText] = {}
+        self.problems: list[Problem] = []  # overrides that no longer fit
+        self.backtests = Backtests(database, clock, live, devices)
+        self.on_change: Callable[[], Awaitable[None]] | None = None
+
+    # -- the running hub -----------------------------------------------------------------------------------------
+
+    async def read_files(self, kinds: Mapping[str, KindSpec], *, record: bool = True) -> None:
+        """The rule files as they are now; a text not seen before becomes a version, unless `record` is False.
+        CatalogError: all as it was."""
+        texts = await asyncio.to_thread(self._tools.rule_texts, self._roots)
+        self.kinds = kinds
+        self.files = {one.rule: one for one in texts}
+        for community_id in self._communities.values() if record else ():
+            async with self._database.session([community_id]) as connection:
+                values = {"community_id": community_id, "sources": ["file"]}
+                rows = await (await connection.execute(_SQL["latest_versions"], values)).fetchall()
+                known = {row["rule"]: row["digest"] for row in rows}
+                for one in texts:
+                    if known.get(one.rule) != one.digest:
+                        await self._add(connection, community_id, one, "file", "system:files", "")
+
+    async def compose(self, rules: Sequence[Any]) -> list[Any]:
+        """The rules of an evaluator over the files, with what is in force put over them."""
+        overrides: list[Override] = []
+        if len(self._communities) == 1:  # a version is one community's, the evaluator's rules are everybody's
+            for community_id in self._communities.values():
+                async with self._database.session([community_id]) as connection:
+                    states = await self._states(connection, community_id)
+                overrides = [Override(rule, row["text"], row["enabled"]) for rule, row in states.items()]
+        composed, self.problems = self._tools.put_over(rules, overrides, self.kinds)
+        for problem in self.problems:
+            _log.warning("a rule's version no longer fits; its file's text stays in force", problem=problem.render())
+        return composed
+
+    async def close(self) -> None:
+        """End a running back-test."""
+        await self.backtests.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def rules(self, who: Principal) -> list[Row]:
+        """Every rule, one row each, by id: what is in force, whether enabled, `count` of alarms in the last 30 days.
+        `draft`: the newest version saved by a person where it is not the one in force."""
+        who.require("see")
+        community = {"community_id": who.community_id}
+        async with self._database.session([who.community_id]) as connection:
+            states = await self._states(connection, who.community_id)
+            since = self._clock.now() - _COUNTED
+            rows = await (await connection.execute(_SQL["alarm_counts"], {"since": since})).fetchall()
+            counts = {row["rule"]: row["count"] for row in rows}
+            drafts = await (await connection.execute(_SQL["drafts"], community)).fetchall()
+        newest = {row["rule"]: row for row in drafts}
+        names = sorted({*self.files, *states, *newest})
+        return [
+            row for name in names if (row := self._row(name, states, newest, counts.get(name, 0))) is not None
+        ]  # fmt: skip
+
+    def _row(self, name: str, states: Mapping[str, Row], drafts: Mapping[str, Row], count: int) -> Row | None:
+        state, draft, file = states.get(name), drafts.get(name), self.files.get(name)
+        in_force = (state or {}).get("text") or (file.text if file is not None else "")
+        text = in_force or (draft or {}).get("text", "")
+        if not text:
+            return None  # its file is gone
+        shown, problem = file, ""
+        if file is None or text != file.text:
+            shown, problems = self._tools.parse_rule(text, self.kinds)
+            problem = problems[0].render() if problems else ""
+        shown = shown or file or _unreadable(name, text)
+        newer = draft is not None and (state is None or draft["at"] > state["changed_at"])
+        waits = newer and draft is not None and digest(draft["text"]) != digest(in_force)
+        return {
+            "rule": name, "title": {"zh": shown.title.zh, "en": shown.title.en}, "kinds": shown.kinds,
+            "condition": shown.condition, "priority": shown.priority, "life_safety": shown.life_safety,
+            "work_order": shown.work_order, "problem": problem,
+            "enabled": state["enabled"] if state else bool(in_force) and shown.enabled,
+            "source": "page" if state and state["text"] else "file" if file is not None else "draft",
+            "version": state["version"] if state else None, "draft": draft["version"] if draft and waits else None,
+            "count": count, "file": file.file if file is not None else "",
+            "changed_at": state["changed_at"] if state else None, "changed_by": state["changed_by"] if state else None,
+        }  # fmt: skip
+
+    async def show(self, who: Principal, rule: str) -> Row:
+        """One rule: its row, `versions` newest first (without texts), `backtests` of late; `text` in force with its
+        `digest`, or where nothing is, the draft's with the digest ""."""
+        row = next((one for one in await self.rules(who) if one["rule"] == rule), None)
+        if row is None:
+            raise NotThere(f"rule {rule[:48]}")
+        async with self._database.session([who.community_id]) as connection:
+            named = {"rule": rule}
+            versions = await (await connection.execute(_SQL["versions"], named)).fetchall()
+            backtests = await (await connection.execute(_SQL["backtests"], named)).fetchall()
+            state = (await self._states(connection, who.community_id)).get(rule)
+            draft = None if row["draft"] is None else await self._version(connection, rule, row["draft"])
+        text = (state or {}).get("text") or (self.files[rule].text if rule in self.files else "")
+        kept = {"digest": digest(text) if text else "", "text": text or (draft["text"] if draft else "")}
+        return {**row, **kept, "versions": versions, "backtests": backtests}
+
+    async def version(self, who: Principal, rule: str, version: int) -> Row:
+        """One version with its text."""
+        who.require("see")
+        async with self._database.session([who.community_id]) as connection:
+            return await self._version(connection, rule, version)
+
+    async def diff(self, who: Principal, rule: str, old: int, new: int) -> str:
+        """Unified diff of two versions; "" where they are alike."""
+        first, second = await self.version(who, rule, old), await self.version(who, rule, new)
+        return diff(first["text"], second["text"], f"{rule} {old}", f"{rule} {new}")
+
+    # -- checking ------------------------------------------------------------------------------------------------
+
+    async def validate(self, text: str) -> tuple[RuleText | None, list[Problem]]:
+        """The rule a text means, or all that is wrong with it by line. Refused(422) for one that is too long."""
+        if len(text) > MAX_TEXT:
+            raise Refused("too_long", f"a rule has at most {MAX_TEXT} characters", 422)
+        return await asyncio.to_thread(self._tools.parse_rule, normal(text), self.kinds)  # long ones take a while
+
+    async def examples(self, text: str) -> Sequence[ExampleOutcome]:
+        """Its own examples, run. Refused(422) where it cannot be read."""
+        await self._read(text)
+        return await asyncio.to_thread(self._tools.run_rule_examples, normal(text), self.kinds)
+
+    async def _read(self, text: str) -> RuleText:
+        found, problems = await self.validate(text)
+        if found is None:
+            raise Refused("invalid_rule", "; ".join(problem.render() for problem in problems[:5]), 422)
+        return found
+
+    # -- back-tests ----------------------------------------------------------------------------------------------
+
+    async def start_backtest(self, who: Principal, text: str, days: int) -> Backtest:
+        """Try a rule's text on the last `days` of stored history. Refused(409) while another back-test runs."""
+        who.require("configure")
+        rule = await self._read(text)
+        since = self._clock.now() - timedelta(days=checked_days(days))
+        mine = {number: one for number, one in self._devices.items() if one.community_id == who.community_id}
+        try:
+            trial = await asyncio.to_thread(self._tools.trial, normal(text), self.kinds, mine, to_us(since))
+        except CatalogError as error:
+            raise Refused("invalid_rule", str(error)[:500], 422) from None
+        return self.backtests.start(who, rule, trial, since, days)
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    async def save(self, who: Principal, text: str, note: str = "", source: Source = "page") -> Row:
+        """Keep a text as a version; nothing changes yet. The newest version's own text makes no new one.
+
+        Refused(422) where it cannot be read.
+        """
+        who.require("configure")
+        rule = await self._read(text)
+        note = _note(note)
+        async with self._database.session([who.community_id]) as connection:
+            newest = await (await connection.execute(_SQL["versions"], {"rule": rule.rule})).fetchone()
+            if newest is not None and newest["digest"] == rule.digest:
+                return {"rule": rule.rule, **await self._version(connection, rule.rule, newest["version"])}
+            number = await self._add(connection, who.community_id, rule, source, who.actor, note)
+            await self._audit(connection, who, "rule.save", rule.rule, {"version": number})
+            row = await self._version(connection, rule.rule, number)
+        self._tell(who, rule.rule)
+        return {"rule": rule.rule, **row}
+
+    async def enable(self, who: Principal, rule: str, version: int | None = None) -> Row:
+        """Put a version in force, or switch on what is (None). Refused(409): examples fail, or no back-test of it."""
+        who.require("configure")
+        self._alone()
+        async with self._database.session([who.community_id]) as connection:
+            state = (await self._states(connection, who.community_id)).get(rule)
+            text, kept = await self._chosen(connection, rule, version, state)
+            await self._ready(connection, rule, text)
+            await self._set(connection, who, rule, kept, True, "rule.enable")
+        return await self._changed(who, rule)
+
+    async def disable(self, who: Principal, rule: str, note: str) -> Row:
+        """Switch a rule off. Its live alarms return. Refused(422) without a reason."""
+        who.require("configure")
+        self._alone()
+        if not note.strip():
+            raise Refused("reason_required", "say why the rule is switched off", 422)
+        async with self._database.session([who.community_id]) as connection:
+            state = (await self._states(connection, who.community_id)).get(rule)
+            if rule not in self.files and state is None:
+                raise NotThere(f"rule {rule[:48]}")
+            kept = state["version"] if state else None
+            await self._set(connection, who, rule, kept, False, "rule.disable", _note(note))
+        return await self._changed(who, rule)
+
+    async def roll_back(self, who: Principal, rule: str, version: int, note: str = "") -> Row:
+        """Put the text of an old version in force, as a new version. The file's own text: follow the file again."""
+        who.require("configure")
+        self._alone()
+        async with self._database.session([who.community_id]) as connection:
+            old = await self._version(connection, rule, version)
+            await self._ready(connection, rule, old["text"])
+            file = self.files.get(rule)
+            if file is not None and file.digest == old["digest"]:
+                kept = None
+            else:
+                said = _note(note) or f"roll back to version {version}"
+                kept = await self._add(
+                    connection, who.community_id, await self._read(old["text"]), "page", who.actor, said
+                )  # fmt: skip
+            await self._set(connection, who, rule, kept, True, "rule.roll_back", f"to version {version}")
+        return await self._changed(who, rule)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _alone(self) -> None:
+        if len(self._communities) != 1:
+            raise Refused("several_communities", "this hub serves several communities: change the rule files", 409)
+
+    async def _chosen(
+        self, connection: Connection, rule: str, version: int | None, state: Row | None
+    ) -> tuple[str, int | None]:
+        """The text to put in force, and its version (None: the file's)."""
+        if version is not None:
+            row = await self._version(connection, rule, version)
+            file = self.files.get(rule)
+            return row["text"], None if file is not None and file.digest == row["digest"] else version
+        if state is not None and state["text"] is not None:
+            return state["text"], state["version"]
+        if rule not in self.files:
+            raise NotThere(f"rule {rule[:48]}")
+        return self.files[rule].text, None
+
+    async def _ready(self, connection: Connection, rule: str, text: str) -> None:
+        """Readable, examples pass, tried on history. What the files bring was proven with the release."""
+        if (await self._read(text)).rule != rule:
+            raise Refused("wrong_rule", f"the text is of another rule than {rule}", 422)
+        if failed := [one for one in await self.examples(text) if not one.passed]:
+            raise Refused("examples_fail", f"its own example fails: {failed[0].name}: {failed[0].detail}", 409)
+        if rule in self.files and self.files[rule].digest == digest(text):
+            return
+        values = {"digest": digest(text)}
+        if await (await connection.execute(_SQL["backtested"], values)).fetchone() is None:
+            raise Refused("not_backtested", "try exactly this text on stored history first", 409)
+
+    async def _states(self, connection: Connection, community_id: int) -> dict[str, Row]:
+        rows = await (await connection.execute(_SQL["states"], {"community_id": community_id})).fetchall()
+        return {row["rule"]: row for row in rows}
+
+    async def _version(self, connection: Connection, rule: str, version: int) -> Row:
+        row = await (await connection.execute(_SQL["version"], {"rule": rule, "version": version})).fetchone()
+        if row is None:
+            raise NotThere(f"version {version} of rule {rule[:48]}")
+        return row
+
+    async def _add(
+        self, connection: Connection, community_id: int, rule: RuleText, source: str, author: str, note: str
+    ) -> int:
+        values = {
+            "community_id": community_id, "rule": rule.rule, "text": rule.text, "digest": rule.digest,
+            "source": source, "author": author, "at": self._clock.now(), "note": note,
+        }  # fmt: skip
+        await connection.execute(_SQL["lock_rule"], values)
+        row = await (await connection.execute(_SQL["add_version"], values)).fetchone()
+        assert row is not None
+        return int(row["version"])
+
+    async def _set(
+        self, connection: Connection, who: Principal, rule: str, version: int | None, enabled: bool, action: str,
+        note: str = "",
+    ) -> None:  # fmt: skip
+        values = {"community_id": who.community_id, "rule": rule, "version": version, "enabled": enabled,
+                  "at": self._clock.now(), "by": who.actor}  # fmt: skip
+        await connection.execute(_SQL["set_state"], values)
+        await self._audit(connection, who, action, rule, {"version": version, "note": note})
+
+    async def _audit(
+        self, connection: Connection, who: Principal, action: str, rule: str, detail: dict[str, Any]
+    ) -> None:
+        await audit.record(connection, who, action, f"rule:{rule}", self._clock.now(), detail)
+
+    async def _changed(self, who: Principal, rule: str) -> Row:
+        """Committed: the running hub takes it over between two batches."""
+        if self.on_change is not None:
+            await self.on_change()
+        self._tell(who, rule)
+        return await self.show(who, rule)
+
+    def _tell(self, who: Principal, rule: str) -> None:
+        self._live.publish(Change("rule", who.community_id, rule, {"changed": True}))
+
+
+def _unreadable(rule: str, text: str) -> RuleText:
+    """Stands in a list for a text that no longer fits."""
+    return RuleText(rule, text, Text(zh=rule, en=rule), [], "low", False, False, False, "unreadable")
+
+
+def diff(old: str, new: str, old_name: str, new_name: str) -> str:
+    """Unified diff of two texts."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="")
+    return "\n".join(lines)
+
+
+def _note(note: str) -> str:
+    note = " ".join(note.split())
+    if len(note) > _NOTE_MOST or not note.isprintable():
+        raise Refused("bad_text", f"a note has at most {_NOTE_MOST} printable characters", 422)
+    return note

@@ -1,0 +1,153 @@
+"""The analyses behind `hourly` rules: balance, night flow, always-on load, unusual consumption, efficiency. Pure.
+
+Each looks at one interval (an hour, a night, a day) and says whether something is wrong in it; how many such intervals
+in a row make an alarm is the rule's `for`. Robust statistics: median and MAD × 1.4826, which equals the standard
+deviation of a normal distribution (Rousseeuw & Croux 1993), so that one odd week does not hide the next.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from statistics import median
+
+from hub.analyses.model import Finding, Need, Series
+from hub.model import Device
+from rules.model import Rule
+from rules.wider import Hourly
+
+WEEKS = 8
+"""Weeks of history that `unusual` compares with."""
+
+_ENOUGH_WEEKS = 4
+_REFERENCE_DAYS = 14
+_ENOUGH_HOURS = 6
+_WEEK = 168
+_MAD = 1.4826
+_SLACK = 0.02  # a spread of nothing would make every litre unusual: 2 % of the usual at least
+
+
+class HourlyAnalysis:
+    """One `hourly` rule at work; see `hub.analyses.model.Analysis`."""
+
+    def __init__(self, rule: Rule) -> None:
+        assert rule.hourly is not None
+        self._rule = rule
+        self._spec: Hourly = rule.hourly
+
+    @property
+    def rule(self) -> str:
+        return self._rule.rule
+
+    def watches(self, device: Device) -> bool:
+        spec = self._spec
+        return self._rule.watches(device.kind_name) and {spec.point, spec.over_point or spec.point} <= set(
+            device.points
+        )
+
+    def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
+        spec = self._spec
+        back = self._hours(end)
+        if not back or (spec.analysis == "balance" and not below):
+            return
+        yield Need(device, spec.point, back)
+        if spec.over_point is not None:
+            yield Need(device, spec.over_point, back)
+        if spec.analysis == "balance":
+            for child in below:
+                yield Need(child, self._child_point, back)
+
+    def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:
+        spec = self._spec
+        if spec.analysis == "balance":
+            return self._balance(device, below, series)
+        if spec.analysis == "unusual":
+            return self._unusual(device, series)
+        if spec.analysis == "efficiency":
+            return self._efficiency(device, series)
+        return self._base(device, end, series)
+
+    @property
+    def _child_point(self) -> str:
+        return self._spec.children_point or self._spec.point
+
+    def _hours(self, end: datetime) -> list[int]:
+        """Hours back that belong to the interval ending at `end`; empty: no interval of this analysis ends there."""
+        spec = self._spec
+        if spec.analysis == "balance":
+            return [0]
+        if spec.analysis == "unusual":
+            return [week * _WEEK for week in range(WEEKS + 1)]
+        if spec.analysis == "night_flow":
+            begins, ends = (int(moment[:2]) for moment in spec.between or ("02:00", "05:00"))
+            return list(range((ends - begins) % 24 or 24)) if end.hour == ends else []
+        if end.hour != 0:
+            return []
+        return list(range(24 * (_REFERENCE_DAYS + 1 if spec.analysis == "efficiency" else 1)))
+
+    def _over(self, value: float, whole: float | None = None) -> bool:
+        """Past every limit that is given."""
+        spec = self._spec
+        if spec.above is not None and value <= spec.above:
+            return False
+        return spec.ratio_above is None or (whole is not None and whole > 0 and value / whole > spec.ratio_above)
+
+    def _balance(self, device: Device, below: Sequence[Device], series: Series) -> Finding | None:
+        """Loss: what the parent counted and nobody below did (管网漏损 / 线损)."""
+        whole = series(device, self._spec.point, 0)
+        parts = [series(child, self._child_point, 0) for child in below]
+        if whole is None or not parts or None in parts:
+            return None
+        loss = whole - sum(part for part in parts if part is not None)
+        return Finding(self._over(loss, whole), loss, self._spec.above, max(loss, 0.0))
+
+    def _base(self, device: Device, end: datetime, series: Series) -> Finding | None:
+        """The least of any hour of the night or day: what flows when nobody uses anything."""
+        hours = [series(device, self._spec.point, back) for back in self._hours(end)]
+        known = [hour for hour in hours if hour is not None]
+        if len(known) < len(hours):
+            return None
+        least = min(known)
+        usual = self._spec.above or 0.0
+        excess = (least - usual if self._spec.analysis == "always_on" else least) * len(known)
+        return Finding(
+            self._over(least, sum(known) / len(known)),
+            least,
+            self._spec.above,
+            _commodity(device, self._spec.point, excess),
+        )
+
+    def _unusual(self, device: Device, series: Series) -> Finding | None:
+        """This hour against the same hour of the past weeks."""
+        now = series(device, self._spec.point, 0)
+        past = [series(device, self._spec.point, week * _WEEK) for week in range(1, WEEKS + 1)]
+        known = [value for value in past if value is not None]
+        if now is None or len(known) < _ENOUGH_WEEKS:
+            return None
+        usual = median(known)
+        spread = max(_MAD * median(abs(value - usual) for value in known), _SLACK * abs(usual), 1e-9)
+        limit = usual + (self._spec.sigma or 0.0) * spread
+        active = now > limit and self._over(now - usual, usual)
+        return Finding(active, now, limit, _commodity(device, self._spec.point, max(now - usual, 0.0)))
+
+    def _efficiency(self, device: Device, series: Series) -> Finding | None:
+        """`point` per `over_point` of the last day against the days before, over the hours in which it ran."""
+        assert self._spec.over_point is not None
+        ratios: list[float | None] = []
+        for back in range(24 * (_REFERENCE_DAYS + 1)):
+            out, into = series(device, self._spec.point, back), series(device, self._spec.over_point, back)
+            ratios.append(out / into if out is not None and into is not None and out > 0 and into > 0 else None)
+        day = [ratio for ratio in ratios[:24] if ratio is not None]
+        before = [ratio for ratio in ratios[24:] if ratio is not None]
+        if len(day) < _ENOUGH_HOURS or len(before) < _ENOUGH_HOURS * 4:
+            return None
+        was, now = median(before), median(day)
+        return Finding(self._over(was - now, was), now, was * (1 - (self._spec.ratio_above or 0.0)))
+
+
+def _commodity(device: Device, point: str, amount: float) -> float:
+    """Watts over hours as kWh; a counter's own unit stays."""
+    return amount / 1000 if device.points[point].spec.unit == "W" else amount
+
+
+def analyses(rules: Iterable[Rule]) -> list[HourlyAnalysis]:
+    """Those of the hourly rules that are enabled."""
+    return [HourlyAnalysis(rule) for rule in rules if rule.enabled and rule.hourly is not None]

@@ -1,0 +1,134 @@
+"""What a rule is told, and what it answers. All times are integer microseconds UTC."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from hub.vocabulary.base import Text
+from rules.conditions import State
+
+HISTORICAL = 120_000_000
+"""A condition that became true so long (µs) before it was heard of is history: told, but not sounded."""
+
+HISTORICAL_ANALYSIS = 10_800_000_000
+"""The same of the outcome of an hourly analysis, which waits for late readings by itself."""
+
+
+class Sample(msgspec.Struct, gc=False):
+    """A usable value of a point, newer than those before."""
+
+    ts: int
+    value: float
+    cause: bytes | None = None
+    point: str = ""
+    device: int = 0
+    before: tuple[int, float] | None = None  # the usable sample before it: when and what
+    fresh: bool = True  # False: the broker's memory
+
+
+class Late(msgspec.Struct, gc=False):
+    """A usable value older than what is known of its point; only windows look at it."""
+
+    ts: int
+    value: float
+    cause: bytes | None
+    point: str
+    device: int
+
+
+class Happening(msgspec.Struct, gc=False):
+    """An event of a device."""
+
+    ts: int
+    name: str
+    data: dict[str, Any]
+    cause: bytes | None = None
+    device: int = 0
+
+
+class Values(msgspec.Struct, gc=False):
+    """The newest values of a device's points, by name, after one of them was told; states as their words."""
+
+    ts: int
+    values: Mapping[str, object]
+    cause: bytes | None
+
+
+class Finding(msgspec.Struct, gc=False):
+    """The outcome of a periodic analysis."""
+
+    ts: int
+    active: bool
+    value: float | None = None
+    limit: float | None = None
+    cost_fen: int | None = None
+    text: Text | None = None
+    cause: bytes | None = None
+
+
+class Heard(msgspec.Struct, gc=False):
+    """A sign of life of a device at `now`."""
+
+    cause: bytes | None = None
+    device: int = 0
+
+
+class Wake(msgspec.Struct, gc=False):
+    """The time asked for has come. `heard`: last sign of life of the rule's device; `others`: of any."""
+
+    heard: int = 0
+    others: Mapping[int, int] = {}
+
+
+Observation = Sample | Late | Happening | Values | Finding | Heard | Wake
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """An alarm begins or ends at `at` (device time; absence: time of receipt)."""
+
+    action: Literal["raise", "return"]
+    at: int
+    cause: bytes | None
+    value: float | None = None
+    historical: bool = False
+    limit: float | None = None
+    part: int | None = None  # which of several conditions decided
+    cost_fen: int | None = None
+    text: Text | None = None
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Why the rule moved."""
+
+    outcome: Literal["pending", "raised", "returned", "cancelled", "waiting", "late"]
+    at: int
+    cause: bytes | None
+    text: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The outcome. `state` is the very same object where nothing changed; `wake_at` is later than now, or None."""
+
+    state: State | None
+    wake_at: int | None = None
+    effects: tuple[Effect, ...] = ()
+    reasons: tuple[Note, ...] = ()
+
+
+QUIET = Step(None)
+
+
+def earliest(*moments: int | None) -> int | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def returned(state: State | None, at: int, cause: bytes | None, value: float | None, why: str) -> Step:
+    return Step(state, None, (Effect("return", at, cause, value),), (Note("returned", at, cause, why),))
+
+
+def momentary(at: int, cause: bytes | None, value: float | None, historical: bool, why: str) -> Step:
+    """An alarm without duration: it begins, ends at once, and waits to be seen."""
+    begins = Effect("raise", at, cause, value, historical)
+    ends = Note("returned", at, cause, "it has no duration")
+    return Step(None, None, (begins, Effect("return", at, cause, value)), (Note("raised", at, cause, why), ends))

@@ -1,0 +1,134 @@
+"""What one `evaluate` would change, and the limits on what a rule may do: commands in a row, failing expressions."""
+
+from collections.abc import Callable, Mapping
+
+from hub.decisions import Decision, Reason, RuleState
+from hub.vocabulary.base import Text
+from rules.conditions import State
+from rules.engine import Effect, Observation, Step, step
+from rules.expressions import ExpressionError
+from rules.model import Rule
+from rules.slots import COMMAND_SPAN, DISABLED, MOST_COMMANDS, Key, Slot, alarm, row, stopped, wish
+
+MOST_FAILURES = 5
+MOST_SECONDS = 0.05
+"""So often may a rule's expression fail, or take longer than this; then the rule is stopped until rules are loaded
+again."""
+
+
+class Overlay:
+    """The changes of one `evaluate`; nothing of it is true before `accept`."""
+
+    __slots__ = ("decision", "failures", "heard", "moved", "muted", "orders", "popped", "pushed", "seen", "stopped")
+
+    def __init__(self) -> None:
+        self.decision = Decision([], [], [])
+        self.moved: dict[Key, tuple[State | None, int | None]] = {}
+        self.heard: dict[int, int] = {}  # device -> last sign of life
+        self.seen: dict[int, tuple[int, float | None]] = {}  # point -> newest device time and usable value
+        self.orders: dict[Key, tuple[int, ...]] = {}
+        self.pushed: list[tuple[int, str, int]] = []
+        self.popped: list[tuple[int, str, int]] = []
+        self.failures: dict[str, int] = {}
+        self.stopped: dict[str, int] = {}  # rule -> device that has the alarm
+        self.muted: dict[Key, int] = {}  # rules that may give a device no more commands
+
+
+class Limits:
+    """What is known of rules that misbehave, for this process: failing ones, stopped ones, muted ones."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.failures: dict[str, int] = {}
+        self.stopped: dict[str, int] = {}
+        self.muted: dict[Key, int] = {}
+        self.crowded: dict[str, int] = {}  # rules that look at too many devices, and one from which they would
+        self.told: Rule | None = None  # the rule file's own `rule-disabled`: title, priority, procedure
+
+    def accept(self, overlay: Overlay) -> None:
+        self.failures.update(overlay.failures)
+        self.stopped.update(overlay.stopped)
+        self.muted.update(overlay.muted)
+
+    def alarmed(self) -> set[int]:
+        """The devices at which an alarm tells of a stopped rule."""
+        return {*self.stopped.values(), *self.muted.values()}
+
+    def clear(self) -> None:
+        self.failures, self.stopped, self.muted = {}, {}, {}
+
+    def judge(self, overlay: Overlay, slot: Slot, state: State | None, observed: Observation, now: int) -> Step | None:
+        """`step` of a rule with an expression; None where it failed or is stopped."""
+        name = slot.rule.rule
+        if name in self.stopped or name in overlay.stopped:
+            return None
+        begin = self._monotonic()
+        try:
+            result: Step | None = step(slot.condition, state, observed, now)
+        except ExpressionError as error:
+            result, why = None, str(error)
+        else:
+            took = self._monotonic() - begin
+            if took <= MOST_SECONDS:
+                return result
+            why = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms"
+        failures = overlay.failures.get(name, self.failures.get(name, 0)) + 1
+        overlay.failures[name] = failures
+        if failures >= MOST_FAILURES:
+            overlay.stopped[name] = slot.device.id
+            cause = Text(
+                zh=f"表达式 {failures} 次失败或超时（{why}）",
+                en=f"its expression failed or overran {failures} times ({why})",
+            )
+            self._stop(overlay, slot, cause, now, getattr(observed, "cause", None))
+        return result
+
+    def command(self, overlay: Overlay, slot: Slot, effect: Effect, now: int) -> None:
+        """The rule's command, unless what it answers is history or the rule commands in a circle."""
+        key = slot.key
+        if effect.historical:
+            note = "no command is given for what happened long ago"
+            overlay.decision.reasons.append(Reason(*key, effect.at, effect.cause, "no command", note))
+            return
+        if key in self.muted or key in overlay.muted:
+            return
+        recent = tuple(at for at in overlay.orders.get(key, slot.orders) if now - at < COMMAND_SPAN)
+        if len(recent) < MOST_COMMANDS:
+            overlay.orders[key] = (*recent, now)
+            overlay.decision.commands.append(wish(slot, now))
+            return
+        overlay.muted[key] = slot.device.id
+        cause = Text(
+            zh=f"10 分钟内已下达 {MOST_COMMANDS} 次命令，疑似循环，不再下达命令",
+            en=f"it gave {MOST_COMMANDS} commands within 10 min, probably in a circle; it gives no more",
+        )
+        self._stop(overlay, slot, cause, now, effect.cause)
+
+    def _stop(self, overlay: Overlay, slot: Slot, why: Text, now: int, cause: bytes | None) -> None:
+        decision, device = overlay.decision, slot.device
+        decision.alarms.append(stopped(slot.rule, device, now, cause, why, self.told))
+        decision.states.append(RuleState(DISABLED, device.id, {"phase": "raised"}, None))
+        decision.reasons.append(Reason(*slot.key, now, cause, "disabled", why.en))
+
+
+def tell(overlay: Overlay, limits: Limits, slot: Slot, result: Step, now: int) -> None:
+    """Alarms, commands and reasons of one step."""
+    decision = overlay.decision
+    for effect in result.effects:
+        decision.alarms.append(alarm(slot, effect))
+        if effect.action == "raise" and slot.rule.command is not None:
+            limits.command(overlay, slot, effect, now)
+    for note in result.reasons:
+        decision.reasons.append(Reason(*slot.key, note.at, note.cause, note.outcome, note.text))
+
+
+def rows(overlay: Overlay, slots: Mapping[Key, Slot]) -> dict[Key, RuleState]:
+    """The states that changed, as the store keeps them."""
+    changed = {}
+    for key, (state, wake) in overlay.moved.items():
+        if state is not slots[key].state or key in overlay.orders:
+            changed[key] = row(key, state, wake, overlay.orders.get(key, slots[key].orders))
+    for key, orders in overlay.orders.items():
+        if key not in changed:
+            changed[key] = row(key, slots[key].state, slots[key].wake, orders)
+    return changed

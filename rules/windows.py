@@ -1,0 +1,252 @@
+"""Aggregates over windows of the device's own time: tumbling, sliding, session, by number of samples. Pure.
+
+A window is judged when the newest device time is `lateness` past its end, or when so much time has passed here that it
+must be. What comes for a window already judged is too late: it does not count, and that is told once. Where more
+readings could only confirm it (a count, a maximum), the alarm is raised as soon as the limit is passed.
+"""
+
+import msgspec
+
+from rules.conditions import Bucket, State, Window, join, level_of
+from rules.levels import sample
+from rules.moving import widened
+from rules.observations import (
+    HISTORICAL,
+    Effect,
+    Happening,
+    Late,
+    Note,
+    Observation,
+    Sample,
+    Step,
+    Wake,
+    returned,
+)
+
+_ONLY_CONFIRMED = {("count", 1), ("max", 1), ("spread", 1), ("increase", 1), ("min", -1)}
+
+
+def window(rule: Window, state: State | None, observation: Observation, now: int) -> Step:
+    """A sample or event of the window's, or time has passed."""
+    told = _told(rule, observation)
+    if told is not None:
+        ts, value, cause = told
+        return _samples(rule, state, ts, value, cause, now) if rule.samples else _add(rule, state, told, now)
+    at = due(rule, state)
+    if type(observation) is Wake and state is not None and at is not None and now >= at:
+        return _close(rule, state, now - rule.lateness - state.skew, None)
+    return Step(state, at)
+
+
+def armed(rule: Window, now: int) -> State | None:
+    """What a window that may alarm because nothing comes begins with: the first whole window from now on."""
+    if not (rule.judges_nothing and rule.level.sign < 0):
+        return None
+    return State("armed", mark=_floor(rule, now) + rule.size)
+
+
+def due(rule: Window, state: State | None) -> int | None:
+    """When the next window must be judged, if nothing more comes."""
+    if state is None or rule.samples:
+        return None
+    end = _next_end(rule, state)
+    return None if end is None else end + rule.lateness + state.skew
+
+
+def _told(rule: Window, observation: Observation) -> tuple[int, float, bytes | None] | None:
+    if type(observation) is Sample or type(observation) is Late:
+        if observation.device != rule.own or observation.point != rule.point:
+            return None
+        if type(observation) is Sample and not observation.fresh:
+            return None
+        return observation.ts, observation.value, observation.cause
+    if type(observation) is Happening and observation.device == rule.own and observation.name == rule.event:
+        if any(observation.data.get(field) != wanted for field, wanted in rule.where):
+            return None
+        return observation.ts, 1.0, observation.cause
+    return None
+
+
+def _floor(rule: Window, ts: int) -> int:
+    return (ts - rule.origin) // rule.every * rule.every + rule.origin
+
+
+def _next_end(rule: Window, state: State) -> int | None:
+    """The end of the first window that is not judged, where there is anything to judge."""
+    if rule.gap:
+        return min((one.last_ts + rule.gap for one in state.buckets), default=None)
+    begun = max(state.mark, state.since) if state.phase == "raised" else state.mark
+    after = _floor(rule, begun) + rule.every
+    if rule.judges_nothing and (state.phase == "raised" or rule.level.sign < 0) and state.mark:
+        return after
+    first = min((one.start for one in state.buckets), default=None)
+    return None if first is None else max(after, first + rule.every)
+
+
+def _add(rule: Window, state: State | None, told: tuple[int, float, bytes | None], now: int) -> Step:
+    ts, value, cause = told
+    memory = state or State("idle")
+    if ts < memory.mark:
+        if memory.late:
+            return Step(state, due(rule, state))
+        why = f"it came {(memory.mark - ts) / 1e6:g} s too late for its window; more such readings are not told"
+        late = msgspec.structs.replace(memory, late=True)
+        return Step(late, due(rule, late), (), (Note("late", ts, cause, why),))
+    skew = now - ts if not memory.buckets or now - ts < memory.skew - 1_000_000 else memory.skew
+    buckets = _into_session(rule, memory, ts, value) if rule.gap else _into_bucket(rule, memory, ts, value)
+    memory = msgspec.structs.replace(memory, buckets=buckets, skew=skew, late=False)
+    early = _early(rule, memory, ts, cause)
+    assert early.state is not None
+    closed = _close(rule, early.state, ts - rule.lateness, cause)
+    if closed.wake_at is not None and closed.wake_at <= now:  # it is told slower than before
+        assert closed.state is not None
+        slower = msgspec.structs.replace(closed.state, skew=now - ts)
+        closed = msgspec.structs.replace(closed, state=slower, wake_at=due(rule, slower))
+    return Step(closed.state, closed.wake_at, early.effects + closed.effects, early.reasons + closed.reasons)
+
+
+def _into_bucket(rule: Window, memory: State, ts: int, value: float) -> tuple[Bucket, ...]:
+    start = _floor(rule, ts)
+    buckets = list(memory.buckets)
+    for index in range(len(buckets) - 1, -1, -1):
+        if buckets[index].start == start:
+            buckets[index] = widened(buckets[index], ts, value)
+            return tuple(buckets)
+        if buckets[index].start < start:
+            buckets.insert(index + 1, Bucket(start, ts, ts, 1, value, value, value, value, value))
+            return tuple(buckets)
+    return (Bucket(start, ts, ts, 1, value, value, value, value, value), *buckets)
+
+
+def _into_session(rule: Window, memory: State, ts: int, value: float) -> tuple[Bucket, ...]:
+    """A sample within `gap` of a session belongs to it; it may join two."""
+    grown = Bucket(ts, ts, ts, 1, value, value, value, value, value)
+    apart = []
+    for one in memory.buckets:
+        if one.first_ts - rule.gap < ts < one.last_ts + rule.gap:
+            grown = merged((one, grown))
+        else:
+            apart.append(one)
+    return tuple(sorted((*apart, grown), key=lambda one: one.start))
+
+
+def merged(buckets: tuple[Bucket, ...]) -> Bucket:
+    """Several stretches of time as one. At least one is needed."""
+    first = min(buckets, key=lambda one: one.first_ts)
+    last = max(buckets, key=lambda one: one.last_ts)
+    return Bucket(
+        min(one.start for one in buckets),
+        first.first_ts,
+        last.last_ts,
+        sum(one.count for one in buckets),
+        sum(one.total for one in buckets),
+        min(one.low for one in buckets),
+        max(one.high for one in buckets),
+        first.first,
+        last.last,
+    )
+
+
+def aggregate(rule: Window, buckets: tuple[Bucket, ...]) -> float | None:
+    """The value that is judged; None where there is none."""
+    if not buckets:
+        return 0.0 if rule.aggregate == "count" else None
+    whole = merged(buckets)
+    return {
+        "avg": whole.total / whole.count,
+        "min": whole.low,
+        "max": whole.high,
+        "sum": whole.total,
+        "count": float(whole.count),
+        "spread": whole.high - whole.low,
+        "increase": whole.last - whole.first,
+    }[rule.aggregate]
+
+
+def _early(rule: Window, memory: State, ts: int, cause: bytes | None) -> Step:
+    if memory.phase == "raised" or (rule.aggregate, rule.level.sign) not in _ONLY_CONFIRMED:
+        return Step(memory)
+    if rule.gap:
+        inside = tuple(one for one in memory.buckets if one.first_ts <= ts <= one.last_ts)
+    else:
+        end = _floor(rule, ts) + rule.every
+        inside = tuple(one for one in memory.buckets if end - rule.size <= one.start < end)
+    value = aggregate(rule, inside)
+    if value is None or not rule.level.trips(value):
+        return Step(memory)
+    return _judge(rule, memory, ts, value, cause)
+
+
+def _judge(rule: Window, memory: State, at: int, value: float, cause: bytes | None) -> Step:
+    """One finished or confirmed window against the limit."""
+    judged = sample(rule.level, level_of(memory), Sample(at, value, cause), at)
+    effects = tuple(
+        msgspec.structs.replace(effect, historical=effect.action == "raise" and memory.skew > HISTORICAL)
+        for effect in judged.effects
+    )
+    return Step(_kept(memory, judged.state), None, effects, judged.reasons)
+
+
+def _kept(memory: State, level: State | None) -> State:
+    return join(memory, level) or State("idle")
+
+
+def _close(rule: Window, state: State, mark: int, cause: bytes | None) -> Step:
+    """Judge every window that ends up to `mark`; the watermark never steps back."""
+    memory = msgspec.structs.replace(state, mark=max(state.mark, mark))
+    effects: tuple[Effect, ...] = ()
+    reasons: tuple[Note, ...] = ()
+    done = state
+    while (end := _next_end(rule, done)) is not None and end <= mark:
+        nothing = not done.buckets
+        judged = _close_session(rule, done, end, cause) if rule.gap else _close_window(rule, done, end, cause)
+        effects, reasons = effects + judged.effects, reasons + judged.reasons
+        assert judged.state is not None
+        done = judged.state
+        if nothing:  # all further windows are as empty as this one
+            done = msgspec.structs.replace(done, mark=max(done.mark, _floor(rule, mark)))
+    done = msgspec.structs.replace(done, mark=max(done.mark, memory.mark))
+    kept = None if done == State("idle") else done
+    return Step(state if kept == state else kept, due(rule, kept), effects, reasons)
+
+
+def _close_window(rule: Window, memory: State, end: int, cause: bytes | None) -> Step:
+    inside = tuple(one for one in memory.buckets if end - rule.size <= one.start < end)
+    rest = tuple(one for one in memory.buckets if one.start >= end + rule.every - rule.size)
+    memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
+    value = aggregate(rule, inside)
+    return Step(memory) if value is None else _judge(rule, memory, end, value, cause)
+
+
+def _close_session(rule: Window, memory: State, end: int, cause: bytes | None) -> Step:
+    """A session is over: it is judged, and its alarm, if any, ends with it."""
+    over = next(one for one in memory.buckets if one.last_ts + rule.gap == end)
+    rest = tuple(one for one in memory.buckets if one is not over)
+    memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
+    value = aggregate(rule, (over,))
+    assert value is not None
+    judged = _judge(rule, memory, end, value, cause)
+    assert judged.state is not None
+    if judged.state.phase != "raised":
+        return judged
+    ended = returned(_kept(judged.state, None), end, cause, value, "the session is over")
+    return Step(ended.state, None, judged.effects + ended.effects, judged.reasons + ended.reasons)
+
+
+def _samples(rule: Window, state: State | None, ts: int, value: float, cause: bytes | None, now: int) -> Step:
+    """So many samples in the order they came, whenever that was."""
+    memory = state or State("idle")
+    one = memory.buckets[0] if memory.buckets else None
+    grown = Bucket(ts, ts, ts, 1, value, value, value, value, value) if one is None else widened(one, ts, value)
+    skew = now - ts if one is None else min(memory.skew, now - ts)
+    if grown.count < rule.samples:
+        return Step(msgspec.structs.replace(memory, buckets=(grown,), skew=skew))
+    found = aggregate(rule, (grown,))
+    assert found is not None
+    judged = _judge(rule, msgspec.structs.replace(memory, buckets=(), skew=skew), ts, found, cause)
+    return msgspec.structs.replace(judged, state=_forgotten(judged.state))
+
+
+def _forgotten(state: State | None) -> State | None:
+    """Nothing but a level is worth keeping between two counts of samples."""
+    return level_of(state)

@@ -1,0 +1,117 @@
+"""Rules and devices brought together: slots, what each device's word means to whom, and what parting leaves behind."""
+
+import heapq
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from hub.decisions import Decision, Reason, RuleState
+from hub.model import Device
+from hub.vocabulary.base import Text
+from rules.binding import TooMany
+from rules.conditions import State
+from rules.engine import arm, patience, settled
+from rules.model import Rule
+from rules.overlay import Limits, Overlay
+from rules.slots import DISABLED, Key, Plan, Slot, farewell, make_slot, row, stopped
+from rules.topology import Topology
+
+
+class Wiring:
+    """What an evaluator knows of its rules and devices."""
+
+    def __init__(self, rules: Sequence[Rule] = (), monotonic: Callable[[], float] = time.perf_counter) -> None:
+        """`monotonic`: seconds, for the limit on expressions only."""
+        self._rules = tuple(rules)
+        self._monotonic = monotonic
+        self._devices: Mapping[int, Device] = {}
+        self._slots: dict[Key, Slot] = {}
+        self._plans: dict[int, Plan] = {}
+        self._heap: list[tuple[int, str, int]] = []  # due, rule, device; stale entries are skipped
+        self._heard: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, float | None]] = {}  # point -> newest device time, usable value
+        self._stored: dict[Key, tuple[State | None, tuple[int, ...]]] = {}  # loaded, its device not configured yet
+        self._parting = Decision([], [], [])  # what configuring must still tell the store
+        self._overlay: Overlay | None = None
+        self._limits = Limits(monotonic)
+        self._deaf_since: int | None = None
+        self._configured = False
+
+    def _rebuild(self, now: int) -> None:
+        old, self._slots, self._plans, self._heap = self._slots, {}, {}, []
+        crowded, self._limits.crowded = self._limits.crowded, {}
+        topology = Topology(self._devices)
+        kinds: dict[str, list[Device]] = {}
+        for device in self._devices.values():
+            kinds.setdefault(device.kind_name, []).append(device)
+        self._limits.told = next((rule for rule in self._rules if rule.rule == DISABLED), None)
+        for rule in sorted(self._rules, key=lambda rule: rule.rule):
+            watched = [device for kind, some in kinds.items() if rule.watches(kind) for device in some]
+            try:
+                slots = [slot for device in watched if (slot := make_slot(rule, device, topology)) is not None]
+            except TooMany as error:
+                self._refuse(rule, watched[0], str(error), now, rule.rule in crowded)
+                continue
+            for slot in slots:
+                self._place(slot, old, now)
+        for rule_id, device_id in crowded.items():
+            if rule_id not in self._limits.crowded:
+                self._part((DISABLED, device_id), self._devices.get(device_id), State("raised"), now)
+        for slot in old.values():
+            self._part(slot.key, slot.device, slot.state, now, bool(slot.orders))
+        for (rule_id, device_id), (state, _) in self._stored.items():
+            self._part((rule_id, device_id), self._devices.get(device_id), state or State("idle"), now)
+        self._stored.clear()
+        self._heard = {device: at for device, at in self._heard.items() if device in self._devices}
+        points = {point.id for device in self._devices.values() for point in device.points.values()}
+        self._seen = {point: known for point, known in self._seen.items() if point in points}
+        self._deaf_since = None
+
+    def _place(self, slot: Slot, old: dict[Key, Slot], now: int) -> None:
+        """A slot among the others, with what it or the store remembers."""
+        before = old.pop(slot.key, None)
+        if before is None:
+            slot.state, slot.orders = self._stored.pop(slot.key, (None, ()))
+        else:
+            slot.state, slot.orders = before.state, before.orders
+        self._slots[slot.key] = slot
+        for want in slot.interests:
+            self._plans.setdefault(want.device, Plan()).add(slot, want, self._devices[want.device])
+        if slot.rule.hourly is not None:
+            self._plans.setdefault(slot.device.id, Plan()).findings[slot.rule.rule] = slot
+        self._arm(slot, now)
+
+    def _arm(self, slot: Slot, now: int) -> None:
+        """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last."""
+        state = settled(slot.condition, slot.state)
+        state, wake = arm(slot.condition, state, slot.device.id, self._heard, now)
+        if state is not slot.state:
+            if slot.state is not None and slot.state.phase == "raised" and (state is None or state.phase != "raised"):
+                self._parting.alarms.append(farewell(slot.key, slot.device, now))
+                self._parting.reasons.append(Reason(*slot.key, now, None, "returned", "the rule is another one now"))
+            slot.state = state
+            self._parting.states.append(row(slot.key, state, wake, slot.orders))
+        wait = patience(slot.condition)
+        if wait is not None and wake is not None and wake <= now and self._deaf_since is not None:
+            # it fell due while nobody listened: listen as long again as we were deaf, before judging
+            wake = now + min(wait, max(0, now - self._deaf_since))
+        slot.wake = wake
+        if wake is not None:
+            heapq.heappush(self._heap, (wake, *slot.key))
+
+    def _refuse(self, rule: Rule, device: Device, why: str, now: int, known: bool) -> None:
+        """A rule that would look at too many devices is not applied at all; one alarm tells of it."""
+        self._limits.crowded[rule.rule] = device.id
+        if self._stored.pop((DISABLED, device.id), None) is None and not known:
+            told = Text(zh=f"涉及的设备过多（{why}）", en=why)
+            self._parting.alarms.append(stopped(rule, device, now, None, told, self._limits.told))
+            self._parting.states.append(RuleState(DISABLED, device.id, {"phase": "raised"}, None))
+
+    def _part(self, key: Key, device: Device | None, state: State | None, now: int, rest: bool = False) -> None:
+        """A rule and a device no longer meet: forget the state, end the alarm. Of a device that vanished while the hub
+        was down (None) only the state can go; its alarm stays for a person to close."""
+        if state is None and not rest:
+            return
+        self._parting.states.append(RuleState(*key, {}, None))
+        if state is not None and state.phase == "raised" and device is not None:
+            self._parting.alarms.append(farewell(key, device, now))
+            self._parting.reasons.append(Reason(*key, now, None, "returned", "the rule no longer applies"))

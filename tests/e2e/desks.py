@@ -1,0 +1,163 @@
+"""The pages in a real browser on a really listening server. Screenshots go to var/screenshots/."""
+
+import asyncio
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, Playwright
+
+from api.hub import Hub
+from api.pages.view import dark_cookie
+from api.plugin import ApiPlugin
+from hub.catalog.paths import packaged_config
+from hub.clock import SystemClock
+from hub.context import Context
+from hub.principal import Principal
+from hub.rulebook.service import Rulebook
+from modules.billing import BillingPlugin
+from modules.duty import DutyPlugin
+from modules.notifications import NotificationsPlugin
+from modules.patrol import PatrolPlugin
+from modules.workorders import WorkOrdersPlugin
+from rules.plugin import RulesPlugin
+from tests.e2e.desk_rows import fill_desk
+from tests.integration.postgres import make_server, new_database
+from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
+from tests.unit.demo_devices import demo_catalog
+
+SHOTS = Path("var/screenshots")
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+
+
+class World:
+    """The server, the browser and the rows behind them."""
+
+    def __init__(self, seeds: Seeded, browser: Browser, address: str) -> None:
+        self.seeds = seeds
+        self.browser = browser
+        self.address = address
+        self.hub = Hub(seeds.context)
+        self.made = fill_desk(seeds, seeds.context.clock.now())
+
+    @asynccontextmanager
+    async def signed_in(
+        self,
+        name: str = "engineer",
+        language: str = "zh-CN",
+        size: str = "desktop",
+        dark: bool = False,
+        **options: Any,
+    ) -> AsyncIterator[tuple[Page, list[str]]]:
+        """A page of its own browser profile, signed in by the form; and everything the browser complained of."""
+        await self.hub.accounts.set_language(name, language)
+        width, height = SIZES[size]
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone", **options
+        )
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}") if self.address in r.url else None)
+        if dark:
+            await context.add_cookies([{"name": dark_cookie(name), "value": "1", "url": self.address}])
+        await page.goto(f"{self.address}/login?lang={language}")
+        await page.fill("input[name=name]", name)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.click("button[type=submit]")
+        await page.wait_for_selector("h1")
+        await page.wait_for_function("window.did_handshake === true")
+        complaints.clear()  # navigating away cuts requests short; what counts is the page itself
+        try:
+            yield page, complaints
+        finally:
+            await context.close()
+
+    async def open(self, page: Page, path: str) -> None:
+        await page.goto(self.address + path)
+        await page.wait_for_selector("#main h1")
+        await page.wait_for_function("window.did_handshake === true")
+
+    async def principal(self, name: str) -> Principal:
+        """Who a page of this account asks for."""
+        session = await self.hub.accounts.login(name, PASSWORD, "test")
+        identity = await self.hub.accounts.identify(session.token)
+        assert identity is not None
+        return identity.principal()
+
+
+@asynccontextmanager
+async def desk_world(playwright: Playwright) -> AsyncIterator[World]:
+    """One server, one browser. NiceGUI keeps its pages by process, so a test run has one."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with make_server() as url:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        plugs = [DutyPlugin(), NotificationsPlugin(), PatrolPlugin()]
+        async with seeded(new_database(url), SystemClock(), {"http_port": port}, plugs) as seeds:
+            await add_accounts(Hub(seeds.context).accounts, seeds)
+            book = seeds.context.rulebook = await open_rulebook(seeds.context)
+            server = asyncio.create_task(
+                ApiPlugin().serve(seeds.context, [WorkOrdersPlugin(), BillingPlugin(), *plugs])
+            )
+            browser = await playwright.chromium.launch(**CHROMIUM)
+            await listens(port)
+            yield World(seeds, browser, f"http://127.0.0.1:{port}")
+            await browser.close()
+            server.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await server
+            await book.close()
+
+
+async def open_rulebook(context: Context) -> Rulebook:
+    """The rules of the package, as a hub has them."""
+    kinds = demo_catalog().kinds
+    book = Rulebook(
+        context.database, context.clock, context.live, RulesPlugin(), roots=[packaged_config()], kinds=kinds,
+        devices=context.devices, communities=context.communities,
+    )  # fmt: skip
+    await book.read_files(kinds)
+    return book
+
+
+async def listens(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise AssertionError("the server does not listen")
+
+
+async def healthy(page: Page, language: str, complaints: list[str]) -> None:
+    """One h1, the right language, nothing wider than the window, no key instead of a word, no word of complaint."""
+    assert await page.locator("h1").count() == 1
+    assert await page.evaluate("document.documentElement.lang") == {"zh-CN": "zh-CN", "en": "en-US"}[language]
+    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{wide} px too wide"
+    text = await page.inner_text("body")
+    groups = (
+        "nav|alarms?|alarm_[a-z]+|devices?|doors?|door_state|plan|maintenance|system|command|value|kind|quality|priority"
+        "|span|part|counter"
+    )
+    assert not re.search(rf"\b({groups})\.[a-z_0-9]+\b", text), text
+    assert not complaints
+
+
+SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select')]
+   .filter(e => e.getClientRects().length && e.type !== 'checkbox')
+   .filter(e => !e.matches('.skip') && !e.closest('p, dd, td.link, td a, .door-head, figcaption, .table-box'))
+   .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
+   .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
+"""What a thumb would miss."""

@@ -1,0 +1,79 @@
+"""axe-core over every page there is: both languages, desk and phone, by day and by night. Nothing of any weight."""
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page
+
+from tests.e2e.desks import SHOTS, SIZES, World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
+WEIGHTS = ("minor", "moderate", "serious", "critical")
+
+
+async def _violations(page: Page) -> list[str]:
+    """What axe found, a line each. It is told to look as people without motion see the page: nothing blinks away."""
+    found = (await Axe().run(page)).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {node['target']} {node['html'][:160]}"
+        for one in found
+        if one["impact"] in WEIGHTS
+        for node in one["nodes"][:5]
+    ]
+
+
+async def _registered(page: Page) -> list[str]:
+    """Every page of the navigation, as an administrator sees it."""
+    links = "[...new Set([...document.querySelectorAll('.nav a, .nav-more a')].map(a => a.getAttribute('href')))]"
+    return list(await page.evaluate(links))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_axe_finds_nothing(world: World, language: str, size: str, dark: bool) -> None:
+    seeds, made, found = world.seeds, world.made, {}
+    async with world.signed_in("admin", language, size, dark, reduced_motion="reduce") as (page, _):
+        paths = await _registered(page)
+        assert {"/", "/doors", "/plan", "/maintenance", "/devices", "/system"} <= set(paths)
+        paths += [f"/alarms/{made[name]}" for name in ("smoke", "latched", "shelved", "gateway", "em-b2-001")]
+        paths += [f"/alarms/{seeds.numbers['alarms'][2]}", f"/devices/{seeds.devices['pump-1'].id}"]
+        paths += ["/plan#b1", "/plan#b1/u1/f03", "/plan#gate-east"]
+        for path in paths:
+            await page.goto("about:blank")  # else another fragment is no new page
+            await world.open(page, path)
+            await page.wait_for_timeout(300)
+            name = path.strip("/").replace("/", "-").replace("#", "-") or "desk"
+            theme = "dark" if dark else "light"
+            await page.screenshot(path=SHOTS / f"axe-{name}-{language}-{size}-{theme}.png")
+            if problems := await _violations(page):
+                found[path] = problems
+    assert found == {}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_axe_finds_nothing_in_dialogs(world: World, dark: bool) -> None:
+    found = {}
+    async with world.signed_in("engineer", "en", "desktop", dark, reduced_motion="reduce") as (page, _):
+        await world.open(page, f"/alarms/{world.seeds.numbers['alarms'][1]}")
+        for key in ("s", "d", "c", "o", "?"):
+            await page.keyboard.press(key)
+            await page.locator(".q-dialog .dialog").wait_for()
+            await page.wait_for_timeout(400)
+            await page.screenshot(path=SHOTS / f"axe-dialog-{ord(key)}-{'dark' if dark else 'light'}.png")
+            if problems := await _violations(page):
+                found[key] = problems
+            await page.keyboard.press("Escape")
+            await page.locator(".q-dialog .dialog").wait_for(state="detached")
+    assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_at_the_door(world: World, scheme: str) -> None:
+    context = await world.browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(f"{world.address}/login?lang=en")
+    assert await page.evaluate("document.body.classList.contains('body--dark')") is (scheme == "dark")
+    assert await _violations(page) == []
+    await page.goto(f"{world.address}/nowhere")
+    assert await _violations(page) == []
+    await context.close()

@@ -1,0 +1,150 @@
+"""A rulebook over a real database: two communities, two pumps and a door with history, a rule file, some texts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import psycopg
+from psycopg.types.json import Jsonb
+
+from hub.catalog.load import load_catalog
+from hub.catalog.paths import packaged_config
+from hub.clock import FakeClock
+from hub.live import Live
+from hub.model import Device, Point
+from hub.principal import Principal
+from hub.rulebook.backtests import Backtest
+from hub.rulebook.service import Rulebook
+from hub.store.database import Database
+from rules.examples import example_device
+from rules.plugin import RulesPlugin
+from tests.integration.module_hub import add_community, add_device, add_point, add_samples
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KINDS = load_catalog([packaged_config()], {}).kinds
+FILE = """rule: pump-high
+title: {zh: 水泵超压, en: Pump over pressure}
+when: {kinds: [pump]}
+threshold: {point: pressure, above: 600, for: 30s, clear: {below: 560}}
+priority: high
+text: {zh: $device 压力 $value, en: $device has $value}
+examples:
+  - {name: over the limit, steps: [{at: 0s, point: {pressure: 650}}, {at: 40s, expect: [raised]}]}
+  - {name: below it, steps: [{at: 0s, point: {pressure: 500}}]}
+"""
+LOWER = FILE.replace("above: 600", "above: 580")
+FORCED = """rule: forced
+title: {zh: 强开, en: Forced}
+when: {kinds: [door]}
+event: {name: door_forced}
+priority: high
+text: {zh: $device, en: $device}
+examples:
+  - {name: forced, steps: [{at: 0s, event: door_forced, expect: [raised, returned]}]}
+  - {name: quiet, steps: [{at: 0s}]}
+"""
+SILENT = """rule: silent
+title: {zh: 无数据, en: Silent}
+when: {kinds: [pump]}
+absence: {after: 20m}
+priority: low
+text: {zh: $device, en: $device}
+examples:
+  - {name: silent, steps: [{at: 0s, heard: true}, {at: 21m, expect: [raised]}]}
+  - {name: talking, steps: [{at: 0s, heard: true}]}
+"""
+
+
+class Ground:
+    """Two communities; in the first two pumps and a door with a day of history, and rule files."""
+
+    def __init__(self, url: str, folder: Any) -> None:
+        self.url = url
+        (folder / "rules").mkdir()
+        self.file = folder / "rules" / "pumps.yaml"
+        self.file.write_text(FILE, "utf-8")
+        self.roots = [folder]
+        with psycopg.connect(url) as link:
+            self.here, self.there = add_community(link, "demo"), add_community(link, "other")
+            self.devices: dict[int, Device] = {}
+            for code, kind in (("pump-1", "pump"), ("pump-2", "pump"), ("door-1", "door")):
+                number = add_device(link, self.here, code, kind)
+                points = {"pressure": add_point(link, self.here, number, "pressure", "kPa")} if kind == "pump" else {}
+                self.devices[number] = self._device(number, code, kind, points)
+            self.pumps = list(self.devices.values())[:2]
+            self.door = list(self.devices.values())[2]
+        self.engineer = Principal("user:zhang", self.here, "engineer")
+        self.guard = Principal("user:li", self.here, "guard")
+        self.stranger = Principal("user:wang", self.there, "admin")
+
+    def _device(self, number: int, code: str, kind: str, points: dict[str, int]) -> Device:
+        made = example_device(kind, KINDS[kind], number)
+        own = {name: Point(point, name, KINDS[kind].points[name]) for name, point in points.items()}
+        return msgspec.structs.replace(
+            made, code=code, community_id=self.here, points=own, spec=made.spec.model_copy(update={"id": code})
+        )
+
+    def say(self, pump: Device, *readings: tuple[datetime, float]) -> None:
+        with psycopg.connect(self.url) as link:
+            add_samples(link, self.here, pump.id, pump.points["pressure"].id, readings)
+            for hour in {ts.replace(minute=0, second=0) for ts, _ in readings}:  # as the pipeline marks them
+                link.execute(
+                    "INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)", [self.here, hour]
+                )
+
+    def event(self, name: str, at: datetime) -> None:
+        with psycopg.connect(self.url) as link:
+            link.execute("SELECT telemetry.ensure_day(%s)", [at.date()])
+            link.execute(
+                "INSERT INTO telemetry.event (ts, received, id, frame_key, device_id, community_id, name, data)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [at, at, uuid4(), uuid4(), self.door.id, self.here, name, Jsonb({})],
+            )
+
+    def roll_up(self) -> None:
+        """Every hour, as upkeep does."""
+        with psycopg.connect(self.url) as link:
+            link.execute(
+                "INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)"
+                " SELECT date_bin('1 hour', ts, 'epoch'), point_id, community_id, count(*), sum(value), min(value),"
+                " max(value), 0, 0 FROM telemetry.sample WHERE quality & 9 = 0 GROUP BY 1, 2, 3"
+                " ON CONFLICT (point_id, bucket) DO UPDATE SET vmin = excluded.vmin, vmax = excluded.vmax"
+            )
+            link.execute("DELETE FROM telemetry.rollup_dirty")
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as link:
+            return link.execute(query, values).fetchall()  # type: ignore[call-overload]
+
+
+async def make_book(ground: Ground, communities: dict[str, int]) -> AsyncIterator[Rulebook]:
+    database = Database(ground.url)
+    await database.open()
+    made = Rulebook(
+        database, FakeClock(NOW), Live(), RulesPlugin(), roots=ground.roots, kinds=KINDS, devices=ground.devices,
+        communities=communities,
+    )  # fmt: skip
+    await made.read_files(KINDS)
+    try:
+        yield made
+    finally:
+        await made.close()
+        await database.close()
+
+
+async def tried(book: Rulebook, who: Principal, text: str, days: int = 2) -> Backtest:
+    one = await book.start_backtest(who, text, days)
+    assert one.task is not None
+    await asyncio.gather(one.task, return_exceptions=True)
+    assert one.state == "done", one.error
+    return one
+
+
+async def in_force(book: Rulebook) -> dict[str, tuple[float | None, bool]]:
+    """rule -> (limit, enabled), as the evaluator would get them."""
+    rules = await book.compose(RulesPlugin().rules(book._roots, KINDS))
+    return {rule.rule: (rule.threshold.above if rule.threshold else None, rule.enabled) for rule in rules}

@@ -1,0 +1,152 @@
+"""Hourly rules over the stored hours of a real database: what is found becomes one alarm with its price."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub.analyses.runner import Analyses
+from tests.integration.pipeline_bench import NOON, Bench, make_bench
+from tests.integration.test_reports import listening, pump
+
+RULE = """\
+rule: water-loss
+title: {zh: 管网漏损, en: Water loss}
+when: {kinds: [water_meter]}
+hourly: {analysis: balance, point: volume, above: 0.2, ratio_above: 0.1, for: 2}
+priority: medium
+text: {zh: "$device 每小时漏损 $value。", en: "$device loses $value an hour."}
+examples:
+  - name: Two hours of loss in a row raise, one good hour returns
+    steps:
+      - {at: 0h, verdict: {active: true, value: 0.7}}
+      - {at: 1h, verdict: {active: true, value: 0.7}, expect: [raised]}
+      - {at: 2h, verdict: {active: false, value: 0.0}, expect: [returned]}
+  - name: One hour alone is no alarm
+    steps:
+      - {at: 0h, verdict: {active: true, value: 0.7}}
+      - {at: 1h, verdict: {active: false, value: 0.0}}
+"""
+ALARMS = "SELECT state, count, cost_fen FROM hub.alarm WHERE rule = 'water-loss'"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "loss.yaml").write_text(RULE)
+    return tmp_path
+
+
+class Hours:
+    """The analyses of a bench, and rolled-up hours to judge."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.main = bench.device("wm-b1-main")
+        self.homes = [device for device in bench.hub.devices.values() if device.parent == self.main.id]
+        hub = bench.hub
+
+        async def price_at(community: int, commodity: str, day: Any) -> Decimal | None:
+            return Decimal("4.10") if commodity == "water" else None
+
+        self.runner = Analyses(
+            hub.database, bench.clock, hub.reports, hub.devices, hub._analyses, lambda: price_at
+        )  # fmt: skip
+
+    def write(self, hour: datetime, registers: Mapping[str, float]) -> None:
+        """What the registers read at the end of the hour that begins at `hour`."""
+        with psycopg.connect(self.bench.url) as link:
+            for code, value in registers.items():
+                device = self.bench.device(code)
+                link.execute(
+                    "INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst,"
+                    " vlast) VALUES (%s, %s, %s, 1, %s, %s, %s, %s, %s)",
+                    [hour, device.points["volume"].id, device.community_id, *[value] * 5],
+                )
+
+    def write_all(self, hour: datetime, number: int, loss: float) -> None:
+        """Every home drew 0.01 m³ an hour up to here, and so much was lost each hour."""
+        homes = {home.code: 0.01 * number for home in self.homes}
+        self.write(hour, {**homes, "wm-b1-main": 0.01 * number * len(homes) + loss * number})
+
+    async def pass_hour(self) -> bool:
+        self.bench.clock.advance(3600)
+        stepped = await self.runner.step(self.main.community_id)
+        async with listening(self.bench):
+            await pump(self.bench)
+        return stepped
+
+
+async def test_a_loss_is_one_alarm_with_its_price_and_returns(database_url: str, config: Path) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        for number in range(4):
+            hours.write_all(NOON + timedelta(hours=number - 1), number, loss=0.7)
+        bench.clock.advance(600)
+        await hours.runner.step(hours.main.community_id)  # the hour before noon: nothing to compare it with
+        assert bench.query(ALARMS) == []
+        await hours.pass_hour()
+        assert bench.query(ALARMS) == [], "one hour of loss"
+        await hours.pass_hour()
+        assert bench.query(ALARMS) == [("active_unacknowledged", 1, 287)], "0.7 m³ at 4.10 yuan"
+        await hours.pass_hour()
+        assert bench.query(ALARMS)[0][:2] == ("active_unacknowledged", 1)
+        hours.write(
+            NOON + timedelta(hours=3),
+            {**{home.code: 0.04 for home in hours.homes}, "wm-b1-main": 0.01 * 4 * len(hours.homes) + 0.7 * 3},
+        )
+        await hours.pass_hour()
+        assert bench.query(ALARMS)[0][0] == "returned_unacknowledged"
+
+
+async def test_an_hour_is_judged_once_and_hours_missed_are_made_up_for(database_url: str, config: Path) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        for number in range(5):
+            hours.write_all(NOON + timedelta(hours=number - 1), number, loss=0.7)
+        bench.clock.advance(600)
+        community = hours.main.community_id
+        assert await hours.runner.step(community)
+        assert not await hours.runner.step(community)
+        bench.clock.advance(4 * 3600)  # nobody was there for four hours
+        steps = 0
+        while await hours.runner.step(community):
+            steps += 1
+        assert steps == 4
+        async with listening(bench):
+            await pump(bench)
+        assert bench.query(ALARMS)[0][:2] == ("active_unacknowledged", 1)
+
+
+async def test_a_home_that_was_not_heard_leaves_the_balance_open(database_url: str, config: Path) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        for number in range(4):
+            hour = NOON + timedelta(hours=number - 1)
+            silent = {home.code: 0.01 * number for home in hours.homes[1:]}
+            hours.write(hour, {**silent, "wm-b1-main": 5.0 * number})
+        bench.clock.advance(600)
+        await hours.runner.step(hours.main.community_id)
+        for _ in range(3):
+            await hours.pass_hour()
+        assert bench.query(ALARMS) == []
+
+
+async def test_a_register_that_rolls_over_goes_on_and_one_set_back_says_nothing(
+    database_url: str, config: Path
+) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        homes = [home.code for home in hours.homes]
+        readings = {0: 99_999.5, 1: 0.2, 2: 0.9}  # over 100 000 m³
+        for number, main in readings.items():
+            hours.write(NOON + timedelta(hours=number - 1), {**dict.fromkeys(homes, 0.0), "wm-b1-main": main})
+        bench.clock.advance(600)
+        await hours.runner.step(hours.main.community_id)
+        await hours.pass_hour()
+        await hours.pass_hour()
+        assert bench.query(ALARMS) == [("active_unacknowledged", 1, 287)]

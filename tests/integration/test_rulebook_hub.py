@@ -1,0 +1,59 @@
+"""The rulebook of a running hub: a version that is enabled judges from the next batch on, and after a restart."""
+
+import asyncio
+from pathlib import Path
+
+from hub.principal import Principal
+from hub.rulebook.service import Rulebook
+from tests.integration.pipeline_bench import NOON, Bench, BenchClock, make_bench
+
+RULE = """\
+rule: door-open-test
+title: {zh: 门未关, en: Door open}
+when: {kinds: [door]}
+threshold: {point: open, equals: open, for: %s}
+priority: medium
+text: {zh: "$device 未关。", en: "$device is open."}
+examples:
+  - name: Open for long enough raises
+    steps:
+      - {at: 0s, point: {open: open}}
+      - {at: 10m, expect: [raised]}
+  - name: A closed door is no alarm
+    steps:
+      - {at: 0s, point: {open: closed}}
+"""
+ALARMS = "SELECT count(*) FROM hub.alarm WHERE rule = 'door-open-test'"
+
+
+async def enable(bench: Bench, text: str) -> None:
+    book = bench.hub.context.rulebook
+    assert isinstance(book, Rulebook)
+    who = Principal("user:li", next(iter(bench.hub.communities.values())), "engineer")
+    saved = await book.save(who, text)
+    test = await book.start_backtest(who, text, 1)
+    async with asyncio.timeout(30):
+        while book.backtests.show(who, test.id).state == "running":
+            await asyncio.sleep(0.05)
+    await book.enable(who, "door-open-test", saved["version"])
+
+
+async def test_an_enabled_version_judges_at_once_and_after_a_restart(database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "door.yaml").write_text(RULE % "5m")
+    clock = BenchClock(NOON)
+    async with make_bench(database_url, clock=clock, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(1, "open"))
+        clock.advance(31)
+        await bench.feed()
+        assert bench.query(ALARMS) == [(0,)], "the file's rule waits five minutes"
+        await enable(bench, RULE % "30s")
+        await bench.feed()
+        assert bench.query(ALARMS) == [(1,)], "the open door's time counts on under the new version"
+        await bench.hub.reload()
+        await bench.feed(bench.door_state(2, "closed"))
+    async with make_bench(database_url, clock=clock, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(3, "open", code="door-b1-u2"))
+        clock.advance(31)
+        await bench.feed()
+        assert bench.query(ALARMS) == [(2,)]

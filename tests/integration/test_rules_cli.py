@@ -1,0 +1,92 @@
+"""`hub rules` on a database that a hub has used: what it prints, what it keeps, and its exit codes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from hub.cli.rules import app
+from hub.errors import Refused
+from hub.store.database import NotThere
+from tests.integration.module_hub import add_community, migrated
+from tests.integration.postgres import new_database
+from tests.integration.rulebook_ground import FILE, LOWER
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command over a database that knows the community of the shipped site."""
+    url = new_database(postgres_url, migrated(postgres_url))
+    with psycopg.connect(url) as link:
+        add_community(link, "demo")
+    monkeypatch.setenv("HUB_DATABASE_URL", url)
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HUB_MQTT_URL", "mqtt://127.0.0.1:1")
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(app, list(arguments))
+
+    return call
+
+
+def file(folder: Path, text: str) -> str:
+    path = folder / "rule.yaml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def test_rules_are_listed_and_shown(run: Run) -> None:
+    listed = run("list")
+    assert listed.exit_code == 0, listed.output
+    (line,) = [line for line in listed.stdout.splitlines() if line.startswith("pump-over-pressure ")]
+    assert "high" in line and "启用 on" in line and "pumps.yaml" in line
+    shown = run("show", "pump-over-pressure")
+    assert "rule: pump-over-pressure\n" in shown.stdout
+    with pytest.raises(NotThere):
+        raise _error(run("show", "no-such-rule"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (FILE, 0, "✓ over the limit"),
+        (FILE.replace("point: pressure", "point: presure"), 1, "rule.yaml:4: threshold.point: found 'presure'"),
+        (FILE.replace("{at: 40s, expect", "{at: 20s, expect"), 1, "✕ over the limit: step 2: expected raised"),
+        ("rule: [", 1, "not YAML"),
+    ],
+)
+def test_a_file_is_checked(run: Run, tmp_path: Path, text: str, code: int, said: str) -> None:
+    done = run("check", file(tmp_path, text), "--language", "en")
+    assert done.exit_code == code
+    assert said in done.stdout
+
+
+def test_a_file_is_tried_and_the_trial_recorded(run: Run, tmp_path: Path) -> None:
+    done = run("backtest", file(tmp_path, LOWER), "--days", "2")
+    assert done.exit_code == 0, done.output
+    assert "2 天会产生 0 次报警" in done.stdout
+    assert "It would have raised 0 alarms in 2 days" in done.stdout
+    assert run("backtest", file(tmp_path, LOWER), "--days", "32").exit_code == 2
+
+
+def test_versions_are_shown_and_rolled_back(run: Run) -> None:
+    assert run("versions", "pump-over-pressure").stdout == ""  # the command line records none: the hub does
+    with pytest.raises(NotThere):
+        raise _error(run("rollback", "pump-over-pressure", "7"))
+    assert run("versions", "pump-over-pressure", "--diff", "one").exit_code == 2
+
+
+def test_a_wrong_text_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="rule:2"):
+        raise _error(run("backtest", file(tmp_path, "rule: [")))
+
+
+def _error(result: Result) -> Any:
+    """What `hub` prints in one line, with exit code 2."""
+    assert result.exit_code == 1
+    return result.exception
