@@ -1,0 +1,94 @@
+"""What `hub check` finds beyond one patrol file: devices, points and places that the community's site does not have."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from hub.catalog.document import Document
+from hub.catalog.load import load_catalog
+from hub.catalog.problems import CatalogError, Key, Problem, closest
+from hub.vocabulary.kinds import KindSpec
+from modules.patrol.files import read_patrols
+from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile
+
+
+def check_patrols(
+    roots: Sequence[Path], kinds: Mapping[str, KindSpec], environment: Mapping[str, str]
+) -> list[Problem]:
+    """Every problem of the patrol files, each with file, line and field."""
+    found, problems = read_patrols(roots)
+    try:
+        catalog = load_catalog(roots, environment)
+    except CatalogError:
+        return problems  # the site's own problems are told already
+    sites = {site.community.code: site for site in catalog.sites.values()}
+    for code, (file, document) in found.items():
+        before = len(document.problems)
+        site = sites.get(code)
+        if site is None:
+            document.report(
+                ("community",), "a community with a site file", suggestion=closest(code, sites), sort="reference"
+            )
+        else:
+            devices = {spec.id: catalog.profiles[spec.profile].kind for spec in site.devices}
+            _check(document, file, devices, {place.path for place in site.places}, kinds)
+        problems += document.problems[before:]
+    return problems
+
+
+def _check(
+    document: Document, file: PatrolFile, devices: Mapping[str, str], places: Collection[str],
+    kinds: Mapping[str, KindSpec],
+) -> None:  # fmt: skip
+    for index, checkpoint in enumerate(file.checkpoints):
+        at: Key = ("checkpoints", index)
+        if checkpoint.place not in places:
+            hint = closest(checkpoint.place, places)
+            document.report((*at, "place"), "a place of the site", suggestion=hint, sort="reference")
+        _check_proofs(document, at, checkpoint, devices, kinds)
+        for number, item in enumerate(checkpoint.items):
+            if item.device is not None:
+                _check_item(document, (*at, "items", number), item, devices, kinds)
+    for index, plan in enumerate(file.plans):
+        _device(document, ("plans", index, "device"), plan.device, "patrol_route", devices)
+
+
+def _check_proofs(
+    document: Document, at: Key, checkpoint: CheckpointSpec, devices: Mapping[str, str], kinds: Mapping[str, KindSpec]
+) -> None:
+    for index, proof in enumerate(checkpoint.proofs):
+        if proof.by not in EVENTS or proof.device is None:
+            continue
+        kind, event = EVENTS[proof.by]
+        if not _device(document, (*at, "proofs", index, "device"), proof.device, kind, devices):
+            continue
+        fields = kinds[kind].events[event].data
+        for name in proof.where:
+            if name not in fields:
+                where: Key = (*at, "proofs", index, "where", name)
+                document.report(
+                    where, f"a field of {event}", found=repr(name), suggestion=closest(name, fields), sort="reference"
+                )
+
+
+def _check_item(
+    document: Document, at: Key, item: ItemSpec, devices: Mapping[str, str], kinds: Mapping[str, KindSpec]
+) -> None:
+    if not _device(document, (*at, "device"), item.device or "", None, devices):
+        return
+    points = kinds[devices[item.device or ""]].points
+    point = points.get(item.point or "")
+    if point is None:
+        hint = closest(item.point, points)
+        document.report((*at, "point"), "a point of that device", suggestion=hint, sort="reference")
+    elif point.unit != item.unit:
+        document.report((*at, "unit"), f"{point.unit}, for that is what the sensor tells")
+
+
+def _device(document: Document, at: Key, code: str, kind: str | None, devices: Mapping[str, str]) -> bool:
+    found = devices.get(code)
+    if found is None or (kind is not None and found != kind):
+        fitting = [one for one, sort in devices.items() if kind in (None, sort)]
+        expected = f"a device of kind {kind}" if kind else "a device of the site"
+        document.report(at, expected, suggestion=closest(code, fitting), sort="reference")
+        return False
+    return True

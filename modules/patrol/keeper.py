@@ -1,0 +1,142 @@
+"""Keeps the rounds: plans them ahead, looks at each when it is due, and tells what is to be told, exactly once.
+
+What is decided of a round, what is told of it and the evidence that caused it are one transaction: the report stands in
+the hub's outbox if and only if the round says it was told.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from hub import reports
+from hub.context import Context
+from hub.live import Change
+from hub.model import Device
+from hub.store.database import Connection, Row
+from modules.patrol import store
+from modules.patrol.calendars import known_year
+from modules.patrol.model import Effect, step
+from modules.patrol.plans import PatrolFile, rounds
+from modules.patrol.stored import plan_of
+
+AHEAD = timedelta(hours=26)
+_REPLAN_S = 600.0
+_EACH_S = 1.0
+_FIRST_S = 15.0  # after a start: what waited in the broker is heard before anything is called missed
+_AT_ONCE = 50
+_CODES_KEPT = timedelta(days=10)
+_log = structlog.get_logger()
+
+
+class Keeper:
+    """The rounds of every community that has a patrol file."""
+
+    def __init__(self, context: Context, files: Mapping[str, PatrolFile]) -> None:
+        self._context = context
+        self._files = files
+        self._warned: set[object] = set()
+
+    async def run(self) -> NoReturn:
+        """Work until cancelled. psycopg.OperationalError or PoolTimeout when the store is away."""
+        clock = self._context.clock
+        await self.plan_ahead()
+        await clock.sleep(_FIRST_S)
+        planned = clock.monotonic()
+        while True:
+            if clock.monotonic() - planned >= _REPLAN_S:
+                await self.plan_ahead()
+                planned = clock.monotonic()
+            if not await self.tick():
+                await clock.sleep(_EACH_S)
+
+    async def plan_ahead(self) -> int:
+        """Write down the rounds of the coming day; how many are new. Rounds that are open already stay as they are."""
+        new = 0
+        for code, community_id in self._context.communities.items():
+            now = self._context.clock.now()
+            async with self._context.database.session([community_id]) as connection:
+                row = await store.community(connection, community_id)
+                file = self._files.get(code)
+                found = rounds(file, ZoneInfo(row["time_zone"]), now, now + AHEAD) if file else []
+                found = [one for one in found if one.round.opens > now]
+                new += await store.plan_ahead(connection, community_id, found, now)
+                await store.forget_codes(connection, community_id, now - _CODES_KEPT)
+            for year in {one.round.begins.year for one in found if not known_year(one.round.begins.year)}:
+                self._warn(year, "holidays of the year are unknown; Monday to Friday count as workdays", year=year)
+        return new
+
+    async def tick(self) -> int:
+        """Look at what is due now; how many rounds that were."""
+        looked = 0
+        for community_id in self._context.communities.values():
+            async with self._context.database.session([community_id]) as connection:
+                rows = await store.due(connection, community_id, self._context.clock.now(), _AT_ONCE)
+                changed = [await self._look(connection, row) for row in rows]
+            self._announce(changed)
+            looked += len(changed)
+        return looked
+
+    async def settle(self, connection: Connection, community_id: int, checkpoint: str, at: datetime) -> list[Change]:
+        """Look at the rounds that evidence just kept belongs to; the changes to `announce` after the commit."""
+        found = await store.rounds_at(connection, community_id, checkpoint, at)
+        return [await self._look(connection, row) for row in found]
+
+    def announce(self, changes: Iterable[Change]) -> None:
+        """To the open screens, and to the pipeline that there may be a report. After the commit."""
+        self._announce(list(changes))
+
+    def _announce(self, changes: list[Change]) -> None:
+        for change in changes:
+            self._context.live.publish(change)
+        if changes:
+            self._context.reports.wake()
+
+    async def _look(self, connection: Connection, row: Row) -> Change:
+        now = self._context.clock.now()
+        done = step(plan_of(row), await store.evidence_of(connection, row), frozenset(row["told"]), now)
+        for effect in done.effects:
+            if effect.name != "reminder":
+                await self._tell(connection, row, effect)
+        await store.settle(connection, row, done, now)
+        reminders = [effect.checkpoint for effect in done.effects if effect.name == "reminder"]
+        data: dict[str, Any] = {
+            "id": row["id"], "plan": row["plan"], "begins": row["begins"].isoformat(), "state": done.outcome.state,
+            "done": done.outcome.done, "stops": len(done.outcome.visits), "remind": reminders,
+        }  # fmt: skip
+        return Change("patrol", row["community_id"], str(row["id"]), data)
+
+    async def _tell(self, connection: Connection, row: Row, effect: Effect) -> None:
+        device = self.device(row["community_id"], row["device"])
+        if device is None:
+            self._warn(row["device"], "a patrol route's device is not installed; nothing is told", device=row["device"])
+            return
+        data = {"round": self.label(row, device)}
+        if effect.checkpoint is not None:
+            data["checkpoint"] = self._name(device, effect.checkpoint)
+        if effect.result is not None:
+            data["result"] = effect.result
+        key = f"patrol:{row['id']}:{effect.key}"
+        await reports.put(connection, device, key=key, at=effect.at, events=[(effect.name, data)])
+
+    def device(self, community_id: int, code: str) -> Device | None:
+        """An installed device by its code."""
+        devices = self._context.devices.values()
+        return next((one for one in devices if one.code == code and one.community_id == community_id), None)
+
+    def label(self, row: Row, device: Device) -> str:
+        """What a round is called in events: its local beginning and its number."""
+        begins = row["begins"].astimezone(ZoneInfo(device.zone))
+        return f"{begins:%m-%d %H:%M} #{row['id']}"
+
+    def _name(self, device: Device, checkpoint: str) -> str:
+        file = self._files.get(device.community)
+        found = file.checkpoint(checkpoint) if file else None
+        return found.name.zh if found else checkpoint
+
+    def _warn(self, what: object, text: str, **more: object) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            _log.warning(text, **more)

@@ -1,0 +1,170 @@
+"""Patrols on a screen: the rounds of a day. No logic: it shows what the service gives."""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.store.database import Row
+from modules.patrol import pages_log, pages_phone, pages_round
+from modules.patrol.pages_round import chip, columns, proofs, remarks
+from modules.patrol.service import Patrols
+from modules.patrol.widgets import Timeline, share_of_day
+from modules.patrol.words import STATES, UNKNOWN_PERSON, Text, names_of
+
+_TITLE = {"zh": "巡更", "en": "Patrols"}
+_SAYS: dict[str, Text] = {
+    "check_in": {"zh": "打卡", "en": "Check in"},
+    "log": {"zh": "巡更记录", "en": "Patrol log"},
+    "codes": {"zh": "二维码", "en": "QR codes"},
+    "before": {"zh": "前一天", "en": "Day before"},
+    "after": {"zh": "后一天", "en": "Day after"},
+    "timeline": {"zh": "当日时间轴", "en": "The day"},
+    "rounds": {"zh": "巡更班次", "en": "Rounds"},
+    "none": {
+        "zh": "这一天没有已开始的巡更。路线、时间和巡更点在 config/patrols/ 中设置。",
+        "en": "No round of this day has begun. Routes, times and checkpoints are set in config/patrols/.",
+    },
+    "ill": {"zh": "异常", "en": "Exceptions"},
+    "all": {"zh": "全部", "en": "All"},
+}  # fmt: skip
+_COLUMNS: dict[str, tuple[Text, str]] = {
+    "begins": ({"zh": "开始", "en": "Begins"}, "link"),
+    "state": ({"zh": "状态", "en": "State"}, "chip"),
+    "plan": ({"zh": "计划", "en": "Plan"}, ""),
+    "done": ({"zh": "到点", "en": "Done"}, "num"),
+    "proof": ({"zh": "证明", "en": "Proof"}, ""),
+    "people": ({"zh": "人员", "en": "Guard"}, ""),
+    "flags": ({"zh": "备注", "en": "Remarks"}, ""),
+}
+_ILL = ("overdue", "incomplete", "missed", "late")
+_MOST_SHOWN = 60
+_WIDTH = 2400
+_SETTLE_S = 0.5
+
+
+def add_pages(shell: Any, patrols: Patrols) -> None:
+    """The day, one round, the log, the check-in, the codes."""
+
+    async def build_day(view: Any, _: int | None) -> None:
+        await DayPage(view, patrols).build()
+
+    shell.add("/patrols", _TITLE, "directions_walk", 35, build_day)
+    pages_round.add_pages(shell, patrols)
+    pages_log.add_pages(shell, patrols)
+    pages_phone.add_pages(shell, patrols)
+
+
+class DayPage:
+    """One open day of rounds."""
+
+    def __init__(self, view: Any, patrols: Patrols) -> None:
+        self._view = view
+        self._patrols = patrols
+        self._zone = ZoneInfo(view.zone)
+        self._day = view.now().astimezone(self._zone).date()
+        self._only_ill = False
+
+    async def build(self) -> None:
+        view = self._view
+        self._people = await self._patrols.names(view.principal)
+        self._names = names_of(self._patrols.file(view.principal), view.language)
+        with view.head(view.pick(_TITLE)), view.box("figures"):
+            with view.box("segmented", role="group", aria_label=view.pick(_SAYS["timeline"])):
+                self._step("‹", "before", -1)
+                self._shown = view.tag("button", "", type="button", disabled="true")
+                self._step("›", "after", 1)
+            view.tag("a", view.pick(_SAYS["check_in"]), "solid", href="/patrol/checkin")
+            view.tag("a", view.pick(_SAYS["log"]), "ghost", href="/patrol/log")
+            if view.may("supervise"):
+                view.tag("a", view.pick(_SAYS["codes"]), "ghost", href="/patrol/codes")
+        self._tiles = view.box("tiles")
+        with view.panel(view.pick(_SAYS["timeline"])):
+            self._timeline = Timeline(view.pick(_SAYS["timeline"]), _WIDTH)
+        with view.panel(view.pick(_SAYS["rounds"])):
+            with view.box("segmented", role="group", aria_label=view.pick(_SAYS["rounds"])):
+                self._buttons = {
+                    ill: view.tag("button", view.pick(_SAYS["ill" if ill else "all"]), type="button").on(
+                        "click", self._chooser(ill)
+                    )
+                    for ill in (False, True)
+                }
+            self._table = view.table(columns(view, _COLUMNS), [], view.pick(_SAYS["none"]))
+        await self._show()
+        view.follow(["patrol"], self._show, self._show, _SETTLE_S)
+
+    def _step(self, text: str, label: str, days: int) -> None:
+        async def move(_: object = None) -> None:
+            self._day += timedelta(days=days)
+            await self._show()
+
+        button = self._view.tag("button", text, type="button", aria_label=self._view.pick(_SAYS[label]))
+        button.on("click", self._view.act(move))
+
+    def _chooser(self, only_ill: bool) -> Callable[..., Any]:
+        async def choose(_: object = None) -> None:
+            self._only_ill = only_ill
+            await self._show()
+
+        return self._view.act(choose)  # type: ignore[no-any-return]
+
+    async def _show(self, _changes: object = None) -> None:
+        view = self._view
+        rows = await self._patrols.rounds(view.principal, self._day)
+        self._shown.text = self._day.isoformat()
+        self._show_tiles(rows)
+        since = datetime.combine(self._day, time(), self._zone)
+        until = datetime.combine(self._day + timedelta(days=1), time(), self._zone)
+        now = view.now()
+        self._timeline.show(
+            [self._line(plan, rows, since, until) for plan in dict.fromkeys(row["plan"] for row in rows)],
+            share_of_day(now, since, until) if since <= now < until else None,
+        )
+        for ill, button in self._buttons.items():
+            button.props["aria-pressed"] = "true" if ill == self._only_ill else "false"
+            button.update()
+        begun = [row for row in reversed(rows) if row["opens"] <= now]
+        wanted = [row for row in begun if row["state"] in _ILL] if self._only_ill else begun
+        self._table.show([self._cells(row) for row in wanted[:_MOST_SHOWN]])
+
+    def _show_tiles(self, rows: list[Row]) -> None:
+        view = self._view
+        self._tiles.clear()
+        with self._tiles:
+            for state in STATES:
+                count = sum(row["state"] == state for row in rows)
+                if count or state in ("complete", "running", "missed"):
+                    _, tone, word = STATES[state]
+                    with view.box(f"tile {tone if count else ''}".strip()):
+                        view.tag("span", view.pick(word), "muted")
+                        view.tag("b", str(count))
+
+    def _line(self, plan: str, rows: list[Row], since: datetime, until: datetime) -> dict[str, Any]:
+        blocks = []
+        for row in rows:
+            if row["plan"] == plan:
+                cell = chip(self._view, row["state"])
+                left = share_of_day(row["begins"], since, until)
+                begins = f"{row['begins'].astimezone(self._zone):%H:%M}"
+                blocks.append({
+                    "id": row["id"], "left": left, "width": round(share_of_day(row["ends"], since, until) - left, 3),
+                    "tone": cell["tone"], "mark": cell["mark"], "href": f"/patrols/{row['id']}",
+                    "title": f"{begins} {cell['text']} {row['done']}/{len(row['checkpoints'])}",
+                })  # fmt: skip
+        return {"id": plan, "label": self._names.get(f"plan:{plan}", plan), "blocks": blocks}
+
+    def _cells(self, row: Row) -> dict[str, Any]:
+        view = self._view
+        sorts = sorted({sort for visit in row["visits"] for sort in visit["sorts"]})
+        people = [self._people.get(person) or view.person(person) for person in row["people"]]
+        someone = row["done"] and not people
+        return {
+            "id": row["id"],
+            "begins": {"text": f"{row['begins'].astimezone(self._zone):%H:%M}", "href": f"/patrols/{row['id']}"},
+            "state": chip(view, row["state"]),
+            "plan": self._names.get(f"plan:{row['plan']}", row["plan"]),
+            "done": f"{row['done']}/{len(row['checkpoints'])}",
+            "proof": proofs(view, sorts),
+            "people": view.pick(UNKNOWN_PERSON) if someone else "、".join(people) or "—",
+            "flags": remarks(view, row["visits"], proved_later=row["proved_later"]),
+        }

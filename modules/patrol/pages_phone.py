@@ -1,0 +1,216 @@
+"""The guard's check-in (phone first), the sheet of codes to be printed, and the display of a checkpoint."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from nicegui import ui
+
+from hub.errors import Refused
+from hub.live import Change
+from hub.store.database import NotThere
+from modules.patrol.codes import png_data_uri
+from modules.patrol.service import Patrols
+from modules.patrol.widgets import CheckInForm
+from modules.patrol.words import STATES, Text, names_of
+
+_TITLE = {"zh": "巡更打卡", "en": "Check in"}
+_CODES = {"zh": "巡更点二维码", "en": "QR codes of checkpoints"}
+_RENEW_S = 20.0
+_SHOWN_ROUNDS = 6
+_PRINT = "<style>@media print { .top, .page-head a, .page-head button { display: none !important } }</style>"
+_FORM: dict[str, Text] = {
+    "code": {"zh": "二维码内容", "en": "Code"},
+    "scan": {"zh": "拍照识别", "en": "Photograph the code"},
+    "hint": {
+        "zh": "用手机扫描巡更点上的二维码，本页会自动填好；没有网络时先记在手机里，有网络后自动上传。",
+        "en": "Scan the code at the checkpoint with the phone: it fills in this page. Without a connection a check-in "
+        "is kept on the phone and sent later.",
+    },
+    "unknown": {"zh": "这不是本小区的巡更点二维码。", "en": "This is no code of a checkpoint here."},
+    "check_in": {"zh": "打卡", "en": "Check in"},
+    "yes": {"zh": "正常", "en": "In order"},
+    "no": {"zh": "异常", "en": "Fault"},
+    "note": {"zh": "说明", "en": "Note"},
+    "mine": {"zh": "本机打卡", "en": "On this phone"},
+    "none": {"zh": "还没有打卡。", "en": "No check-ins yet."},
+    "waiting": {"zh": "条待上传", "en": "to be sent"},
+    "not_sent": {"zh": "待上传", "en": "To be sent"},
+    "other": {"zh": "待本人登录上传：", "en": "Waits for"},
+    "accepted": {"zh": "已收到", "en": "Received"},
+    "deviates": {"zh": "已收到，有异常", "en": "Received, with a fault"},
+    "refused": {"zh": "未被接受", "en": "Refused"},
+    "offline": {"zh": "没有网络：打卡先记在手机里。", "en": "No connection: check-ins are kept on the phone."},
+    "drift": {"zh": "手机时间不准，相差", "en": "The phone's clock is wrong by"},
+    "bad_code": {"zh": "二维码无效", "en": "Not a valid code"},
+    "stale_code": {"zh": "动态码已过期，请重新扫描", "en": "The code has expired; scan the new one"},
+    "used_code": {"zh": "动态码已被使用，请重新扫描", "en": "The code was used; scan the new one"},
+    "not_here": {"zh": "该点不再接受此码", "en": "No longer taken there"},
+    "too_old": {"zh": "超过 7 天，不再接受", "en": "Older than 7 days"},
+    "bad_answer": {"zh": "巡检内容有误", "en": "An answer is not usable"},
+}  # fmt: skip
+_SAYS: dict[str, Text] = {
+    "rounds": {"zh": "进行中的巡更", "en": "Rounds under way"},
+    "none": {"zh": "现在没有进行中的巡更。", "en": "No round is under way now."},
+    "due": {"zh": "应到", "en": "due"},
+    "remind": {"zh": "快到时间了：", "en": "Due soon: "},
+    "no_file": {"zh": "本小区没有设置巡更（config/patrols/）。", "en": "No patrols are set here (config/patrols/)."},
+    "print": {"zh": "打印", "en": "Print"},
+    "display": {"zh": "打开动态码显示", "en": "Open the display"},
+    "about": {
+        "zh": "静态码按时扫描，或另有门禁、相机佐证，才算到点；翻拍得到的照片在规定时段内仍可能被用来打卡。"
+        "要求更高的点请用动态码：每 20 秒更换，60 秒内有效，只能用一次。",
+        "en": "A printed code counts when it is read on time, or with a door or camera besides; a photograph of it can "
+        "still be used in its time. Where that is not enough, put up a display: its code changes every 20 s, is good "
+        "for 60 s, and is taken once.",
+    },
+    "live": {"zh": "每 20 秒更换，请用手机扫描打卡", "en": "Changes every 20 s; scan it to check in"},
+}  # fmt: skip
+
+
+def add_pages(shell: Any, patrols: Patrols) -> None:
+    async def build_form(view: Any, _: int | None) -> None:
+        await FormPage(view, patrols).build()
+
+    async def build_codes(view: Any, _: int | None) -> None:
+        await _paint_codes(view, patrols)
+
+    async def build_display(view: Any, number: int | None) -> None:
+        await DisplayPage(view, patrols, number or 0).build()
+
+    shell.add_below("/patrol/checkin", "/patrols", build_form)
+    shell.add_below("/patrol/codes", "/patrols", build_codes)
+    shell.add_below("/patrol/display/{number}", "/patrols", build_display)
+
+
+def _address(code: str) -> str:
+    """Where a scanned code leads. It stands behind #: no server's log sees it."""
+    request = ui.context.client.request
+    assert request is not None
+    return f"{request.base_url}patrol/checkin#{code}"
+
+
+class FormPage:
+    """The check-in form with the rounds under way below it."""
+
+    def __init__(self, view: Any, patrols: Patrols) -> None:
+        self._view = view
+        self._patrols = patrols
+
+    async def build(self) -> None:
+        view = self._view
+        view.principal.require("work")
+        file = self._patrols.file(view.principal)
+        view.head(view.pick(_TITLE))
+        if file is None:
+            view.tag("p", view.pick(_SAYS["no_file"]), "empty-line")
+            return
+        self._names = names_of(file, view.language)
+        texts = {name: view.pick(text) for name, text in _FORM.items()}
+        CheckInForm(texts, view.person(view.principal.actor), file, view.language)
+        with view.panel(view.pick(_SAYS["rounds"])):
+            self._rounds = view.box("", aria_live="polite")
+        await self._show()
+        view.follow(["patrol"], self._hear, self._show, 1.0)
+
+    async def _hear(self, changes: list[Change]) -> None:
+        for change in changes:
+            for checkpoint in change.data["remind"]:
+                name = self._names.get(f"checkpoint:{checkpoint}", checkpoint)
+                text = f"{self._view.pick(_SAYS['remind'])}{name}"
+                ui.notify(text, type="warning", position="top", timeout=15_000, close_button="✕")
+        await self._show()
+
+    async def _show(self) -> None:
+        view = self._view
+        rows = await self._patrols.recent(view.principal, states=("running", "overdue"), limit=_SHOWN_ROUNDS)
+        self._rounds.clear()
+        with self._rounds:
+            if not rows:
+                view.tag("p", view.pick(_SAYS["none"]), "empty-line")
+            for row in rows:
+                mark, _, word = STATES[row["state"]]
+                view.tag("h3", f"{self._names.get('plan:' + row['plan'], row['plan'])} · {mark} {view.pick(word)}")
+                with view.box("steps", "ul"):
+                    for visit in row["visits"]:
+                        self._paint_visit(visit)
+
+    def _paint_visit(self, visit: dict[str, Any]) -> None:
+        view = self._view
+        done = visit["done_at"] is not None
+        name = self._names.get("checkpoint:" + visit["checkpoint"], visit["checkpoint"])
+        mark = "✓" if done else "!" if visit["late"] else "○"
+        with view.box("", "li"):
+            view.tag("time", f"{view.pick(_SAYS['due'])} {self._clock(visit['due'])}")
+            view.tag("b" if not done else "span", f"{mark} {name}")
+
+    def _clock(self, moment: str) -> str:
+        return f"{datetime.fromisoformat(moment).astimezone(ZoneInfo(self._view.zone)):%H:%M}"
+
+
+async def _paint_codes(view: Any, patrols: Patrols) -> None:
+    """One card a checkpoint: what it is called and its code, to be printed and put up there."""
+    printed = await patrols.printed(view.principal)
+    file = patrols.file(view.principal)
+    assert file is not None, "it has codes"
+    ui.add_head_html(_PRINT)
+    places = await view.places()
+    with view.head(view.pick(_CODES)), view.box("figures"):
+        view.tag("button", view.pick(_SAYS["print"]), "solid", type="button").on(
+            "click", js_handler="() => window.print()"
+        )
+    view.tag("p", view.pick(_SAYS["about"]), "muted")
+    codes = {one.id: code for one, code in printed}
+    grid = view.box("")
+    grid.style(
+        "display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 16px; margin-top: 16px"
+    )
+    with grid:
+        for number, one in enumerate(file.checkpoints):
+            name = one.name.get(view.language)
+            with view.box("panel", "section").style("text-align: center; break-inside: avoid"):
+                view.tag("h2", name)
+                view.tag("p", places.get(one.place, one.place), "muted")
+                if one.id in codes:
+                    view.box("", "img", src=png_data_uri(_address(codes[one.id])), alt=f"QR {name}").style(_IMAGE)
+                if any(proof.by == "display" for proof in one.proofs):
+                    view.tag("a", view.pick(_SAYS["display"]), "ghost", href=f"/patrol/display/{number + 1}")
+
+
+_IMAGE = "width: 100%; max-width: 320px; image-rendering: pixelated; background: #fff"
+
+
+class DisplayPage:
+    """What a screen at a checkpoint shows: a code that changes."""
+
+    def __init__(self, view: Any, patrols: Patrols, number: int) -> None:
+        self._view = view
+        self._patrols = patrols
+        file = patrols.file(view.principal)
+        if file is None or not 1 <= number <= len(file.checkpoints):
+            raise NotThere(f"checkpoint {number}")
+        self._checkpoint = file.checkpoints[number - 1]
+
+    async def build(self) -> None:
+        view = self._view
+        view.principal.require("supervise")
+        name = self._checkpoint.name.get(view.language)
+        view.head(name)
+        with view.box("panel", "section").style("text-align: center"):
+            self._image = view.box("", "img", alt=f"QR {name}").style(_IMAGE + "; max-width: min(80vw, 70vh)")
+            view.tag("p", view.pick(_SAYS["live"]), "muted")
+        await self._renew(view.principal)
+        ui.timer(_RENEW_S, self._again)
+
+    async def _again(self) -> None:
+        try:
+            await self._renew(await self._view.who())
+        except Refused as error:
+            self._image.props["src"] = ""
+            self._image.update()
+            self._view.complain(error)
+
+    async def _renew(self, who: Any) -> None:
+        _, code = await self._patrols.displayed(who, self._checkpoint.id)
+        self._image.props["src"] = png_data_uri(_address(code))
+        self._image.update()

@@ -1,0 +1,199 @@
+"""One round on a screen: each checkpoint with its proof, all evidence, what was inspected."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub.store.database import Row
+from modules.patrol.service import Patrols
+from modules.patrol.words import (
+    LATE,
+    OUT_OF_ORDER,
+    PROVED_LATER,
+    SORTS,
+    STATES,
+    TOO_FAST,
+    UNKNOWN_PERSON,
+    Text,
+    names_of,
+)
+
+_SAYS: dict[str, Text] = {
+    "back": {"zh": "巡更", "en": "Patrols"},
+    "visits": {"zh": "巡更点", "en": "Checkpoints"},
+    "evidence": {"zh": "证明", "en": "Evidence"},
+    "inspections": {"zh": "巡检", "en": "Inspections"},
+    "no_evidence": {"zh": "没有任何打卡、扫码、门禁或相机证明。", "en": "Nothing speaks for this round."},
+    "no_inspections": {"zh": "没有巡检记录。", "en": "Nothing was inspected."},
+    "doubtful": {"zh": "手机时钟可疑", "en": "phone clock doubtful"},
+    "later": {"zh": "后传", "en": "sent later"},
+}
+_HEAD: dict[str, Text] = {
+    "state": {"zh": "状态", "en": "State"},
+    "done": {"zh": "到点", "en": "Done"},
+    "begins": {"zh": "时间", "en": "Time"},
+    "flags": {"zh": "备注", "en": "Remarks"},
+}
+_VISITS: dict[str, tuple[Text, str]] = {
+    "checkpoint": ({"zh": "巡更点", "en": "Checkpoint"}, ""),
+    "due": ({"zh": "应到", "en": "Due"}, ""),
+    "done_at": ({"zh": "实到", "en": "Seen"}, ""),
+    "score": ({"zh": "证明力", "en": "Score"}, "num"),
+    "proof": ({"zh": "证明", "en": "Proof"}, ""),
+    "person": ({"zh": "人员", "en": "Guard"}, ""),
+    "flags": ({"zh": "备注", "en": "Remarks"}, ""),
+}
+_EVIDENCE: dict[str, tuple[Text, str]] = {
+    "at": ({"zh": "时间", "en": "Time"}, ""),
+    "checkpoint": ({"zh": "巡更点", "en": "Checkpoint"}, ""),
+    "sort": ({"zh": "方式", "en": "Proof"}, ""),
+    "weight": ({"zh": "证明力", "en": "Weight"}, "num"),
+    "person": ({"zh": "人员", "en": "Guard"}, ""),
+    "received": ({"zh": "收到", "en": "Received"}, ""),
+    "remark": ({"zh": "备注", "en": "Remarks"}, ""),
+}
+_INSPECTIONS: dict[str, tuple[Text, str]] = {
+    "at": ({"zh": "时间", "en": "Time"}, ""),
+    "item": ({"zh": "巡检项", "en": "Item"}, ""),
+    "value": ({"zh": "结果", "en": "Answer"}, "num"),
+    "sensor": ({"zh": "传感器", "en": "Sensor"}, "num"),
+    "state": ({"zh": "判断", "en": "Verdict"}, "chip"),
+    "person": ({"zh": "人员", "en": "Guard"}, ""),
+    "note": ({"zh": "说明", "en": "Note"}, ""),
+}
+_FINE: Text = {"zh": "正常", "en": "In order"}
+_DEVIATES: Text = {"zh": "异常", "en": "Deviates"}
+
+
+def add_pages(shell: Any, patrols: Patrols) -> None:
+    async def build(view: Any, number: int | None) -> None:
+        await RoundPage(view, patrols, number or 0).build()
+
+    shell.add_below("/patrols/{number}", "/patrols", build)
+
+
+def columns(view: Any, given: dict[str, tuple[Text, str]]) -> list[tuple[str, str, str]]:
+    return [(key, view.pick(title), sort) for key, (title, sort) in given.items()]
+
+
+def chip(view: Any, state: str) -> dict[str, str]:
+    mark, tone, word = STATES[state]
+    return {"mark": mark, "text": view.pick(word), "tone": tone}
+
+
+def proofs(view: Any, sorts: list[str]) -> str:
+    return " · ".join(view.pick(SORTS[sort]) for sort in sorts if sort in SORTS) or "—"
+
+
+def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = False) -> str:
+    """What is remarkable of some visits, each thing once."""
+    said = [
+        view.pick(text)
+        for name, text in (("late", LATE), ("out_of_order", OUT_OF_ORDER), ("too_fast", TOO_FAST))
+        if any(visit[name] for visit in visits)
+    ]
+    return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
+
+
+class RoundPage:
+    """One open round."""
+
+    def __init__(self, view: Any, patrols: Patrols, number: int) -> None:
+        self._view = view
+        self._patrols = patrols
+        self._number = number
+        self._zone = ZoneInfo(view.zone)
+
+    async def build(self) -> None:
+        view = self._view
+        row = await self._patrols.show(view.principal, self._number)
+        self._people = await self._patrols.names(view.principal)
+        self._names = names_of(self._patrols.file(view.principal), view.language)
+        self._items = self._item_names()
+        plan = self._names.get(f"plan:{row['plan']}", row["plan"])
+        with view.head(f"{plan} · {row['begins'].astimezone(self._zone):%m-%d %H:%M}"), view.box("figures"):
+            view.tag("a", view.pick(_SAYS["back"]), "ghost", href="/patrols")
+        with view.box("panel", "section"):
+            self._facts = view.box("")
+        with view.panel(view.pick(_SAYS["visits"])):
+            self._visits = view.table(columns(view, _VISITS), [], view.pick(_SAYS["no_evidence"]))
+        with view.panel(view.pick(_SAYS["evidence"])):
+            self._evidence = view.table(columns(view, _EVIDENCE), [], view.pick(_SAYS["no_evidence"]))
+        with view.panel(view.pick(_SAYS["inspections"])):
+            self._inspections = view.table(columns(view, _INSPECTIONS), [], view.pick(_SAYS["no_inspections"]))
+        self._paint(row)
+        key = str(self._number)
+        view.follow(lambda change: change.topic == "patrol" and change.key == key, self._show, self._show)
+
+    async def _show(self, _changes: object = None) -> None:
+        self._paint(await self._patrols.show(self._view.principal, self._number))
+
+    def _paint(self, row: Row) -> None:
+        view = self._view
+        cell = chip(view, row["state"])
+        self._facts.clear()
+        with self._facts:
+            view.facts([
+                (view.pick(_HEAD["state"]), f"{cell['mark']} {cell['text']}"),
+                (view.pick(_HEAD["done"]), f"{row['done']}/{len(row['checkpoints'])}"),
+                (view.pick(_HEAD["begins"]), self._clock(row["begins"], row["ends"])),
+                (view.pick(_HEAD["flags"]), remarks(view, row["visits"], proved_later=row["proved_later"])),
+            ])  # fmt: skip
+        self._visits.show([self._visit(visit) for visit in row["visits"]])
+        self._evidence.show([self._proof(one) for one in row["evidence"]])
+        self._inspections.show([self._inspection(one) for one in row["inspections"]])
+
+    def _visit(self, visit: dict[str, Any]) -> dict[str, Any]:
+        view = self._view
+        done = visit["done_at"]
+        return {
+            "id": visit["checkpoint"], "checkpoint": self._place(visit["checkpoint"]),
+            "due": self._clock(datetime.fromisoformat(visit["due"])),
+            "done_at": self._clock(datetime.fromisoformat(done)) if done else "—", "score": f"{visit['score']} %",
+            "proof": proofs(view, visit["sorts"]), "person": self._person(visit["person"], bool(done)),
+            "flags": remarks(view, [visit]), "tone": "ill" if visit["late"] and not done else "",
+        }  # fmt: skip
+
+    def _proof(self, one: Row) -> dict[str, Any]:
+        view = self._view
+        said = [one["card"]] if one["card"] else []
+        said += [view.pick(_SAYS["doubtful"])] if one["doubtful"] else []
+        said += [view.pick(_SAYS["later"])] if one["received"] - one["at"] > timedelta(minutes=1) else []
+        return {
+            "id": one["id"], "at": self._clock(one["at"]), "checkpoint": self._place(one["checkpoint"]),
+            "sort": view.pick(SORTS[one["sort"]]), "weight": f"{one['weight']} %",
+            "person": self._person(one["person"], True), "received": view.stamp(one["received"]),
+            "remark": " · ".join(said) or "—",
+        }  # fmt: skip
+
+    def _inspection(self, one: Row) -> dict[str, Any]:
+        view = self._view
+        name, unit = self._items.get((one["checkpoint"], one["item"]), (one["item"], None))
+        yes = unit is None
+        fine = {"mark": "✓", "text": view.pick(_FINE), "tone": "done"}
+        return {
+            "id": one["id"], "at": self._clock(one["at"]), "item": f"{self._place(one['checkpoint'])} · {name}",
+            "value": ("✓" if one["value"] == 1 else "✕") if yes else f"{one['value']:g} {unit}",
+            "sensor": f"{one['sensor']:g} {unit}" if one["sensor"] is not None else "—",
+            "state": {"mark": "!", "text": view.pick(_DEVIATES), "tone": "ill"} if one["deviates"] else fine,
+            "person": self._person(one["person"], True), "note": one["note"] or "—",
+        }  # fmt: skip
+
+    def _item_names(self) -> dict[tuple[str, str], tuple[str, str | None]]:
+        file = self._patrols.file(self._view.principal)
+        language = self._view.language
+        return {
+            (one.id, item.id): (item.name.get(language), item.unit)
+            for one in (file.checkpoints if file else ()) for item in one.items
+        }  # fmt: skip
+
+    def _place(self, checkpoint: str) -> str:
+        return self._names.get(f"checkpoint:{checkpoint}", checkpoint)
+
+    def _person(self, person: str, somebody: bool) -> str:
+        if person:
+            return self._people.get(person) or str(self._view.person(person))
+        return str(self._view.pick(UNKNOWN_PERSON)) if somebody else "—"
+
+    def _clock(self, *moments: datetime) -> str:
+        return "–".join(f"{moment.astimezone(self._zone):%H:%M:%S}" for moment in moments)

@@ -1,0 +1,140 @@
+-- name: communities
+SELECT id, code, time_zone FROM hub.community WHERE id = ANY (%(ids)s)
+
+-- name: put_round
+INSERT INTO patrol.round (community_id, plan, route, device, opens, begins, ends, closes, checkpoints, spec, wake_at,
+                          changed_at)
+VALUES (%(community_id)s, %(plan)s, %(route)s, %(device)s, %(opens)s, %(begins)s, %(ends)s, %(closes)s,
+        %(checkpoints)s, %(spec)s, %(opens)s, %(at)s)
+ON CONFLICT (community_id, plan, begins) DO NOTHING
+
+-- name: ahead
+SELECT id, plan, route, device, opens, begins, ends, closes, spec FROM patrol.round
+WHERE community_id = %(community_id)s AND opens > %(now)s
+FOR UPDATE
+
+-- name: drop
+DELETE FROM patrol.round WHERE community_id = %(community_id)s AND id = ANY (%(ids)s)
+
+-- name: due
+SELECT * FROM patrol.round WHERE community_id = %(community_id)s AND wake_at <= %(now)s
+ORDER BY wake_at, id LIMIT %(limit)s
+FOR UPDATE SKIP LOCKED
+
+-- name: rounds_at
+SELECT * FROM patrol.round
+WHERE community_id = %(community_id)s AND opens <= %(at)s AND closes > %(at)s AND %(checkpoint)s = ANY (checkpoints)
+ORDER BY id
+FOR UPDATE
+
+-- name: evidence_of
+-- Of one proof only the first and strongest counts; a reader that never stops tapping must not be read line by line.
+SELECT min(key) AS key, checkpoint, sort, proof, weight, min(at) AS at, min(received) AS received, person, timely
+FROM patrol.evidence
+WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s)
+  AND at >= %(opens)s AND at < %(closes)s
+GROUP BY checkpoint, sort, proof, weight, person, timely, CASE WHEN timely THEN key END
+
+-- name: settle
+UPDATE patrol.round SET state = %(state)s, visits = %(visits)s, told = %(told)s, done = %(done)s, flags = %(flags)s,
+  people = %(people)s, proved_later = %(proved_later)s, finished_at = %(finished_at)s, wake_at = %(wake_at)s,
+  changed_at = %(at)s
+WHERE id = %(id)s AND community_id = %(community_id)s
+
+-- name: put_evidence
+INSERT INTO patrol.evidence (community_id, key, checkpoint, sort, proof, device_id, weight, at, received, person, card,
+                             timely, doubtful)
+VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(sort)s, %(proof)s, %(device_id)s, %(weight)s, %(at)s,
+        %(received)s, %(person)s, %(card)s, %(timely)s, %(doubtful)s)
+ON CONFLICT (community_id, key, checkpoint) DO NOTHING
+RETURNING id
+
+-- name: known
+SELECT checkpoint, at FROM patrol.evidence WHERE community_id = %(community_id)s AND key = %(key)s LIMIT 1
+
+-- name: use_code
+INSERT INTO patrol.used_code (community_id, nonce, key, at) VALUES (%(community_id)s, %(nonce)s, %(key)s, %(at)s)
+ON CONFLICT DO NOTHING
+RETURNING nonce
+
+-- name: used_by
+SELECT key FROM patrol.used_code WHERE community_id = %(community_id)s AND nonce = %(nonce)s
+
+-- name: forget_codes
+DELETE FROM patrol.used_code WHERE community_id = %(community_id)s AND at < %(before)s
+
+-- name: make_key
+INSERT INTO patrol.signing_key (community_id, key) VALUES (%(community_id)s, %(key)s) ON CONFLICT DO NOTHING
+
+-- name: key
+SELECT key FROM patrol.signing_key WHERE community_id = %(community_id)s
+
+-- name: reading_at
+SELECT ts, value FROM telemetry.reading_at(%(point)s, %(at)s)
+
+-- name: put_inspection
+INSERT INTO patrol.inspection (community_id, key, checkpoint, item, at, received, person, value, sensor, sensor_at,
+                               deviates, note)
+VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(item)s, %(at)s, %(received)s, %(person)s, %(value)s, %(sensor)s,
+        %(sensor_at)s, %(deviates)s, %(note)s)
+ON CONFLICT (community_id, key, item) DO NOTHING
+RETURNING id
+
+-- name: page
+SELECT id, community_id, plan, route, device, opens, begins, ends, closes, checkpoints, state, visits, done, flags,
+       people, proved_later, finished_at, changed_at
+FROM patrol.round
+WHERE community_id = %(community_id)s AND begins >= %(since)s AND begins < %(until)s
+  AND (%(plan)s::text IS NULL OR plan = %(plan)s)
+  AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))
+  AND (begins, id) < (%(before)s, %(before_id)s)
+ORDER BY begins DESC, id DESC
+LIMIT %(limit)s
+
+-- name: one
+SELECT * FROM patrol.round WHERE community_id = %(community_id)s AND id = %(id)s
+
+-- name: evidence_list
+SELECT id, checkpoint, sort, proof, device_id, weight, at, received, person, card, timely, doubtful
+FROM patrol.evidence
+WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
+ORDER BY at, id LIMIT 500
+
+-- name: inspections
+SELECT id, checkpoint, item, at, received, person, value, sensor, sensor_at, deviates, note FROM patrol.inspection
+WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
+ORDER BY at, id LIMIT 500
+
+-- name: coverage
+SELECT v ->> 'checkpoint' AS checkpoint, count(*)::int AS planned,
+       count(*) FILTER (WHERE v ->> 'done_at' IS NOT NULL)::int AS done,
+       count(*) FILTER (WHERE (v ->> 'late')::boolean AND v ->> 'done_at' IS NOT NULL)::int AS late,
+       count(DISTINCT (r.begins AT TIME ZONE %(zone)s)::date)::int AS days,
+       count(DISTINCT (r.begins AT TIME ZONE %(zone)s)::date) FILTER (WHERE v ->> 'done_at' IS NOT NULL)::int AS days_seen
+FROM patrol.round r CROSS JOIN LATERAL jsonb_array_elements(r.visits) v
+WHERE r.community_id = %(community_id)s AND r.begins >= %(since)s AND r.closes <= %(now)s
+GROUP BY 1
+
+-- name: last_seen
+SELECT e.checkpoint, e.at, e.sort, e.person
+FROM unnest(%(checkpoints)s::text[]) c(name)
+CROSS JOIN LATERAL (
+  SELECT checkpoint, at, sort, person FROM patrol.evidence
+  WHERE community_id = %(community_id)s AND checkpoint = c.name ORDER BY at DESC LIMIT 1
+) e
+
+-- name: results
+SELECT plan, state, count(*)::int AS rounds, count(*) FILTER (WHERE proved_later)::int AS proved_later
+FROM patrol.round
+WHERE community_id = %(community_id)s AND begins >= %(since)s AND closes <= %(now)s
+GROUP BY plan, state
+
+-- name: log
+SELECT r.id, r.plan, r.route, r.begins, r.state, r.proved_later, v ->> 'checkpoint' AS checkpoint,
+       (v ->> 'due')::timestamptz AS due, (v ->> 'done_at')::timestamptz AS done_at, v ->> 'person' AS person,
+       v -> 'sorts' AS sorts, (v ->> 'late')::boolean AS late, (v ->> 'out_of_order')::boolean AS out_of_order,
+       (v ->> 'too_fast')::boolean AS too_fast
+FROM patrol.round r CROSS JOIN LATERAL jsonb_array_elements(r.visits) WITH ORDINALITY t(v, n)
+WHERE r.community_id = %(community_id)s AND r.begins >= %(since)s AND r.begins < %(until)s
+ORDER BY r.begins, r.id, t.n
+LIMIT %(limit)s

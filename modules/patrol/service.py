@@ -1,0 +1,204 @@
+"""What people look at: rounds of a day, one round, how well checkpoints are covered, the log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hub import audit
+from hub.context import Context
+from hub.errors import Refused
+from hub.principal import Principal
+from hub.store.database import NotThere, Row
+from modules.patrol import store
+from modules.patrol.codes import CodeBook
+from modules.patrol.evidence import Recorder
+from modules.patrol.keeper import Keeper
+from modules.patrol.model import STATES
+from modules.patrol.plans import CheckpointSpec, PatrolFile
+
+MOST = 500
+MOST_DAYS = 92
+MOST_LINES = 50_000
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Covered:
+    """How a checkpoint was covered over some days. `unseen`: nobody was noticed there in all that time."""
+
+    checkpoint: CheckpointSpec
+    planned: int
+    done: int
+    late: int
+    days: int
+    days_seen: int
+    last_at: datetime | None
+    last_by: str
+    unseen: bool
+
+    @property
+    def percent(self) -> float | None:
+        return round(100 * self.done / self.planned, 1) if self.planned else None
+
+
+class Patrols:
+    """Use cases over patrols, for one principal at a time. `files`: community code -> its patrol file."""
+
+    def __init__(self, context: Context, files: Mapping[str, PatrolFile]) -> None:
+        self._context = context
+        self._files = files
+        self.keeper = Keeper(context, files)
+        self.recorder = Recorder(context, files, self.keeper)
+
+    def file(self, who: Principal) -> PatrolFile | None:
+        """The patrol file of the principal's community."""
+        who.require("see")
+        codes = {number: code for code, number in self._context.communities.items()}
+        return self._files.get(codes.get(who.community_id, ""))
+
+    async def rounds(self, who: Principal, day: date | None = None) -> list[Row]:
+        """The rounds that begin on a local day (default: today), in order of time. A port for other modules."""
+        who.require("see")
+        async with self._context.database.session([who.community_id]) as connection:
+            zone = ZoneInfo((await store.community(connection, who.community_id))["time_zone"])
+            day = day or self._context.clock.now().astimezone(zone).date()
+            since, until = _local(day, zone), _local(day + timedelta(days=1), zone)
+            rows = await store.page(
+                connection, who.community_id, since, until, plan=None, states=None, before=(_FAR, 0), limit=5000
+            )
+        return rows[::-1]
+
+    async def recent(
+        self, who: Principal, *, plan: str | None = None, states: Sequence[str] | None = None,
+        before: tuple[datetime, int] | None = None, limit: int = 100,
+    ) -> list[Row]:  # fmt: skip
+        """Rounds that were opened, newest first, at most `limit` (500); `before`: begin and id of the last one seen."""
+        who.require("see")
+        if states is not None and not set(states) <= set(STATES):
+            raise Refused("bad_state", f"states: {', '.join(STATES)}", 422)
+        now = self._context.clock.now()
+        async with self._context.database.session([who.community_id]) as connection:
+            return await store.page(
+                connection, who.community_id, now - timedelta(days=3650), now, plan=plan, states=states,
+                before=before or (_FAR, 0), limit=max(1, min(limit, MOST)),
+            )  # fmt: skip
+
+    async def show(self, who: Principal, round_id: int) -> Row:
+        """One round with its evidence and inspections. NotThere."""
+        who.require("see")
+        async with self._context.database.session([who.community_id]) as connection:
+            return await store.one(connection, who.community_id, round_id)
+
+    async def coverage(self, who: Principal, days: int) -> list[Covered]:
+        """Each checkpoint over the last `days` (1 to 92), those longest unseen first. Refused(422)."""
+        file = self.file(who)
+        now = self._context.clock.now()
+        since = now - timedelta(days=_bounded(days))
+        if file is None:
+            return []
+        names = [checkpoint.id for checkpoint in file.checkpoints]
+        async with self._context.database.session([who.community_id]) as connection:
+            zone = (await store.community(connection, who.community_id))["time_zone"]
+            found = {
+                row["checkpoint"]: row for row in await store.coverage(connection, who.community_id, zone, since, now)
+            }
+            seen = await store.last_seen(connection, who.community_id, names)
+        covered = [_covered(one, found.get(one.id), seen.get(one.id), since) for one in file.checkpoints]
+        first = datetime(1, 1, 1, tzinfo=UTC)
+        return sorted(covered, key=lambda one: (not one.unseen, one.last_at or first))
+
+    async def results(self, who: Principal, days: int) -> dict[str, dict[str, int]]:
+        """Plan -> state -> rounds of the last `days`, `proved_later` among them counted too."""
+        who.require("see")
+        now = self._context.clock.now()
+        async with self._context.database.session([who.community_id]) as connection:
+            rows = await store.results(connection, who.community_id, now - timedelta(days=_bounded(days)), now)
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            counts = found.setdefault(row["plan"], {"proved_later": 0})
+            counts[row["state"]] = row["rounds"]
+            counts["proved_later"] += row["proved_later"]
+        return found
+
+    async def log(self, who: Principal, first: date, last: date) -> list[Row]:
+        """One row a planned visit of the local days first to last (both included). Refused(422) over 92 days."""
+        who.require("see")
+        _bounded((last - first).days + 1)
+        async with self._context.database.session([who.community_id]) as connection:
+            zone = ZoneInfo((await store.community(connection, who.community_id))["time_zone"])
+            since, until = _local(first, zone), _local(last + timedelta(days=1), zone)
+            rows = await store.log(connection, who.community_id, since, until, MOST_LINES + 1)
+        if len(rows) > MOST_LINES:
+            raise Refused("too_many", f"more than {MOST_LINES} lines; ask for fewer days", 422)
+        return [row | {"zone": zone} for row in rows]
+
+    async def names(self, who: Principal) -> dict[str, str]:
+        """What people are called who have no account: "person:17" -> name, by the duty roster."""
+        who.require("see")
+        port = self._context.ports.get("duty.people")
+        people = await port(who.community_id) if port is not None else []
+        return {f"person:{one['person']}": one["name"] for one in people} | {
+            f"user:{one['account']}": one["name"] for one in people if one.get("account")
+        }
+
+    async def printed(self, who: Principal) -> list[tuple[CheckpointSpec, str]]:
+        """The lasting codes of all checkpoints that take one, to be printed."""
+        who.require("supervise")
+        file, book = await self._codes(who)
+        return [(one, book.printed(one.id)) for one in file.checkpoints if any(p.by == "qr" for p in one.proofs)]
+
+    async def displayed(self, who: Principal, checkpoint: str) -> tuple[CheckpointSpec, str]:
+        """A fresh code for the display at a checkpoint. NotThere where it takes none."""
+        who.require("supervise")
+        file, book = await self._codes(who)
+        found = file.checkpoint(checkpoint)
+        if found is None or not any(proof.by == "display" for proof in found.proofs):
+            raise NotThere(f"checkpoint {checkpoint} with a display")
+        return found, book.displayed(checkpoint, self._context.clock.now())
+
+    async def _codes(self, who: Principal) -> tuple[PatrolFile, CodeBook]:
+        file = self.file(who)
+        if file is None:
+            raise Refused("no_patrols", "this community has no patrol file", 404)
+        async with self._context.database.session([who.community_id]) as connection:
+            return file, CodeBook(file.community, await store.signing_key(connection, who.community_id))
+
+    async def note_export(self, who: Principal, first: date, last: date, form: str) -> None:
+        """Write down that the log left the house."""
+        async with self._context.database.session([who.community_id]) as connection:
+            now = self._context.clock.now()
+            await audit.record(connection, who, "patrol.export", f"days:{first}/{last}", now, {"form": form})
+
+
+def _local(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _bounded(days: int) -> int:
+    if not 1 <= days <= MOST_DAYS:
+        raise Refused("bad_period", f"a period of 1 to {MOST_DAYS} days is needed", 422)
+    return days
+
+
+def _covered(one: CheckpointSpec, counted: Row | None, seen: Row | None, since: datetime) -> Covered:
+    counts = counted or {"planned": 0, "done": 0, "late": 0, "days": 0, "days_seen": 0}
+    at = seen["at"] if seen else None
+    return Covered(
+        one, counts["planned"], counts["done"], counts["late"], counts["days"], counts["days_seen"], at,
+        seen["person"] if seen else "", at is None or at < since,
+    )  # fmt: skip
+
+
+def round_json(row: Row) -> dict[str, Any]:
+    """A round as plain JSON values (times ISO 8601 UTC), its evidence included where it was read."""
+    hidden = ("spec", "told", "wake_at")
+    plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
+    for name in ("evidence", "inspections"):
+        if name in row:
+            plain[name] = [
+                {key: value.isoformat() if isinstance(value, datetime) else value for key, value in one.items()}
+                for one in row[name]
+            ]
+    return {key: value for key, value in plain.items() if key not in hidden}

@@ -1,0 +1,154 @@
+// A guard's check-ins. Captured with the phone's clocks, kept on the phone until the hub has answered for each, and sent
+// whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was.
+const QUEUE = "hub-patrol-queue";
+const PHONE = "hub-patrol-phone";
+const COUNTER = "hub-patrol-counter";
+const AGAIN_MS = 15000;
+const MOST = 200;
+const SHOWN = 20;
+
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const boot = random();
+const clock = () => ({ wall_ms: Date.now(), monotonic_ms: performance.now(), boot });
+
+function kept(name, make) {
+  let value = localStorage.getItem(name);
+  if (value === null) localStorage.setItem(name, (value = make()));
+  return value;
+}
+
+export default {
+  template: `
+    <div>
+      <section class="panel">
+        <p v-if="offline" class="chip" role="status" style="margin-bottom: 8px"><i aria-hidden="true">!</i>{{ t.offline }}</p>
+        <p v-if="drift" class="chip ill" role="status" style="margin-bottom: 8px"><i aria-hidden="true">!</i>{{ t.drift }} {{ drift }} s</p>
+        <label class="field" style="margin-top: 0"><span>{{ t.code }}</span>
+          <input class="search" v-model.trim="code" type="text" maxlength="300" autocapitalize="none" autocomplete="off" spellcheck="false"></label>
+        <label v-if="canScan" class="ghost" style="margin-top: 8px">{{ t.scan }}
+          <input type="file" accept="image/*" capture="environment" class="sr" @change="scan"></label>
+        <p v-if="code && !place" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ t.unknown }}</p>
+        <template v-if="place">
+          <h2 style="margin-top: 16px; font-size: 20px; line-height: 28px">{{ place.name }}</h2>
+          <div v-for="item in place.items" :key="item.id" class="field">
+            <span :id="'i-' + item.id">{{ item.name }}</span>
+            <div v-if="item.answer === 'yes_no'" class="segmented" role="group" :aria-labelledby="'i-' + item.id">
+              <button type="button" :aria-pressed="String(answers[item.id] === true)" @click="answers[item.id] = true">✓ {{ t.yes }}</button>
+              <button type="button" :aria-pressed="String(answers[item.id] === false)" @click="answers[item.id] = false">✕ {{ t.no }}</button>
+            </div>
+            <div v-else style="display: flex; gap: 8px; align-items: center">
+              <input class="search" type="number" step="any" inputmode="decimal" :aria-labelledby="'i-' + item.id" v-model="answers[item.id]"><span>{{ item.unit }}</span>
+            </div>
+          </div>
+          <label v-if="place.items.length" class="field"><span>{{ t.note }}</span>
+            <input class="search" v-model="note" type="text" maxlength="500"></label>
+          <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
+        </template>
+        <p v-else-if="!code" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
+      </section>
+      <section class="panel" aria-live="polite">
+        <h2>{{ t.mine }} <small v-if="waiting.length">· {{ waiting.length }} {{ t.waiting }}</small></h2>
+        <p v-if="!queue.length" class="empty-line">{{ t.none }}</p>
+        <ul style="list-style: none; margin: 0; padding: 0">
+          <li v-for="one in shown" :key="one.counter" style="display: flex; gap: 8px; align-items: baseline; padding: 8px 0; border-top: 1px solid var(--line); flex-wrap: wrap">
+            <b style="flex: 1 1 140px">{{ name(one) }}</b><span class="muted">{{ time(one) }}</span>
+            <span class="chip" :class="{ ill: one.state === 'refused', done: one.state === 'accepted' }"><i aria-hidden="true">{{ mark(one) }}</i>{{ word(one) }}</span>
+          </li>
+        </ul>
+      </section>
+    </div>`,
+  props: { t: Object, account: String, places: Object, url: String },
+  data() {
+    return { code: "", note: "", answers: {}, queue: JSON.parse(localStorage.getItem(QUEUE) || "[]"), offline: !navigator.onLine,
+             drift: 0, busy: false, canScan: "BarcodeDetector" in window };
+  },
+  computed: {
+    place() { return this.places[this.code.replace(/^.*#/, "").split(/[:~]/)[2]] || null; },
+    waiting() { return this.queue.filter((one) => one.state === "waiting" && one.account === this.account); },
+    shown() { return [...this.queue].reverse().slice(0, SHOWN); },
+  },
+  watch: { code() { this.answers = {}; this.note = ""; } },
+  methods: {
+    capture() {
+      const counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
+      localStorage.setItem(COUNTER, counter);
+      const answers = {};
+      for (const item of this.place.items) {
+        const given = this.answers[item.id];
+        if (given === undefined || given === "") continue;
+        answers[item.id] = item.answer === "yes_no" ? given : Number(given);
+      }
+      const code = this.code.replace(/^.*#/, "");
+      this.queue.push({ counter, code, clock: clock(), answers, note: this.note, account: this.account, state: "waiting" });
+      this.code = "";
+      this.keep();
+      this.sync();
+    },
+    keep() {
+      const done = this.queue.filter((one) => one.state !== "waiting");
+      const old = new Set(done.slice(0, Math.max(0, done.length - SHOWN)));
+      this.queue = this.queue.filter((one) => !old.has(one));
+      localStorage.setItem(QUEUE, JSON.stringify(this.queue));
+    },
+    async sync() {
+      const batch = this.waiting.slice(0, MOST);
+      if (this.busy || !batch.length) return;
+      this.busy = true;
+      try {
+        const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
+        const answer = await fetch(this.url, {
+          method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
+          body: JSON.stringify({ phone: kept(PHONE, random), clock: clock(), checkins }),
+        });
+        this.offline = false;
+        if (answer.status === 401) return void location.assign("/login?next=/patrol/checkin");
+        if (!answer.ok) return;
+        const told = await answer.json();
+        this.drift = Math.round(told.clock_error || 0);
+        for (const result of told.results) {
+          const one = this.queue.find((each) => each.counter === result.counter);
+          if (!one) continue;
+          one.state = result.outcome === "refused" ? "refused" : "accepted";
+          one.reason = result.code || "";
+          one.deviations = (result.deviations || []).length;
+        }
+        this.keep();
+      } catch {
+        this.offline = true;
+      } finally {
+        this.busy = false;
+      }
+    },
+    async scan(event) {
+      const [file] = event.target.files;
+      event.target.value = "";
+      if (!file) return;
+      const [found] = await new BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(file));
+      this.code = found ? found.rawValue : "?";
+    },
+    name(one) { const place = this.places[one.code.split(/[:~]/)[2]]; return place ? place.name : "—"; },
+    time(one) { return new Date(one.clock.wall_ms).toTimeString().slice(0, 5); },
+    mark(one) { return { waiting: "…", accepted: one.deviations ? "!" : "✓", refused: "✕" }[one.state]; },
+    word(one) {
+      if (one.state === "waiting") return one.account === this.account ? this.t.not_sent : `${this.t.other} ${one.account}`;
+      if (one.state === "refused") return this.t[one.reason] || this.t.refused;
+      return one.deviations ? this.t.deviates : this.t.accepted;
+    },
+    online() { this.offline = !navigator.onLine; this.sync(); },
+  },
+  mounted() {
+    if (location.hash.length > 1) {
+      this.code = decodeURIComponent(location.hash.slice(1));
+      history.replaceState(null, "", location.pathname);
+    }
+    this.timer = setInterval(() => this.sync(), AGAIN_MS);
+    addEventListener("online", this.online);
+    addEventListener("offline", this.online);
+    this.sync();
+  },
+  unmounted() {
+    clearInterval(this.timer);
+    removeEventListener("online", this.online);
+    removeEventListener("offline", this.online);
+  },
+};

@@ -1,0 +1,41 @@
+"""Plans and outcomes of rounds as JSON, and back. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from modules.patrol.model import Outcome, Round, Stop
+
+
+def visits_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """The stops as plain JSON values (times ISO 8601)."""
+    return [
+        {name: value.isoformat() if isinstance(value, datetime) else value for name, value in visit.__dict__.items()}
+        for visit in outcome.visits
+    ]
+
+
+def plan_json(plan: Round) -> dict[str, Any]:
+    """What of a plan no column keeps."""
+    return {
+        "ordered": plan.ordered, "late": plan.late.total_seconds(), "remind": plan.remind.total_seconds(),
+        "stops": [
+            {"checkpoint": stop.checkpoint, "slot": stop.slot.isoformat(), "due": stop.due.isoformat(),
+             "min_gap": stop.min_gap.total_seconds()}
+            for stop in plan.stops
+        ],
+    }  # fmt: skip
+
+
+def plan_of(row: Mapping[str, Any]) -> Round:
+    """The plan of a stored row: columns opens, begins, ends, closes and `plan_json`'s in `spec`."""
+    spec = row["spec"]
+    return Round(
+        row["opens"], row["begins"], row["ends"], row["closes"],
+        tuple(
+            Stop(stop["checkpoint"], datetime.fromisoformat(stop["slot"]), datetime.fromisoformat(stop["due"]),
+                 timedelta(seconds=stop["min_gap"]))
+            for stop in spec["stops"]
+        ),
+        spec["ordered"], timedelta(seconds=spec["late"]), timedelta(seconds=spec["remind"]),
+    )  # fmt: skip

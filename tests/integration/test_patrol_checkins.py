@@ -1,0 +1,153 @@
+"""Check-ins by phone and what was inspected: signed codes, each taken once, readings held against the sensor's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub.errors import Refused
+from modules.patrol.evidence import CheckIn
+from tests.integration.patrol_ground import BEGIN, NOW, Ground, ground, minutes, printed_codes
+
+
+@pytest.fixture
+async def here(postgres_url: str) -> AsyncIterator[Ground]:
+    async with ground(postgres_url) as found:
+        await found.patrols.keeper.plan_ahead()
+        yield found
+
+
+async def check_in(here: Ground, code: str, counter: int = 1, **more: Any) -> dict[str, Any]:
+    one = CheckIn(counter, code, here.phone(), **more)
+    answer = await here.patrols.recorder.check_in(here.who(), "phone-1", here.phone(), [one])
+    [result] = answer["results"]
+    return dict(result)
+
+
+async def test_a_printed_code_read_in_its_slot_counts_and_out_of_it_needs_a_second_proof(here: Ground):
+    printed = await printed_codes(here)
+    await here.until(BEGIN + minutes(2))
+    assert (await check_in(here, printed["b1-lobby"]))["outcome"] == "accepted"
+    assert here.round()["visits"][0]["score"] == 100
+    await here.until(BEGIN + minutes(5.5))  # the garage round opened at 02:04; its free stop is due by 02:10
+    assert (await check_in(here, printed["garage"], 2))["outcome"] == "accepted"
+    assert here.round("garage-round", BEGIN + minutes(5))["visits"][0]["score"] == 100
+    await here.until(BEGIN + minutes(12.5))
+    await check_in(here, printed["garage"], 3)
+    assert here.rows("SELECT count(*), max(weight) FROM patrol.evidence") == [(3, 60)]
+    assert here.rows("SELECT DISTINCT actor, action FROM hub.audit") == [("user:li", "patrol.check_in")]
+
+
+async def test_a_displayed_code_works_once_and_for_a_minute(here: Ground):
+    _, code = await here.patrols.displayed(here.who("admin"), "east-gate")
+    here.clock.advance(50)
+    assert (await check_in(here, code))["outcome"] == "accepted"
+    assert (await check_in(here, code))["outcome"] == "repeated"
+    replayed = await here.patrols.recorder.check_in(
+        here.who(name="wang"), "phone-2", here.phone(), [CheckIn(1, code, here.phone())]
+    )
+    assert replayed["results"][0]["code"] == "used_code"
+    _, stale = await here.patrols.displayed(here.who("admin"), "east-gate")
+    here.clock.advance(61)
+    assert (await check_in(here, stale, 2))["code"] == "stale_code"
+    assert here.rows("SELECT weight FROM patrol.evidence") == [(100,)]
+
+
+async def test_the_same_check_in_sent_five_times_at_once_is_one(here: Ground):
+    _, code = await here.patrols.displayed(here.who("admin"), "east-gate")
+    answers = await asyncio.gather(*(check_in(here, code) for _ in range(5)))
+    assert sorted(answer["outcome"] for answer in answers) == ["accepted"] + ["repeated"] * 4
+    assert here.rows("SELECT count(*) FROM hub.audit") == [(1,)]
+
+
+async def test_a_displayed_code_handed_in_later_proves_when_it_was_shown_but_counts_as_printed(here: Ground):
+    _, code = await here.patrols.displayed(here.who("admin"), "east-gate")
+    captured = here.phone(boot="in the cellar")
+    here.clock.advance(4 * 3600)
+    answer = await here.patrols.recorder.check_in(
+        here.who(), "p", here.phone(boot="above"), [CheckIn(1, code, captured)]
+    )
+    assert answer["results"][0]["outcome"] == "accepted"
+    assert here.rows("SELECT at, weight, timely FROM patrol.evidence") == [(NOW, 60, False)]
+
+
+async def test_what_is_refused_leaves_nothing_and_does_not_hold_up_the_others(here: Ground):
+    printed = await printed_codes(here)
+    old = here.phone(back=timedelta(days=8), boot="last week")
+    batch = [
+        CheckIn(1, "s:demo:garden~forged", here.phone()),
+        CheckIn(2, printed["garden"], here.phone(), {"nothing": True}),
+        CheckIn(3, printed["garden"], here.phone(), {"temperature": True}),
+        CheckIn(4, printed["garden"], here.phone(), {"temperature": float("nan")}),
+        CheckIn(5, printed["garden"], old),
+        CheckIn(6, printed["garden"], here.phone(), {"temperature": 18.0}),
+    ]
+    answer = await here.patrols.recorder.check_in(here.who(), "phone-1", here.phone(), batch)
+    assert [one.get("code", one["outcome"]) for one in answer["results"]] == [
+        "bad_code", "bad_answer", "bad_answer", "bad_answer", "too_old", "accepted",
+    ]  # fmt: skip
+    assert here.rows("SELECT count(*) FROM patrol.evidence") == [(1,)]
+
+
+@pytest.mark.parametrize("role", ["viewer", "finance"])
+async def test_who_may_not_work_may_look_but_not_check_in(here: Ground, role: Any):
+    with pytest.raises(Refused) as refused:
+        await here.patrols.recorder.check_in(here.who(role), "p", here.phone(), [])
+    assert refused.value.status == 403
+    for attempt in (here.patrols.printed(here.who(role)), here.patrols.displayed(here.who("guard"), "east-gate")):
+        with pytest.raises(Refused):
+            await attempt
+    assert len(await here.patrols.rounds(here.who(role))) > 0
+
+
+async def test_more_than_two_hundred_at_once_are_too_many(here: Ground):
+    with pytest.raises(Refused, match="200"):
+        await here.patrols.recorder.check_in(
+            here.who(), "p", here.phone(), [CheckIn(n, "x", here.phone()) for n in range(201)]
+        )
+
+
+# -- inspections -----------------------------------------------------------------------------------------------------
+
+
+def sensor(here: Ground, code: str, point: str, value: float) -> None:
+    found = here.devices[code]
+    with psycopg.connect(here.url) as link:
+        link.execute(
+            "INSERT INTO telemetry.sample (ts, value, point_id, community_id) VALUES (%s, %s, %s, %s)",
+            [here.clock.now() - minutes(2), value, found.points[point].id, here.home],
+        )
+
+
+async def test_readings_are_held_against_the_sensor_at_that_time(here: Ground):
+    printed = await printed_codes(here)
+    sensor(here, "env-1", "temperature", 18.0)
+    fine = await check_in(here, printed["garden"], 1, answers={"temperature": 22.5})
+    off = await check_in(here, printed["garden"], 2, answers={"temperature": 23.5})
+    assert (fine["deviations"], off["deviations"]) == ([], ["temperature"])
+    assert (await check_in(here, printed["garden"], 2, answers={"temperature": 23.5}))["outcome"] == "repeated"
+    assert here.rows("SELECT value, sensor, deviates FROM patrol.inspection ORDER BY id") == [
+        (22.5, 18.0, False), (23.5, 18.0, True),
+    ]  # fmt: skip
+    [[device, body]] = here.rows("SELECT device, body FROM hub.report WHERE body::text LIKE '%%deviation%%'")
+    assert device == "route-garden"
+    assert body["events"][0][1] | {"round": ""} == {
+        "round": "",
+        "item": "中心花园 · 花园气温",
+        "value": 23.5,
+        "sensor": 18.0,
+    }
+
+
+async def test_a_fault_that_is_seen_is_told_and_an_old_reading_is_no_comparison(here: Ground):
+    printed = await printed_codes(here)
+    answers = {"fire-lane": False, "extinguisher": True}
+    assert (await check_in(here, printed["b1-lobby"], 1, answers=answers))["deviations"] == ["fire-lane"]
+    sensor(here, "env-2", "temperature", 18.0)
+    here.clock.advance(7200)
+    found = await check_in(here, printed["garage"], 2, answers={"temperature": 60.0, "extinguisher": True})
+    assert found["deviations"] == []
+    assert here.rows("SELECT sensor FROM patrol.inspection WHERE item = 'temperature'") == [(None,)]

@@ -1,0 +1,259 @@
+"""The patrol pages in a real browser: a night of rounds, a check-in by phone with and without a connection, the log.
+
+Screenshots go to var/screenshots/.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright
+
+from api.hub import Hub
+from api.pages.view import dark_cookie
+from api.plugin import ApiPlugin
+from modules.patrol import PatrolPlugin
+from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
+from tests.integration.postgres import make_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+SHOTS = Path("var/screenshots")
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
+PASSWORD = "correct horse battery"
+
+
+class World:
+    """The server, the browser and a night behind them."""
+
+    def __init__(self, here: Ground, browser: Browser, address: str) -> None:
+        self.here, self.browser, self.address = here, browser, address
+        self.hub = Hub(here.context)
+
+    @asynccontextmanager
+    async def signed_in(
+        self, name: str, language: str = "zh-CN", size: str = "desktop", dark: bool = False
+    ) -> AsyncIterator[tuple[Page, list[str]]]:
+        """A page of its own browser profile, whose clock is the hub's; and everything the browser complained of."""
+        await self.hub.accounts.set_language(name, language)
+        width, height = SIZES[size]
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
+        )
+        await context.clock.set_fixed_time(self.here.clock.now())
+        page = await context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        if dark:
+            await context.add_cookies([{"name": dark_cookie(name), "value": "1", "url": self.address}])
+        await page.goto(f"{self.address}/login?lang={language}&next=/patrols")
+        await page.fill("input[name=name]", name)
+        await page.fill("input[name=password]", PASSWORD)
+        await page.click("button[type=submit]")
+        await page.wait_for_selector("#main h1")
+        await page.wait_for_function("window.did_handshake === true")
+        complaints.clear()
+        try:
+            yield page, complaints
+        finally:
+            await context.close()
+
+    async def open(self, page: Page, path: str) -> None:
+        await page.goto(self.address + path)
+        await page.wait_for_selector("#main h1")
+        await page.wait_for_function("window.did_handshake === true")
+
+    async def code(self, checkpoint: str) -> str:
+        return next(
+            code for one, code in await self.here.patrols.printed(self.here.who("admin")) if one.id == checkpoint
+        )
+
+
+async def a_night(here: Ground) -> None:
+    """Ten rounds of each route, some late, some half, one missed."""
+    chance = random.Random(3)
+    await here.patrols.keeper.plan_ahead()
+    for number in range(10):
+        begin = BEGIN + minutes(10 * number)
+        for minute, device, name in (
+            (1, "door-b1-u1", "access_granted"), (3.5, "patrol-1", "checkpoint_read"),
+            (6, "patrol-2", "checkpoint_read"), (6.5, "door-garage-1", "access_granted"),
+            (8, "door-garage-2", "access_granted"),
+        ):  # fmt: skip
+            late = 2.5 if number in (3, 7) and device == "door-b1-u1" else 0
+            await here.until(begin + minutes(minute + late), 30)
+            skipped = (number == 5 and device != "door-garage-1") or (number == 8 and device == "patrol-2")
+            if not skipped and chance.random() < 0.98:
+                await here.tap(device, name)
+    await here.until(BEGIN + minutes(102), 30)
+    await here.tap("door-b1-u1", "access_granted")
+    await here.until(BEGIN + minutes(104.5), 30)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with make_server() as url:
+        async with ground(url, http_port=port) as here, async_playwright() as playwright:
+            await a_night(here)
+            accounts = Hub(here.context).accounts
+            for name, role in (("li", "guard"), ("wang", "admin"), ("viewer", "viewer")):
+                await accounts.create_account(name, PASSWORD, {here.home: role})  # type: ignore[dict-item]
+            server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
+            browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            await _listens(port)
+            yield World(here, browser, f"http://127.0.0.1:{port}")
+            await browser.close()
+            server.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await server
+
+
+async def _listens(port: int) -> None:
+    for _ in range(200):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise AssertionError("the server does not listen")
+
+
+async def accessible(page: Page) -> None:
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+PAGES = {
+    "patrols": "/patrols",
+    "patrol-log": "/patrol/log",
+    "patrol-checkin": "/patrol/checkin",
+    "patrol-codes": "/patrol/codes",
+}
+
+
+@pytest.mark.parametrize(("language", "size", "dark"), [
+    ("zh-CN", "desktop", False), ("en", "desktop", True), ("en", "phone", False), ("zh-CN", "phone", True),
+])  # fmt: skip
+async def test_every_page_in_both_languages_at_desk_and_phone(world: World, language: str, size: str, dark: bool):
+    round_id = world.here.round(begins=BEGIN + minutes(30))["id"]
+    async with world.signed_in("wang", language, size, dark) as (page, complaints):
+        for name, path in {
+            **PAGES,
+            "patrol-round": f"/patrols/{round_id}",
+            "patrol-display": "/patrol/display/5",
+        }.items():
+            await world.open(page, path)
+            assert await page.locator("h1").count() == 1
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+            suffix = f"{size}.{language}{'.dark' if dark else ''}"
+            await page.screenshot(path=SHOTS / f"{name}.{suffix}.png", full_page=True)
+            await accessible(page)
+        assert complaints == []
+
+
+async def test_the_day_is_live_and_leads_to_a_round(world: World):
+    async with world.signed_in("viewer", "en") as (page, complaints):
+        await world.open(page, "/patrols")
+        before = await page.locator(".hub-table tbody tr").first.inner_text()
+        assert "Under way" in before and "1/2" not in before.split("Garage")[0]
+        await world.here.tap("patrol-2")
+        await page.wait_for_function("document.querySelector('.hub-table tbody tr').innerText.includes('1/2')")
+        await page.locator(".hub-table tbody tr a").first.click()
+        await page.wait_for_selector("text=Evidence")
+        assert "tap" in await page.locator("#main").inner_text()
+        assert complaints == []
+
+
+async def test_a_guard_checks_in_by_phone_with_and_without_a_connection(world: World):
+    here = world.here
+    async with world.signed_in("li", "en", "phone") as (page, complaints):
+        await world.open(page, f"/patrol/checkin#{await world.code('b1-lobby')}")
+        await page.wait_for_selector("text=Lobby of building 1 unit 1")
+        assert "#" not in page.url
+        await page.get_by_role("group", name="Fire lane is clear").get_by_text("Fault").click()
+        await page.screenshot(path=SHOTS / "patrol-checkin-filled.phone.en.png", full_page=True)
+        await page.get_by_role("button", name="Check in").click()
+        await page.wait_for_selector("text=Received, with a fault")
+        await page.context.set_offline(True)
+        await page.fill("input[maxlength='300']", await world.code("garage"))
+        await page.get_by_role("button", name="Check in").click()
+        await page.wait_for_selector("text=To be sent")
+        await page.wait_for_selector("text=check-ins are kept on the phone")
+        await page.screenshot(path=SHOTS / "patrol-checkin-offline.phone.en.png", full_page=True)
+        assert here.rows("SELECT count(*) FROM patrol.evidence WHERE sort = 'qr'") == [(1,)]
+        await page.context.set_offline(False)
+        await page.wait_for_selector("text=To be sent", state="detached")
+        await page.fill("input[maxlength='300']", "s:demo:garage~forged")
+        await page.get_by_role("button", name="Check in").click()
+        await page.wait_for_selector("text=Not a valid code")
+    found = here.rows("SELECT checkpoint, person FROM patrol.evidence WHERE sort = 'qr' ORDER BY id")
+    assert found == [("b1-lobby", "user:li"), ("garage", "user:li")]
+    assert here.rows("SELECT item, value, deviates FROM patrol.inspection") == [("fire-lane", 0.0, True)]
+    assert [one for one in complaints if "ERR_INTERNET_DISCONNECTED" not in one and "WebSocket" not in one] == []
+
+
+async def test_a_guard_is_reminded_before_a_stop_is_late(world: World):
+    here = world.here
+    async with world.signed_in("li", "zh-CN", "phone") as (page, _):
+        await world.open(page, "/patrol/checkin")
+        await here.until(BEGIN + minutes(109.5), 10)  # stop one of the round that begins at 110 is due at 113
+        await here.until(BEGIN + minutes(112.1), 10)
+        await page.wait_for_selector("text=快到时间了：1栋1单元大堂")
+
+
+async def test_only_who_supervises_sees_codes(world: World):
+    async with world.signed_in("li", "en") as (page, _):
+        for path in ("/patrol/codes", "/patrol/display/5"):
+            answer = await page.goto(world.address + path)
+            assert answer is not None and answer.status == 403
+
+
+async def test_the_api(world: World):
+    async with httpx.AsyncClient(
+        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+    ) as client:
+        assert (await client.get("/patrol/rounds")).status_code == 401
+        await client.post(f"{world.address}/login", data={"name": "li", "password": PASSWORD})
+        first = (await client.get("/patrol/rounds", params={"limit": 3})).json()
+        rest = (await client.get("/patrol/rounds", params={"limit": 500, "cursor": first["next"]})).json()
+        numbers = [one["id"] for one in first["items"] + rest["items"]]
+        assert len(numbers) == len(set(numbers)) > 20
+        assert not {"spec", "told", "wake_at"} & first["items"][0].keys()
+        shown = (await client.get(f"/patrol/rounds/{numbers[-1]}")).json()
+        assert [one["sort"] for one in shown["evidence"]] == ["door", "reader"]
+        assert (await client.get("/patrol/rounds/999999999")).status_code == 404
+        day = (await client.get("/patrol/days/2026-11-22")).json()["items"]
+        assert [one["begins"] for one in day] == sorted(one["begins"] for one in day)
+        covered = (await client.get("/patrol/coverage", params={"days": 7})).json()
+        assert covered["items"][0]["checkpoint"] == "east-gate" and covered["items"][0]["unseen"]
+        assert (await client.get("/patrol/coverage", params={"days": 900})).status_code == 422
+        span = {"since": "2026-11-21", "until": "2026-11-22"}
+        log = await client.get("/patrol/log.csv", params=span)
+        assert log.headers["content-disposition"].endswith('.csv"') and "2026-11-22 02:00:00" in log.text
+        assert (await client.get("/patrol/log.xlsx", params=span)).content.startswith(b"PK")
+        assert (await client.get("/patrol/codes")).status_code == 403
+        clock: dict[str, Any] = {"wall_ms": 0, "monotonic_ms": 1, "boot": "x"}
+        body = {"phone": "p", "clock": clock, "checkins": []}
+        assert (await client.post("/patrol/checkins", json=body)).json() == {
+            "results": [], "clock_error": -world.here.clock.now().timestamp()
+        }  # fmt: skip
+        one = {"counter": 1, "code": "x", "clock": clock}
+        for wrong in ({"checkins": [one] * 201}, {"phone": "a b"}, {"by": "me"}, {"clock": {**clock, "wall_ms": 2**60}},
+                      {"checkins": [{**one, "code": "x" * 301}]}):  # fmt: skip
+            assert (await client.post("/patrol/checkins", json=body | wrong)).status_code == 422
+        cross = await client.post("/patrol/checkins", json=body, headers={"sec-fetch-site": "cross-site"})
+        assert cross.status_code == 403

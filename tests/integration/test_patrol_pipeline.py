@@ -1,0 +1,189 @@
+"""From a reader's message to the alarm desk and back, through the real pipeline, queue, outbox and rules."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+import pytest
+
+from drivers.plugin import DriversPlugin
+from hub.app import Hub
+from hub.catalog.paths import packaged_config
+from hub.clock import to_us
+from hub.jobs import job_app
+from hub.model import Arrival
+from hub.reports.outbox import payload
+from hub.settings import Settings
+from hub.vocabulary.kinds import KindSpec
+from modules.patrol import PatrolPlugin, make_patrols
+from rules.model import Rule
+from rules.plugin import RulesPlugin
+from tests.integration.pipeline_bench import BenchClock
+
+NOW = datetime(2026, 11, 21, 17, 58, 30, tzinfo=UTC)  # 01:58:30 in Shanghai
+BEGIN = datetime(2026, 11, 21, 18, tzinfo=UTC)
+CARD = "A1B2C3D4"
+
+
+def minutes(count: float) -> timedelta:
+    return timedelta(minutes=count)
+
+
+class PatrolRules(RulesPlugin):
+    """The rules of patrols, and no others."""
+
+    def rules(self, roots: Sequence[Path], kinds: Mapping[str, KindSpec]) -> list[Rule]:
+        with TemporaryDirectory() as folder:
+            (Path(folder) / "rules").mkdir()
+            shutil.copy(packaged_config() / "rules/patrols.yaml", Path(folder) / "rules")
+            return super().rules([Path(folder)], kinds)
+
+
+class Line:
+    """A hub whose parts move only when the test says so."""
+
+    def __init__(self, hub: Hub, clock: BenchClock) -> None:
+        self.hub, self.clock = hub, clock
+        self.patrols = make_patrols(hub.context)
+        self._token = 0
+
+    async def work(self) -> None:
+        """Every job that waits is done, the keeper looks, and what stands in the outbox goes through the pipeline."""
+        app = job_app(self.hub.settings.database_url, PatrolPlugin().tasks(self.hub.context))
+        async with app.open_async():
+            await app.run_worker_async(queues=["hub"], wait=False, install_signal_handlers=False, listen_notify=False)
+        await self.patrols.keeper.tick()
+        community = self.hub.communities["demo"]
+        rows = await self.hub.reports.take(community, [], 500)
+        now = to_us(self.clock.now())
+        arrivals = [Arrival("demo/virtual", row["device"], payload(row), now, token=0) for row in rows]
+        for again in (arrivals, arrivals):  # a hub that was killed before it could delete them offers them again
+            if again:
+                await self.hub.pipeline.settle(list(again))
+        await self.hub.reports.forget(community, [row["id"] for row in rows])
+
+    async def until(self, moment: datetime, each_s: float = 10) -> None:
+        while self.clock.now() < moment:
+            self.clock.advance(min(each_s, (moment - self.clock.now()).total_seconds()))
+            await self.work()
+
+    async def say(self, topic: str, message: dict[str, Any], **more: Any) -> None:
+        self._token += 1
+        arrival = Arrival("demo/mqtt-main", f"community/demo/{topic}", json.dumps(message).encode(),
+                          to_us(self.clock.now()), token=self._token, session=1, **more)  # fmt: skip
+        await self.hub.pipeline.settle([arrival])
+
+    async def tap(self, device: str) -> None:
+        await self.say(f"patrol/{device}/tap", {"card": CARD, "checkpoint": "x"})
+
+    async def door(self, device: str) -> None:
+        self._token += 1
+        message = {"type": "access_granted", "ts": to_us(self.clock.now()) // 1000, "seq": self._token, "boot": 1,
+                   "card": CARD, "method": "card"}  # fmt: skip
+        await self.say(f"door/{device}/event", message)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.hub.settings.database_url) as link:
+            return link.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def alarms(self, device: str = "route-garden") -> list[tuple[Any, ...]]:
+        return self.rows(
+            "SELECT a.rule, a.state, a.count FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id"
+            " WHERE d.code = %s ORDER BY a.id",
+            device,
+        )
+
+
+@asynccontextmanager
+async def running(database_url: str) -> AsyncIterator[Line]:
+    clock = BenchClock(NOW)
+    plugs = [DriversPlugin(), PatrolRules(), PatrolPlugin()]
+    hub = Hub(Settings(database_url=database_url), {}, clock=clock, plugs=plugs)
+    await hub.start()
+    await hub.supervisor.stop_all()
+
+    async def person_of_card(community_id: int, card: str) -> dict[str, Any] | None:
+        return {"person": 9, "name": "周文斌", "account": None} if card == CARD else None
+
+    hub.context.ports["duty.person_of_card"] = person_of_card
+    line = Line(hub, clock)
+    await line.patrols.keeper.plan_ahead()
+    try:
+        yield line
+    finally:
+        await hub.stop()
+
+
+@pytest.fixture
+async def line(database_url: str) -> AsyncIterator[Line]:
+    async with running(database_url) as found:
+        yield found
+
+
+async def test_a_round_walked_past_readers_and_doors_is_complete_and_raises_nothing(line: Line):
+    await line.until(BEGIN + minutes(1))
+    await line.door("door-b1-u1")
+    await line.until(BEGIN + minutes(3))
+    await line.tap("patrol-1")
+    await line.tap("patrol-1")
+    await line.until(BEGIN + minutes(9.5))
+    [found] = line.rows("SELECT state, people FROM patrol.round WHERE plan = 'garden-round' AND begins = %s", BEGIN)
+    assert found == ("complete", ["person:9"])
+    assert line.alarms() == []
+    told = line.rows(
+        "SELECT e.name FROM telemetry.event e JOIN hub.device d ON d.id = e.device_id WHERE d.code = 'route-garden'"
+        " ORDER BY e.ts, e.name"
+    )
+    assert sorted(name for (name,) in told) == ["checkpoint_done", "checkpoint_done", "round_finished", "round_started"]
+
+
+async def test_a_missed_round_is_exactly_one_alarm_which_ends_and_late_word_raises_no_other(line: Line):
+    await line.until(BEGIN + minutes(7.9))
+    assert [alarm for alarm in line.alarms() if alarm[0] == "patrol-missed"] == []
+    await line.until(BEGIN + minutes(8.5))
+    assert [alarm for alarm in line.alarms() if alarm[0] == "patrol-missed"] == [
+        ("patrol-missed", "active_unacknowledged", 1)
+    ]
+    await line.until(BEGIN + minutes(9.2))
+    missed = [alarm for alarm in line.alarms() if alarm[0] == "patrol-missed"]
+    assert missed == [("patrol-missed", "returned_unacknowledged", 1)]
+    before = line.alarms()
+    line.clock.advance(20)
+    device = next(d for d in line.hub.devices.values() if d.code == "patrol-1")
+    door = next(d for d in line.hub.devices.values() if d.code == "door-b1-u1")
+    for found, name, minute in ((door, "access_granted", 1), (device, "checkpoint_read", 3)):
+        await line.patrols.recorder.hear(
+            community_id=line.hub.communities["demo"], device_id=found.id, event_id=f"{minute:032x}", name=name,
+            at=(BEGIN + minutes(minute)).isoformat(), received=line.clock.now().isoformat(), data={"card": CARD},
+        )  # fmt: skip
+    await line.work()
+    assert line.rows(
+        "SELECT state, proved_later FROM patrol.round WHERE plan = 'garden-round' AND begins = %s", BEGIN
+    ) == [("complete", True)]
+    assert line.alarms() == before
+
+
+async def test_a_late_checkpoint_is_told_in_time_and_the_round_can_still_be_saved(line: Line):
+    await line.until(BEGIN + minutes(4.2))
+    assert [alarm[0] for alarm in line.alarms()] == ["patrol-late"]
+    await line.door("door-b1-u1")
+    await line.until(BEGIN + minutes(6))
+    await line.tap("patrol-1")
+    await line.until(BEGIN + minutes(9.2))
+    assert [alarm[0] for alarm in line.alarms()] == ["patrol-late"]
+    assert line.rows("SELECT state FROM patrol.round WHERE plan = 'garden-round' AND begins = %s", BEGIN) == [("late",)]
+
+
+async def test_too_fast_and_out_of_order_are_alarms_of_their_own(line: Line):
+    await line.until(BEGIN + minutes(1))
+    await line.tap("patrol-1")
+    await line.until(BEGIN + minutes(1.2))
+    await line.door("door-b1-u1")
+    await line.until(BEGIN + minutes(2.5))
+    assert [alarm[0] for alarm in line.alarms()] == ["patrol-out-of-order"]
