@@ -1,0 +1,222 @@
+"""Messages to people by apprise: which services, sent through our gateway, judged by what the service really said.
+
+apprise is a library of synchronous senders over `requests`. They run in threads, and their requests go through
+`Gateway` (one place that checks addresses, bounds time and follows no redirect). apprise takes HTTP 200 for success;
+WeCom, DingTalk and Feishu say "too many" and "wrong key" in a body under HTTP 200, so the answers are read here.
+"""
+
+import asyncio
+import contextvars
+import importlib
+import json
+import logging
+import re
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import apprise
+import requests
+import requests.adapters
+import requests.sessions
+
+from modules.notifications.outgoing import TOTAL_S, Answer, Forbidden, Gateway, Network, NotSent
+
+# Scheme -> module and class of apprise. Asking apprise for a URL would load all of its 140 services.
+_SERVICES = {
+    "wecombot": ("wecombot", "NotifyWeComBot"),
+    "wechat": ("wechat", "NotifyWeChat"),
+    "dingtalk": ("dingtalk", "NotifyDingTalk"),
+    "feishu": ("feishu", "NotifyFeishu"),
+    "lark": ("lark", "NotifyLark"),
+    "json": ("custom_json", "NotifyJSON"),
+    "jsons": ("custom_json", "NotifyJSON"),
+    "form": ("custom_form", "NotifyForm"),
+    "forms": ("custom_form", "NotifyForm"),
+    "mailto": ("email", "NotifyEmail"),
+    "mailtos": ("email", "NotifyEmail"),
+    "pushplus": ("pushplus", "NotifyPushplus"),
+    "wxpusher": ("wxpusher", "NotifyWxPusher"),
+    "spugpush": ("spugpush", "NotifySpugpush"),
+}
+SCHEMES = tuple(_SERVICES)
+_MAIL = ("mailto", "mailtos")
+_NO_MAIL_OPTIONS = ("pgp", "wkd")  # they make apprise read files or ask further hosts
+_RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
+_RATE_WAIT = timedelta(minutes=1)
+_THREADS = 8
+_MAIL_S = 20.0
+
+# Its warnings name keys and tokens.
+logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one attempt ended. `detail` names no secret."""
+
+    delivered: bool
+    status: int | None = None
+    detail: str = ""
+    retry_after: timedelta | None = None
+    gone: bool = False  # HTTP 410: never again
+    perhaps: bool = False  # it may have arrived all the same
+
+
+@dataclass
+class _Outlet:
+    """Where requests of one attempt go, and what was answered."""
+
+    gateway: Gateway
+    allowed: Sequence[Network]
+    loop: asyncio.AbstractEventLoop
+    answers: list[Answer] = field(default_factory=list)
+    trouble: list[Exception] = field(default_factory=list)
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        body = request.body
+        content = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
+        headers = {str(name): value.decode() if isinstance(value, bytes) else value
+                   for name, value in request.headers.items()}  # fmt: skip
+        sending = self.gateway.send(request.method or "", request.url or "", headers, content, self.allowed)
+        try:
+            answer = asyncio.run_coroutine_threadsafe(sending, self.loop).result(TOTAL_S + 1)
+        except (Forbidden, NotSent, TimeoutError) as error:
+            self.trouble.append(error)
+            raise requests.ConnectionError("not sent") from None
+        self.answers.append(answer)
+        response = requests.Response()
+        response.status_code, response.url, response.request = answer.status, request.url or "", request
+        response.headers.update(answer.headers)
+        response._content = answer.body
+        return response
+
+
+_outlet: contextvars.ContextVar[_Outlet | None] = contextvars.ContextVar("outlet", default=None)
+
+
+class _ByGateway(requests.adapters.HTTPAdapter):
+    """What sessions of `requests` send with: inside an attempt of ours the gateway, elsewhere as ever."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        outlet = _outlet.get()
+        return super().send(request, *args, **kwargs) if outlet is None else outlet.send(request)
+
+
+setattr(requests.sessions, "HTTPAdapter", _ByGateway)  # noqa: B010 - its name there is not exported
+
+
+def known_scheme(url: str) -> bool:
+    """Whether it is `off` or an apprise URL of a service we send by."""
+    return url == "off" or (urlsplit(url).scheme in SCHEMES and "://" in url)
+
+
+def hint(url: str) -> str:
+    """A channel's service without its secrets: `wecombot://…`."""
+    return "off" if url == "off" else f"{urlsplit(url).scheme}://…"
+
+
+def addressed(url: str, address: str) -> str:
+    """The URL for one person: {phone}, {email}, {account} or {person} filled in, quoted."""
+    return re.sub(r"\{(phone|email|account|person)\}", lambda _: quote(address, safe=""), url)
+
+
+class Senders:
+    """The threads apprise runs in: few, and nobody else's."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
+
+    async def send(self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime) -> Outcome:
+        """One message by an apprise URL. Never raises for what the other side does."""
+        loop = asyncio.get_running_loop()
+        outlet = _Outlet(self._gateway, allowed, loop)
+        plugin = await loop.run_in_executor(self._pool, _plugin, url)
+        if plugin is None:
+            return Outcome(False, detail="the channel's URL is not understood by apprise")
+        scheme = urlsplit(url).scheme
+        try:
+            if scheme in _MAIL:
+                await self._check_mail(plugin, allowed)
+            context = contextvars.copy_context()
+            context.run(_outlet.set, outlet)
+            async with asyncio.timeout(_MAIL_S if scheme in _MAIL else 2 * TOTAL_S):
+                accepted = await loop.run_in_executor(self._pool, lambda: context.run(_notify, plugin, title, body))
+        except TimeoutError:
+            return Outcome(False, detail="no answer in time", perhaps=True)
+        except (Forbidden, NotSent) as error:
+            return Outcome(False, detail=str(error))
+        return judge(scheme, accepted=accepted, outlet_answers=outlet.answers, trouble=outlet.trouble, now=now)
+
+    async def _check_mail(self, plugin: Any, allowed: Sequence[Network]) -> None:
+        """Mail goes by smtplib, so its host is checked before, not pinned. Forbidden, NotSent."""
+        _, own = await self._gateway.address(plugin.smtp_host, plugin.port or 25, allowed)
+        if not plugin.secure and not own:
+            raise Forbidden("mail without TLS only to addresses of `gateways`")
+
+
+def _plugin(url: str) -> Any:
+    """The sender of an apprise URL; None where it is none of ours or not understood."""
+    scheme, query = urlsplit(url).scheme, urlsplit(url).query.lower()
+    if scheme not in SCHEMES:
+        return None
+    if scheme in _MAIL and any(part.startswith(_NO_MAIL_OPTIONS) for part in query.split("&")):
+        return None
+    service = _service(*_SERVICES[scheme])
+    asset = apprise.AppriseAsset(http_redirects=False, async_mode=False, plugin_paths=[], app_id="Community Hub")
+    try:
+        parsed = service.parse_url(url)
+        plugin = service(**parsed, asset=asset) if parsed else None
+    except (TypeError, apprise.exception.AppriseException):
+        return None
+    if plugin is not None:
+        plugin.redirects, plugin.service_retry, plugin.verify_certificate = False, 0, True
+    return plugin
+
+
+@cache
+def _service(module: str, name: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # its mail asks for imghdr
+        return getattr(importlib.import_module(f"apprise.plugins.{module}"), name)
+
+
+def _notify(plugin: Any, title: str, body: str) -> bool:
+    return bool(plugin.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT))
+
+
+def judge(
+    scheme: str, *, accepted: bool, outlet_answers: Sequence[Answer], trouble: Sequence[Exception], now: datetime
+) -> Outcome:
+    """What an attempt came to: apprise's word, and the service's own code in the last answer."""
+    if trouble:
+        perhaps = any(not isinstance(one, Forbidden) and getattr(one, "perhaps", True) for one in trouble)
+        return Outcome(False, detail=str(trouble[-1]) or "no answer in time", perhaps=perhaps)
+    if not outlet_answers:  # mail, or apprise refused before it asked anybody
+        return Outcome(accepted, detail="" if accepted else "refused by the mail server or by apprise")
+    answer = outlet_answers[-1]
+    code = _service_code(answer.body) if scheme in ("wecombot", "wechat", "dingtalk", "feishu", "lark") else 0
+    if code:
+        wait = _RATE_WAIT if code in _RATE_CODES else None
+        return Outcome(False, answer.status, f"the service says code {code}", wait)
+    if not accepted or not 200 <= answer.status < 300:
+        return Outcome(False, answer.status, f"HTTP {answer.status}", answer.retry_after(now))
+    return Outcome(True, answer.status)
+
+
+def _service_code(body: bytes) -> int:
+    """`errcode` of WeCom and DingTalk, `code` or `StatusCode` of Feishu; 0 where there is none."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return 0
+    if not isinstance(said, dict):
+        return 0
+    codes = [said[name] for name in ("errcode", "code", "StatusCode") if isinstance(said.get(name), int)]
+    return next((code for code in codes if code), 0)

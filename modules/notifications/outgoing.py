@@ -1,0 +1,151 @@
+"""The one gateway out: resolve once, check every address, connect to the one checked, follow nothing, wait not long.
+
+What may be reached: public addresses over https, and networks of the community's own `gateways` over http too. So that
+neither a mistyped nor a malicious address makes the hub talk to its own database, a camera or a cloud's metadata.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+import httpx
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+CONNECT_S = 3.0
+TOTAL_S = 8.0
+MOST_BYTES = 65_536
+_TIMEOUT = httpx.Timeout(TOTAL_S, connect=CONNECT_S)
+_NAT64 = ip_network("64:ff9b::/96")
+_LONGEST = timedelta(hours=2)
+
+
+class Forbidden(Exception):
+    """An address that may not be sent to. The text names no address: it would tell a prober what exists."""
+
+
+class NotSent(Exception):
+    """Nobody answered, or nothing that is an answer, in time. `perhaps`: it may have arrived all the same."""
+
+    def __init__(self, detail: str, *, perhaps: bool = False) -> None:
+        super().__init__(detail)
+        self.perhaps = perhaps
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; of a body at most 64 KiB."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def retry_after(self, now: datetime) -> timedelta | None:
+        """The answer's Retry-After (RFC 9110 §10.2.3: seconds or a date), at most 2 h."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return min(timedelta(seconds=int(value[:9])), _LONGEST)
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+        return max(timedelta(0), min(wait, _LONGEST))
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Addresses of a name, as the system says. OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def networks(names: Sequence[str]) -> tuple[Network, ...]:
+    """What a community's file lists as `gateways`."""
+    return tuple(ip_network(name) for name in names)
+
+
+def is_public(address: Address) -> bool:
+    """Whether it is an address of the open internet; IPv4 in IPv6 clothes counts as what it leads to."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None:
+            return is_public(inner)
+        if address in _NAT64:
+            return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and not address.is_multicast
+
+
+class Gateway:
+    """Sends requests out. One a hub."""
+
+    def __init__(self, resolver: Resolve = resolve) -> None:
+        self._resolve = resolver
+        self._context: ssl.SSLContext | None = None
+
+    async def address(self, host: str, port: int, allowed: Sequence[Network]) -> tuple[str, bool]:
+        """The checked address to connect to, and whether it is one of `allowed`. Forbidden, NotSent."""
+        try:
+            found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        except (OSError, UnicodeError, ValueError):
+            raise NotSent("the name of the host is not known") from None
+        if not found:
+            raise NotSent("the name of the host is not known")
+        own = [any(one in network for network in allowed) for one in found]
+        if not all(ours or is_public(one) for ours, one in zip(own, found, strict=True)):
+            raise Forbidden("the address is neither public nor one of `gateways`")
+        return str(found[0]), own[0]
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, allowed: Sequence[Network]
+    ) -> Answer:
+        """One request, no redirects, 8 s at most. Forbidden, NotSent; any answer at all, a redirect too, is given."""
+        try:
+            async with asyncio.timeout(TOTAL_S):
+                return await self._send(method, url, headers, content, allowed)
+        except TimeoutError:
+            raise NotSent("no answer in time", perhaps=True) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL) as error:
+            raise NotSent(f"no connection ({type(error).__name__})") from None
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            raise NotSent(f"no answer ({type(error).__name__})", perhaps=True) from None
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, allowed: Sequence[Network]
+    ) -> Answer:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Forbidden("only http and https are sent to")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        address, own = await self.address(parts.hostname, port, allowed)
+        if parts.scheme == "http" and not own:
+            raise Forbidden("http only to addresses of `gateways`: elsewhere https")
+        netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        named = {"Host": parts.netloc.rpartition("@")[2]}
+        own_words = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
+        # A client a request: a connection kept open for one host must not serve another at the same address.
+        async with (
+            httpx.AsyncClient(verify=self._tls(), trust_env=False, timeout=_TIMEOUT) as client,
+            client.stream(
+                method, parts._replace(netloc=netloc, fragment="").geturl(), headers={**own_words, **named},
+                content=content, extensions={"sni_hostname": parts.hostname},
+            ) as response,
+        ):  # fmt: skip
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) >= MOST_BYTES:
+                    break
+            return Answer(response.status_code, dict(response.headers), body[:MOST_BYTES])
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = httpx.create_ssl_context()
+        return self._context

@@ -1,0 +1,234 @@
+-- name: communities
+SELECT id, code, name, time_zone FROM hub.community WHERE id = ANY (%(ids)s)
+
+-- name: alarm
+SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name, p.name AS place_name,
+  c.code AS community, c.name AS community_name, c.time_zone
+FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id JOIN hub.community c ON c.id = a.community_id
+LEFT JOIN hub.place p ON p.community_id = a.community_id AND p.path = d.place
+WHERE a.id = %(alarm_id)s AND a.community_id = %(community_id)s
+
+-- name: storm
+SELECT s.*, c.code AS community FROM hub.alarm_storm s JOIN hub.community c ON c.id = s.community_id
+WHERE s.id = %(storm_id)s AND s.community_id = %(community_id)s
+
+-- name: languages
+SELECT name, language FROM hub.account WHERE name = ANY (%(accounts)s)
+
+-- name: level
+UPDATE hub.alarm SET escalation_level = greatest(escalation_level, %(level)s) WHERE id = %(alarm_id)s
+
+-- name: begin_escalation
+INSERT INTO notifications.escalation (community_id, alarm_id, began_at, started_at, next_at)
+VALUES (%(community_id)s, %(alarm_id)s, %(began_at)s, %(at)s, %(at)s) ON CONFLICT DO NOTHING
+
+-- name: escalations_due
+SELECT id, community_id FROM notifications.escalation WHERE settled_at IS NULL AND next_at <= %(at)s
+ORDER BY next_at LIMIT 100
+
+-- name: lock_escalation
+SELECT * FROM notifications.escalation WHERE id = %(id)s AND settled_at IS NULL AND next_at <= %(at)s
+FOR UPDATE SKIP LOCKED
+
+-- name: advance
+UPDATE notifications.escalation SET level = %(level)s, next_at = %(next_at)s WHERE id = %(id)s
+
+-- name: settle
+UPDATE notifications.escalation SET settled_at = %(at)s, next_at = NULL
+WHERE alarm_id = %(alarm_id)s AND settled_at IS NULL
+
+-- name: insert
+INSERT INTO notifications.delivery (uid, community_id, target, event, event_key, alarm_id, step, person, name, address,
+  language, priority, life_safety, title, body, happened_at, state, combine, fallback_of, created_at, due_at, expires_at)
+VALUES (%(uid)s, %(community_id)s, %(target)s, %(event)s, %(event_key)s, %(alarm_id)s, %(step)s, %(person)s, %(name)s,
+  %(address)s, %(language)s, %(priority)s, %(life_safety)s, %(title)s, %(body)s, %(happened_at)s, %(state)s,
+  %(combine)s, %(fallback_of)s, %(at)s, %(due_at)s, %(expires_at)s)
+ON CONFLICT (community_id, target, person, event_key) DO NOTHING
+RETURNING id
+
+-- name: targets_due
+SELECT DISTINCT d.community_id, d.target FROM notifications.delivery d
+LEFT JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
+LEFT JOIN notifications.endpoint e ON e.community_id = d.community_id AND 'webhook:' || e.id = d.target
+WHERE ((d.state IN ('queued', 'held') AND d.due_at <= %(at)s) OR (d.state = 'sending' AND d.started_at <= %(lease)s))
+  AND (t.retry_at IS NULL OR t.retry_at <= %(at)s) AND (e.id IS NULL OR e.state IN ('active', 'removed'))
+
+-- name: know_target
+INSERT INTO notifications.target (community_id, target) VALUES (%(community_id)s, %(target)s) ON CONFLICT DO NOTHING
+
+-- name: lock_target
+SELECT * FROM notifications.target WHERE community_id = %(community_id)s AND target = %(target)s FOR UPDATE
+
+-- name: leader
+SELECT * FROM notifications.delivery
+WHERE community_id = %(community_id)s AND target = %(target)s
+  AND ((state IN ('queued', 'held') AND due_at <= %(at)s) OR (state = 'sending' AND started_at <= %(lease)s))
+ORDER BY life_safety DESC, priority, id LIMIT 1 FOR UPDATE
+
+-- name: in_flight
+SELECT count(*) AS n FROM notifications.delivery
+WHERE community_id = %(community_id)s AND target = %(target)s AND state = 'sending' AND started_at > %(lease)s
+
+-- name: companions
+SELECT * FROM notifications.delivery
+WHERE community_id = %(community_id)s AND target = %(target)s AND person = %(person)s AND language = %(language)s
+  AND combine AND NOT life_safety AND state IN ('queued', 'held') AND due_at <= %(at)s AND id <> %(id)s
+ORDER BY priority, id LIMIT 49 FOR UPDATE
+
+-- name: sent
+SELECT at FROM notifications.attempt WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s
+
+-- name: postpone
+UPDATE notifications.delivery SET due_at = %(due_at)s, combine = true
+WHERE community_id = %(community_id)s AND target = %(target)s AND NOT life_safety
+  AND state IN ('queued', 'held') AND due_at < %(due_at)s
+
+-- name: begin
+UPDATE notifications.delivery SET repeated = repeated OR state = 'sending', state = 'sending', started_at = %(at)s,
+  attempts = attempts + 1
+WHERE id = ANY (%(ids)s) RETURNING id, repeated
+
+-- name: attempt
+INSERT INTO notifications.attempt (community_id, delivery_id, target, at, outcome, status, detail)
+SELECT %(community_id)s, id, %(target)s, %(at)s, %(outcome)s, %(status)s, %(detail)s FROM unnest(%(ids)s::bigint[]) AS id
+
+-- name: delivered
+UPDATE notifications.delivery SET state = 'delivered', finished_at = %(at)s, status = %(status)s, detail = ''
+WHERE id = ANY (%(ids)s) AND state = 'sending' RETURNING *
+
+-- name: failed
+UPDATE notifications.delivery SET state = %(state)s, due_at = %(due_at)s, status = %(status)s, detail = %(detail)s,
+  repeated = repeated OR %(repeated)s, finished_at = CASE WHEN %(state)s = 'dead' THEN %(at)s END
+WHERE id = ANY (%(ids)s) AND state = 'sending' RETURNING *
+
+-- name: expire
+UPDATE notifications.delivery SET state = 'dead', finished_at = %(at)s,
+  detail = CASE WHEN detail = '' THEN %(detail)s ELSE detail END
+WHERE community_id = %(community_id)s AND target = %(target)s AND state IN ('queued', 'held') AND expires_at <= %(at)s
+
+-- name: drop_target
+UPDATE notifications.delivery SET state = 'dead', finished_at = %(at)s, detail = %(detail)s
+WHERE community_id = %(community_id)s AND target = %(target)s AND state IN ('queued', 'held', 'sending')
+
+-- name: target_well
+UPDATE notifications.target SET failures = 0, failing_since = NULL, retry_at = NULL, reported = false,
+  delivered_at = %(at)s, detail = ''
+WHERE community_id = %(community_id)s AND target = %(target)s
+
+-- name: target_ill
+UPDATE notifications.target SET failures = failures + 1, failing_since = coalesce(failing_since, %(at)s),
+  retry_at = %(retry_at)s, detail = %(detail)s, reported = reported OR %(reported)s
+WHERE community_id = %(community_id)s AND target = %(target)s
+
+-- name: hurry
+UPDATE notifications.delivery SET due_at = %(at)s
+WHERE community_id = %(community_id)s AND target = %(target)s AND state = 'queued' AND attempts > 0 AND due_at > %(at)s
+
+-- name: second_wanted
+UPDATE notifications.delivery SET second = 'wanted' WHERE id = ANY (%(ids)s) AND second = ''
+
+-- name: stranded
+SELECT d.* FROM notifications.delivery d
+JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
+WHERE d.state = 'queued' AND d.target LIKE 'channel:%%' AND d.fallback_of IS NULL AND d.event <> 'test'
+  AND (d.second = 'wanted' OR (d.second = '' AND t.failures >= %(failing)s))
+ORDER BY d.life_safety DESC, d.priority, d.id LIMIT 200
+
+-- name: second_tried
+UPDATE notifications.delivery SET second = 'tried' WHERE id = %(id)s AND second <> 'tried'
+
+-- name: reached_otherwise
+UPDATE notifications.delivery SET state = 'rerouted', finished_at = %(at)s
+WHERE id = %(id)s AND state IN ('queued', 'held') AND NOT EXISTS (
+  SELECT FROM notifications.delivery f WHERE f.fallback_of = %(id)s AND f.state NOT IN ('delivered', 'rerouted'))
+
+-- name: twin_not_needed
+UPDATE notifications.delivery SET state = 'cancelled', finished_at = %(at)s, detail = 'the first channel delivered'
+WHERE fallback_of = ANY (%(ids)s) AND state IN ('queued', 'held')
+
+-- name: over
+UPDATE notifications.delivery SET state = 'cancelled', finished_at = %(at)s, detail = 'over before quiet hours ended'
+WHERE alarm_id = %(alarm_id)s AND state = 'held' AND NOT combine AND event IN ('annunciated', 'escalated')
+
+-- name: told
+SELECT DISTINCT target FROM notifications.delivery WHERE alarm_id = %(alarm_id)s AND event = 'annunciated'
+
+-- name: one
+SELECT * FROM notifications.delivery WHERE id = %(id)s AND community_id = %(community_id)s
+
+-- name: one_by_uid
+SELECT d.*, a.title AS alarm_title, a.state AS alarm_state, v.code AS device, v.name AS device_name, v.place
+FROM notifications.delivery d JOIN hub.alarm a ON a.id = d.alarm_id JOIN hub.device v ON v.id = a.device_id
+WHERE d.uid = %(uid)s AND d.community_id = %(community_id)s
+
+-- name: use_link
+UPDATE notifications.delivery SET acknowledged_at = %(at)s WHERE id = %(id)s AND acknowledged_at IS NULL
+
+-- name: list
+SELECT * FROM notifications.delivery
+WHERE community_id = %(community_id)s AND id < %(before)s
+  AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))
+  AND (%(target)s::text IS NULL OR target = %(target)s)
+  AND (%(alarm_id)s::bigint IS NULL OR alarm_id = %(alarm_id)s)
+ORDER BY id DESC LIMIT %(limit)s
+
+-- name: attempts_of
+SELECT at, outcome, status, detail FROM notifications.attempt WHERE delivery_id = %(id)s ORDER BY id DESC LIMIT 50
+
+-- name: targets
+SELECT t.*, (SELECT count(*) FROM notifications.delivery d WHERE d.community_id = t.community_id
+  AND d.target = t.target AND d.state IN ('queued', 'held', 'sending')) AS waiting,
+  (SELECT count(*) FROM notifications.delivery d WHERE d.community_id = t.community_id
+  AND d.target = t.target AND d.state = 'dead') AS dead
+FROM notifications.target t WHERE t.community_id = %(community_id)s
+
+-- name: replay
+UPDATE notifications.delivery SET state = 'queued', due_at = %(at)s, attempts = 0, finished_at = NULL, status = NULL,
+  detail = '', expires_at = %(expires_at)s
+WHERE community_id = %(community_id)s AND state = ANY (%(states)s)
+  AND (%(id)s::bigint IS NULL OR id = %(id)s)
+  AND (%(target)s::text IS NULL OR target = %(target)s)
+  AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+RETURNING id, target
+
+-- name: forget_retry
+UPDATE notifications.target SET retry_at = NULL
+WHERE community_id = %(community_id)s AND target = ANY (%(targets)s)
+
+-- name: endpoints
+SELECT id, community_id, name, url, types, state, detail, previous_until, created_at, created_by, changed_at
+FROM notifications.endpoint WHERE community_id = %(community_id)s AND state <> 'removed' ORDER BY id
+
+-- name: endpoint
+SELECT * FROM notifications.endpoint WHERE id = %(id)s AND community_id = %(community_id)s AND state <> 'removed'
+FOR NO KEY UPDATE
+
+-- name: insert_endpoint
+INSERT INTO notifications.endpoint (community_id, name, url, types, secret, created_at, created_by, changed_at)
+VALUES (%(community_id)s, %(name)s, %(url)s, %(types)s, %(secret)s, %(at)s, %(actor)s, %(at)s)
+ON CONFLICT DO NOTHING RETURNING id
+
+-- name: change_endpoint
+UPDATE notifications.endpoint SET url = %(url)s, types = %(types)s, changed_at = %(at)s WHERE id = %(id)s
+
+-- name: endpoint_state
+UPDATE notifications.endpoint SET state = %(state)s, detail = %(detail)s, changed_at = %(at)s,
+  secret = CASE WHEN %(state)s = 'removed' THEN '' ELSE secret END,
+  previous_secret = CASE WHEN %(state)s = 'removed' THEN NULL ELSE previous_secret END
+WHERE id = %(id)s
+
+-- name: rotate
+UPDATE notifications.endpoint SET previous_secret = secret, previous_until = %(until)s, secret = %(secret)s,
+  changed_at = %(at)s
+WHERE id = %(id)s
+
+-- name: make_key
+INSERT INTO notifications.signing_key (community_id, key) VALUES (%(community_id)s, %(key)s) ON CONFLICT DO NOTHING
+
+-- name: key
+SELECT key FROM notifications.signing_key WHERE community_id = %(community_id)s
+
+-- name: prune
+DELETE FROM notifications.delivery WHERE id IN (
+  SELECT id FROM notifications.delivery
+  WHERE state IN ('delivered', 'rerouted', 'cancelled', 'dead') AND created_at < %(before)s LIMIT 5000)

@@ -1,0 +1,98 @@
+"""One attempt: the words, the link and the way of what is sent now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from hub.context import Context
+from hub.store.database import Row
+from modules.notifications import texts, webhooks
+from modules.notifications.channels import Outcome, Senders, addressed
+from modules.notifications.files import Files
+from modules.notifications.outgoing import Forbidden, Gateway, Network, NotSent, networks
+from modules.notifications.spec import Channel, NotificationsFile
+from modules.notifications.tokens import make_token
+
+GONE = "it is not set up any more"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is sent now: one delivery, or several as one message."""
+
+    community: Row
+    target: str
+    deliveries: list[Row]
+    endpoint: Row | None = None
+    token_key: bytes = b""
+
+    @property
+    def ids(self) -> list[int]:
+        return [one["id"] for one in self.deliveries]
+
+
+class Sending:
+    """What stands between a delivery row and the other side's answer."""
+
+    def __init__(self, context: Context, files: Files, gateway: Gateway) -> None:
+        self._context = context
+        self._files = files
+        self._gateway = gateway
+        self._senders = Senders(gateway)
+
+    def channel(self, community: Row, target: str) -> Channel | None:
+        """The channel behind a target, if it is set up."""
+        sort, _, name = target.partition(":")
+        file = self._files.of(community["code"])
+        channel = file.channel(name) if file and sort == "channel" else None
+        return channel if channel is not None and channel.on else None
+
+    async def attempt(self, work: Work) -> Outcome:
+        """One attempt. What cannot even be put into words or an address must not stop those behind it."""
+        try:
+            return await self._send(work)
+        except (ValueError, TypeError, LookupError) as error:
+            return Outcome(False, detail=f"it cannot be sent as it is ({type(error).__name__})")
+
+    async def _send(self, work: Work) -> Outcome:
+        now = self._context.clock.now()
+        file = self._files.of(work.community["code"])
+        allowed = networks(file.gateways) if file else ()
+        first = work.deliveries[0]
+        if work.endpoint is not None:
+            return await self._post(work.endpoint, first, allowed, now)
+        channel = self.channel(work.community, work.target)
+        if channel is None or file is None:
+            return Outcome(False, detail=GONE)
+        link, minutes = self._link(work, file)
+        shown = "" if channel.voice else link  # nobody can follow a link that is read out
+        title, body = texts.finished(work.deliveries, now, work.community["time_zone"], shown, minutes)
+        url = addressed(channel.url.get_secret_value(), first["address"])
+        if channel.voice and minutes:
+            url += f"{'&' if '?' in url else '?'}:acknowledge={quote(link, safe='')}"
+        return await self._senders.send(url, title, body, allowed, now)
+
+    def _link(self, work: Work, file: NotificationsFile) -> tuple[str, int | None]:
+        """Where a message leads: to acknowledge, for one person and one alarm; else to the alarm, or the desk."""
+        first = work.deliveries[0]
+        if len(work.deliveries) > 1 or first["alarm_id"] is None:
+            return f"{file.public_url}/", None
+        if first["person"] and first["event"] in ("annunciated", "escalated"):
+            token = make_token(work.token_key, self._context.clock, first["uid"])
+            return f"{file.public_url}/notice/{work.community['code']}/{token}", file.link_minutes
+        return f"{file.public_url}/alarms/{first['alarm_id']}", None
+
+    async def _post(self, endpoint: Row, delivery: Row, allowed: Sequence[Network], now: datetime) -> Outcome:
+        old = endpoint["previous_secret"] if endpoint["previous_until"] and endpoint["previous_until"] > now else None
+        signing = [endpoint["secret"], *([old] if old else [])]
+        headers = webhooks.headers_of(delivery["uid"], now, delivery["body"], signing)
+        try:
+            answer = await self._gateway.send("POST", endpoint["url"], headers, delivery["body"].encode(), allowed)
+        except Forbidden as error:
+            return Outcome(False, detail=str(error))
+        except NotSent as error:
+            return Outcome(False, detail=str(error), perhaps=error.perhaps)
+        good = 200 <= answer.status < 300
+        detail = "" if good else f"HTTP {answer.status}"
+        return Outcome(good, answer.status, detail, answer.retry_after(now), gone=answer.status == 410)

@@ -1,0 +1,299 @@
+"""From an event to what has to be told: deliveries and webhooks, each once however often a job runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from hub.context import Context
+from hub.failpoint import failpoint
+from hub.live import Change
+from hub.store.database import Connection, Row
+from modules.notifications import store, texts, webhooks
+from modules.notifications.files import Files
+from modules.notifications.model import first_due
+from modules.notifications.spec import Channel, NotificationsFile, Step
+
+_log = structlog.get_logger()
+_UNANSWERED = ("active_unacknowledged", "latched_unacknowledged")
+Compose = Callable[[str], tuple[str, str]]
+
+
+class Telling:
+    """The jobs behind domain events, and the steps of the escalation."""
+
+    def __init__(self, context: Context, files: Files) -> None:
+        self._context = context
+        self._files = files
+        self.wake: Callable[[], None] = lambda: None
+
+    # -- jobs ----------------------------------------------------------------------------------------------------
+
+    async def annunciated(self, *, community_id: int, alarm_id: int) -> None:
+        """An alarm sounded: subscribers and webhooks are told, the escalation begins. NotThere."""
+        now = self._context.clock.now()
+        async with self._context.database.session([community_id]) as connection:
+            alarm = await self._alarm(connection, community_id, alarm_id)
+            key = f"annunciated:{alarm_id}:{began(alarm).isoformat()}"
+            file = self._files.of(alarm["community"])
+            made = await self._webhooks(connection, alarm, "annunciated", key, webhooks.alarm_data(alarm), alarm_id)
+            if file is not None and any(channel.on for channel in file.channels):
+                made += await self._subscribers(connection, file, alarm, "annunciated", f"{key}:0")
+                await store.run(
+                    connection, "begin_escalation", community_id=community_id, alarm_id=alarm_id,
+                    began_at=began(alarm), at=now,
+                )  # fmt: skip
+        self._committed(community_id, made)
+
+    async def settled(self, *, community_id: int, alarm_id: int) -> None:
+        """Somebody acknowledged it, or it is over: the escalation ends, who wants to know is told. NotThere."""
+        now = self._context.clock.now()
+        async with self._context.database.session([community_id]) as connection:
+            alarm = await self._alarm(connection, community_id, alarm_id)
+            await store.run(connection, "settle", alarm_id=alarm_id, at=now)
+            await store.run(connection, "over", alarm_id=alarm_id, at=now)
+            key = f"settled:{alarm_id}:{began(alarm).isoformat()}"
+            made = await self._webhooks(connection, alarm, "settled", key, webhooks.alarm_data(alarm), alarm_id)
+            file = self._files.of(alarm["community"])
+            if file is not None:
+                made += await self._subscribers(connection, file, alarm, "settled", key)
+        self._committed(community_id, made)
+
+    async def storm_began(self, *, community_id: int, storm_id: int) -> None:
+        await self._storm(community_id, storm_id, "storm_began")
+
+    async def storm_ended(self, *, community_id: int, storm_id: int) -> None:
+        await self._storm(community_id, storm_id, "storm_ended")
+
+    # -- escalation ----------------------------------------------------------------------------------------------
+
+    async def climb(self) -> None:
+        """Take every step of an escalation that is due. A step is taken once, whoever else looks."""
+        now = self._context.clock.now()
+        async with self._context.database.session(list(self._context.communities.values())) as connection:
+            due = await store.rows(connection, "escalations_due", at=now)
+        for row in due:
+            await self._step(row["community_id"], row["id"])
+
+    async def _step(self, community_id: int, escalation_id: int) -> None:
+        now, database = self._context.clock.now(), self._context.database
+        async with database.session([community_id]) as connection:
+            row = await store.first(connection, "lock_escalation", id=escalation_id, at=now)
+            if row is None:
+                return
+            alarm = await self._alarm(connection, community_id, row["alarm_id"])
+        file = self._files.of(alarm["community"])
+        steps = file.steps(alarm["priority"]) if file else []
+        index = row["level"] + 1
+        step = steps[index] if index < len(steps) else None
+        on_shift = (
+            await self.on_shift(community_id, step.post) if step else []
+        )  # before the transaction: it has one of its own
+        async with database.session([community_id]) as connection:
+            again = await store.first(connection, "lock_escalation", id=escalation_id, at=now)
+            if again is None or again["level"] != row["level"]:
+                return
+            alarm = await self._alarm(connection, community_id, row["alarm_id"])
+            if index > 0 and alarm["state"] not in _UNANSWERED:
+                await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
+                return
+            if step is None or file is None:
+                await store.run(connection, "advance", id=escalation_id, level=row["level"], next_at=None)
+                return
+            made = await self._tell_step(connection, file, alarm, step, index, on_shift)
+            next_at = row["started_at"] + steps[index + 1].after if index + 1 < len(steps) else None
+            await store.run(connection, "advance", id=escalation_id, level=index, next_at=next_at)
+            if index > 0:
+                await store.run(connection, "level", alarm_id=row["alarm_id"], level=index)
+        self._committed(community_id, made)
+
+    async def on_shift(self, community_id: int, post: str | None) -> list[Row]:
+        """Who is on the roster now, at a post or at all; nobody where there is no roster."""
+        duty = self._context.ports.get("duty.on_shift")
+        if duty is None:
+            return []
+        rows: list[Row] = await duty(community_id, post, self._context.clock.now())
+        return rows
+
+    async def _tell_step(
+        self, connection: Connection, file: NotificationsFile, alarm: Row, step: Step, index: int, on_shift: list[Row]
+    ) -> list[int]:
+        told, made = 0, []
+        event = "escalated" if index else "annunciated"
+        key = f"annunciated:{alarm['id']}:{began(alarm).isoformat()}:{index}"
+        names = [row["name"] for row in on_shift]
+        for name in step.channels:
+            channel = usable(file, name)
+            if channel is None or not channel.wants().takes(alarm["priority"], alarm["kind"], alarm["place"]):
+                continue
+            people = await self.people(connection, file, channel, on_shift)
+
+            def compose(language: str) -> tuple[str, str]:
+                zone, templates = alarm["time_zone"], templates_of(file)
+                return texts.alarm_message(alarm, event, language, zone, templates, names, index)
+
+            made += await self.tell(connection, channel, people, compose, _about(alarm, event, key, index))
+            told += len(people)
+        if not told and any(usable(file, name) for name in step.channels):
+            _log.warning("an alarm was told to nobody: no channel of its step takes it and knows an address",
+                         alarm=alarm["id"], step=index)  # fmt: skip
+        return made
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    async def people(
+        self, connection: Connection, file: NotificationsFile, channel: Channel, on_shift: Sequence[Row]
+    ) -> list[dict[str, str]]:
+        """To whom a channel sends: one entry for a group; for a personal one those on shift it has an address of, else
+        its fixed recipients. Each {person, name, address, language}."""
+        if not channel.personal:
+            return [{"person": "", "name": "", "address": "", "language": channel.language}]
+        book = {one.person: one for one in file.people} | {one.account: one for one in file.people if one.account}
+        found = []
+        for row in on_shift:
+            known = book.get(row["person"]) or book.get(row.get("account") or "")
+            found.append({
+                "person": _known_as(row), "name": row["name"], "account": row.get("account") or "",
+                "phone": row.get("phone") or (known and known.phone) or "",
+                "email": row.get("email") or (known and known.email) or "",
+                "language": (known and known.language) or "",
+            })  # fmt: skip
+        reachable = [one for one in found if one[channel.address_field]]
+        if not reachable:
+            fixed = [one for one in file.people if one.person in channel.recipients]
+            reachable = [
+                {"person": one.person, "name": one.name, "account": one.account, "phone": one.phone or "",
+                 "email": one.email or "", "language": one.language or ""}
+                for one in fixed
+            ]  # fmt: skip
+        accounts = [one["account"] for one in reachable if one["account"]]
+        spoken = store.languages(await store.rows(connection, "languages", accounts=accounts))
+        return [
+            {"person": one["person"], "name": one["name"], "address": one[channel.address_field],
+             "language": one["language"] or spoken.get(one["account"], channel.language)}
+            for one in reachable if one[channel.address_field]
+        ]  # fmt: skip
+
+    async def tell(
+        self, connection: Connection, channel: Channel, people: Sequence[Mapping[str, str]], compose: Compose,
+        about: Mapping[str, Any],
+    ) -> list[int]:  # fmt: skip
+        """Deliveries of one message to these people, those that were not there yet; their ids."""
+        now, made = self._context.clock.now(), []
+        zone = about["zone"]
+        values = {key: value for key, value in about.items() if key != "zone"}
+        due = first_due(channel.limits(), zone, now, life_safety=values.get("life_safety", False))
+        combine = channel.digest is not None and not values.get("life_safety", False)
+        for person in people:
+            title, body = compose(person["language"])
+            number = await store.insert(connection, now, due, {
+                **values, **person, "target": f"channel:{channel.id}", "title": title, "body": body, "combine": combine,
+            })  # fmt: skip
+            if number is not None:
+                made.append(number)
+        return made
+
+    def _committed(self, community_id: int, made: Sequence[int]) -> None:
+        """It is in the tables: open pages and the pump may look."""
+        failpoint("notification_told")
+        for number in made:
+            self._context.live.publish(Change("notice", community_id, str(number), {}))
+        self.wake()
+
+    async def _subscribers(
+        self, connection: Connection, file: NotificationsFile, alarm: Row, event: str, key: str
+    ) -> list[int]:
+        made = []
+        for channel in file.channels:
+            wanted = channel.on and event in channel.events
+            if wanted and channel.wants().takes(alarm["priority"], alarm["kind"], alarm["place"]):
+
+                def compose(language: str) -> tuple[str, str]:
+                    return texts.alarm_message(alarm, event, language, alarm["time_zone"], templates_of(file), None, 0)
+
+                people = await self.people(connection, file, channel, [])
+                made += await self.tell(connection, channel, people, compose, _about(alarm, event, key, 0))
+        return made
+
+    async def _storm(self, community_id: int, storm_id: int, event: str) -> None:
+        async with self._context.database.session([community_id]) as connection:
+            storm = await store.needed(
+                connection, "storm", f"storm {storm_id}", storm_id=storm_id, community_id=community_id
+            )
+            [community] = await store.rows(connection, "communities", ids=[community_id])
+            at = storm["ended_at"] if event == "storm_ended" and storm["ended_at"] else storm["since"]
+            key = f"{event}:{storm_id}"
+            data = {"id": storm_id, "since": storm["since"].isoformat(), "counted": storm["counted"],
+                    "annunciated": storm["annunciated"]}  # fmt: skip
+            about = {"community_id": community_id, "community": community["code"], "raised_at": at, "device": None,
+                     "priority": 2, "life_safety": False}  # fmt: skip
+            made = await self._webhooks(connection, about, event, key, data, None)
+            file = self._files.of(community["code"])
+            for channel in file.channels if file else []:
+                if channel.on and event in channel.events and file is not None:
+                    people = await self.people(connection, file, channel, [])
+                    message = {"zone": community["time_zone"], "community_id": community_id, "event": event,
+                               "event_key": key, "priority": 2, "happened_at": at}  # fmt: skip
+                    made += await self.tell(
+                        connection, channel, people, lambda lang: texts.plain_message(event, lang), message
+                    )
+        self._committed(community_id, made)
+
+    async def _webhooks(
+        self, connection: Connection, about: Row, event: str, key: str, data: Mapping[str, Any], alarm_id: int | None
+    ) -> list[int]:
+        """A delivery for every endpoint that asked for such events; their ids."""
+        now, name, made = self._context.clock.now(), webhooks.TYPES[event], []
+        for endpoint in await store.rows(connection, "endpoints", community_id=about["community_id"]):
+            if name not in endpoint["types"] or endpoint["state"] == "disabled":
+                continue
+            at = began(about) if event in ("annunciated", "storm_began") else now
+            subject = f"devices/{about['device']}" if about["device"] else None
+            number = await store.insert(connection, now, now, {
+                "community_id": about["community_id"], "target": f"webhook:{endpoint['id']}", "event": event,
+                "event_key": key, "alarm_id": alarm_id, "priority": about["priority"], "happened_at": at,
+                "life_safety": about["life_safety"],
+                "body": webhooks.body_of(event, key, about["community"], at, subject, data),
+            })  # fmt: skip
+            made += [number] if number is not None else []
+        return made
+
+    async def _alarm(self, connection: Connection, community_id: int, alarm_id: int) -> Row:
+        return await store.needed(
+            connection, "alarm", f"alarm {alarm_id}", alarm_id=alarm_id, community_id=community_id
+        )
+
+
+def began(alarm: Mapping[str, Any]) -> datetime:
+    """When an alarm sounded, else when it was raised: names one annunciation of it."""
+    moment: datetime = alarm.get("annunciated_at") or alarm["raised_at"]
+    return moment
+
+
+def _known_as(row: Row) -> str:
+    """What a person is called in deliveries and, having acknowledged, on the alarm: unique, and readable to people."""
+    number = str(row["person"])
+    return str(row.get("account") or (f"{row['name']} {number}" if number.isdigit() else number))
+
+
+def usable(file: NotificationsFile, name: str) -> Channel | None:
+    """The channel of this name, or the first of its fallbacks that is set up."""
+    seen: set[str] = set()
+    channel = file.channel(name)
+    while channel is not None and not channel.on and channel.id not in seen:
+        seen.add(channel.id)
+        channel = file.channel(channel.fallback) if channel.fallback else None
+    return channel if channel is not None and channel.on else None
+
+
+def templates_of(file: NotificationsFile) -> dict[str, dict[str, str]]:
+    return {part: {"zh": text.zh, "en": text.en} for part, text in file.templates.items()}
+
+
+def _about(alarm: Row, event: str, key: str, step: int) -> dict[str, Any]:
+    return {
+        "zone": alarm["time_zone"], "community_id": alarm["community_id"], "event": event, "event_key": key,
+        "alarm_id": alarm["id"], "step": step, "priority": alarm["priority"], "life_safety": alarm["life_safety"],
+        "happened_at": began(alarm),
+    }  # fmt: skip

@@ -1,0 +1,211 @@
+"""A hub's notifications over a real database, and the receivers they are sent to: real HTTP servers on this machine."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from hub.alarms.desk import AlarmDesk
+from hub.clock import FakeClock
+from hub.commands.desk import CommandDesk
+from hub.context import Context, Status
+from hub.live import Live
+from hub.principal import Principal
+from hub.reports import Reports
+from hub.settings import Settings
+from hub.store.database import Database
+from hub.store.migrate import migrate
+from modules.notifications import NotificationsPlugin, Parts
+from modules.notifications.outgoing import Gateway
+from tests.integration.postgres import close_database, new_database
+
+NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)  # noon in Shanghai
+
+
+@dataclass
+class Got:
+    """One request as a receiver saw it."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that answers as told: a status, a status with headers and body, or "hang"."""
+
+    answers: list[Any] = field(default_factory=list)  # the next ones; then `usual`
+    usual: Any = 200
+    got: list[Got] = field(default_factory=list)
+    url: str = ""
+    server: Any = None
+
+    async def __aenter__(self) -> "Receiver":
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            lines = head.split("\r\n")
+            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            self.got.append(Got(lines[0].split()[1], headers, body))
+            answer = self.answers.pop(0) if self.answers else self.usual
+            if answer == "hang":
+                await asyncio.sleep(60)
+            status, more, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
+            extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+            writer.write(f"HTTP/1.1 {status} X\r\n{extra}Content-Length: {len(text)}\r\n\r\n".encode() + text)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@cache
+def migrated(url: str) -> str:
+    """The name of a database on this server with the hub's and this module's tables, to be copied."""
+    template = new_database(url)
+    migrate(template, [NotificationsPlugin().migrations()])
+    name = urlsplit(template).path[1:]
+    close_database(url, name)
+    return name
+
+
+def insert(link: psycopg.Connection[Any], table: str, **values: Any) -> int:
+    """A row as superuser; its id."""
+    row = link.execute(  # type: ignore[call-overload]
+        f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))}) RETURNING id",
+        [Jsonb(value) if isinstance(value, dict) else value for value in values.values()],
+    ).fetchone()
+    return int(row[0])
+
+
+FILE = """
+community: demo
+public_url: https://hub.example.com
+gateways: [127.0.0.0/8]
+people:
+  - {{person: boss, name: 王经理, phone: "13900000099", account: boss}}
+  - {{person: lee, name: Lee, phone: "13900000001", email: lee@example.com, language: en}}
+channels: {channels}
+escalation: {escalation}
+"""
+
+
+class Ground:
+    """One community with a door and an alarm."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        with psycopg.connect(url) as link:
+            self.here, self.there = (
+                insert(link, "hub.community", code=code, name={"zh": code, "en": code}, time_zone="Asia/Shanghai")
+                for code in ("demo", "other")
+            )
+            self.door = insert(
+                link, "hub.device", community_id=self.here, code="door-b1-u1", kind="door", profile="p", place="b1/u1",
+                bus="b", name={"zh": "1号楼1单元门", "en": "Door of building 1 unit 1"},
+            )  # fmt: skip
+        self.engineer = Principal("user:gong", self.here, "engineer")
+        (folder / "notifications").mkdir()
+        self.clock = FakeClock(NOW)
+
+    def write(self, channels: list[dict[str, Any]], escalation: Mapping[str, Any] | None = None) -> None:
+        """The community's file."""
+        steps = escalation or ({"high": [{"channels": [one["id"] for one in channels]}]} if channels else {})
+        names = [{"name": {"zh": one["id"], "en": one["id"]}, **one} for one in channels]
+        text = FILE.format(channels=json.dumps(names), escalation=json.dumps(steps))
+        (self.folder / "notifications" / "demo.yaml").write_text(text, encoding="utf-8")
+
+    def alarm(self, **more: Any) -> int:
+        """An alarm that sounded now."""
+        now = self.clock.now()
+        values = {
+            "condition": f"door-forced:{uuid4()}", "rule": "door-forced", "priority": 2,
+            "state": "active_unacknowledged", "title": {"zh": "强行开门", "en": "Door forced open"},
+            "text": {"zh": "门被强行打开", "en": "The door was forced"}, "raised_at": now, "changed_at": now,
+            "annunciated_at": now, "community_id": self.here, "device_id": self.door,
+        }  # fmt: skip
+        with psycopg.connect(self.url) as link:
+            return insert(link, "hub.alarm", **{**values, **more})
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as link:
+            cursor = link.execute(query, values)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def states(self) -> dict[str, int]:
+        found = self.rows("SELECT state, count(*) FROM notifications.delivery GROUP BY state")
+        return dict(found)  # type: ignore[arg-type]
+
+    @asynccontextmanager
+    async def running(
+        self, *, clock: Any = None, gateway: Gateway | None = None, ports: Mapping[str, Any] | None = None,
+        devices: Mapping[int, Any] | None = None,
+    ) -> AsyncIterator[Parts]:  # fmt: skip
+        """The module over this database, its time an injected clock."""
+        database, live, clock = Database(self.url), Live(), clock or self.clock
+        await database.open()
+
+        async def no_replay(community_id: int, ids: list[int]) -> int:
+            return 0
+
+        context = Context(
+            settings=Settings(database_url=self.url, config_dir=self.folder), clock=clock, database=database,
+            live=live, status=Status(), alarms=AlarmDesk(database, clock, live),
+            commands=CommandDesk(database, clock, live, dict, lambda device: None),  # type: ignore[arg-type,return-value]
+            devices=devices or {}, communities={"demo": self.here, "other": self.there}, replay=no_replay,
+            reports=Reports(database), ports=dict(ports or {}),
+        )  # fmt: skip
+        try:
+            plug = NotificationsPlugin({}, gateway)
+            self.plug = plug
+            parts = plug.of(context)
+            parts.pump._random = random.Random(7)
+            yield parts
+        finally:
+            await database.close()
+
+    async def tell(self, parts: Parts, alarm_id: int) -> None:
+        """As the job behind `alarm_annunciated` does, and work off what is due."""
+        await parts.telling.annunciated(community_id=self.here, alarm_id=alarm_id)
+        await parts.pump.settle()
+
+    async def pass_time(self, parts: Parts, seconds: float, each: float = 1.0) -> None:
+        """Let the injected clock run, the pump looking again and again."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < end:
+            self.clock.advance(each)
+            await parts.pump.settle()
+
+
+def roster(*people: Mapping[str, str]) -> Mapping[str, Callable[..., Any]]:
+    """A duty roster as its module's port gives it."""
+
+    async def on_shift(community_id: int, post: str | None, at: datetime) -> list[dict[str, Any]]:
+        return [{**one, "shift": "s"} for one in people if post in (None, one["post"])]
+
+    return {"duty.on_shift": on_shift}
