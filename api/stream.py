@@ -9,7 +9,7 @@ within 10 s or the store is away, 1008 it talked too much.
 import asyncio
 from collections.abc import Collection
 from itertools import count
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import psycopg
@@ -18,13 +18,13 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from api.auth import bearer_of, identify, principal_of, same_origin
 from api.hub import Hub, hub_of
 from hub.errors import Refused
-from hub.live import Subscription
+from hub.live import Subscription, Topic
 from hub.principal import Principal
 
 router = APIRouter()
 SEND_WITHIN_S = 10.0
 RECHECK_S = 30.0
-TOPICS = frozenset({"point", "event", "alarm", "command", "device", "workorder", "run_state"})
+TOPICS = frozenset(get_args(Topic))
 _encode = msgspec.json.Encoder().encode
 _tokens = count(1)
 

@@ -21,7 +21,7 @@ def configure_logging(log_format: str) -> None:
             structlog.processors.format_exc_info if log_format == "json" else _pass,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stderr of now: it may have been exchanged
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
@@ -37,4 +37,11 @@ class _Libraries(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         more = {"error": f"{type(error).__name__}: {str(error).strip()}"} if error else {}
-        structlog.get_logger().log(record.levelno, record.getMessage().splitlines()[0], library=record.name, **more)
+        structlog.get_logger().log(record.levelno, _said(record).splitlines()[0], library=record.name, **more)
+
+
+def _said(record: logging.LogRecord) -> str:
+    """The message; of a job (procrastinate) without its arguments, which hold what devices said: cards, plates."""
+    job = getattr(record, "job", None)
+    message = record.getMessage()
+    return message.replace(job["call_string"], f"{job['task_name']}[{job['id']}]") if isinstance(job, dict) else message

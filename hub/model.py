@@ -134,6 +134,11 @@ class Frame(msgspec.Struct, gc=False):
     verdicts: list[Verdict] = []
 
     @property
+    def heard(self) -> bool:
+        """The device itself said something: a sign of life. What an analysis found of it is none."""
+        return bool(self.readings or self.events) or not self.verdicts
+
+    @property
     def delivery(self) -> Delivery:
         return self.device.event(self.events[0].name).delivery if self.events else self.device.kind.delivery
 

@@ -35,7 +35,7 @@ class VirtualDecoder:
         try:
             body = msgspec.json.decode(arrival.payload, type=_Body)
         except msgspec.DecodeError as error:
-            raise BadFrame("bad_report", str(error)) from error
+            raise BadFrame("malformed", str(error)) from error
         # A report is named by its key alone: said again in other words it is still the same one.
         key = key_of(device.code, str(body.at), body.key.encode())
         return [
@@ -93,7 +93,6 @@ class VirtualDriver:
         self._stored: list[int] = []
         self._told: dict[str, tuple[bool, int]] = {}
         self._signal = Signal()
-        reports.on_wake(self._signal.set)
         self.update(devices)
 
     def decoder(self) -> VirtualDecoder:
@@ -110,11 +109,15 @@ class VirtualDriver:
         """Work until cancelled. psycopg.OperationalError when the store is away."""
         self._offered.clear()  # what was offered to a pipeline that is gone is offered again; a second time is harmless
         self._stored.clear()
-        while True:
-            self._show_gateways(intake)
-            taken = await self._outbox(intake)
-            if not taken:
-                await self._signal.wait(_EACH_S)
+        self._reports.on_wake(self._signal.set)
+        try:
+            while True:
+                self._show_gateways(intake)
+                taken = await self._outbox(intake)
+                if not taken:
+                    await self._signal.wait(_EACH_S)
+        finally:
+            self._reports.off_wake(self._signal.set)
 
     async def _outbox(self, intake: Intake) -> int:
         community_id = next((device.community_id for device in self._devices.values()), None)

@@ -77,6 +77,9 @@ class Reports:
     def on_wake(self, waker: Callable[[], None]) -> None:
         self._wakers.append(waker)
 
+    def off_wake(self, waker: Callable[[], None]) -> None:
+        self._wakers.remove(waker)
+
     async def take(self, community_id: int, except_ids: Sequence[int], most: int) -> list[Row]:
         """Rows that wait, oldest first, without those already offered."""
         async with self._database.session([community_id]) as connection:

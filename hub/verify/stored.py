@@ -45,11 +45,11 @@ def _alarms(connection: "psycopg.Connection[tuple[object, ...]]", values: dict[s
     standing: dict[int, StoredAlarm] = {}
     found: list[StoredAlarm] = []
     cursor = connection.execute(_SQL["alarms"], values)
-    for code, rule, at, state, number in cursor.fetchall():
+    for code, rule, at, action, number in cursor.fetchall():
         known = standing.get(number)  # type: ignore[call-overload]
-        if state == "active_unacknowledged":
+        if action == "raise":
             standing[number] = StoredAlarm(code, rule, to_us(at))  # type: ignore[index, arg-type]
-        elif known is not None and known.returned_at is None and state in ("returned_unacknowledged", "normal"):
+        elif known is not None and known.returned_at is None:
             found.append(StoredAlarm(known.device, known.rule, known.raised_at, to_us(at)))  # type: ignore[arg-type]
             del standing[number]  # type: ignore[arg-type]
     return found + list(standing.values())

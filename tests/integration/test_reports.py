@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub import reports
+from hub.clock import to_us
 from hub.model import Verdict
 from hub.tasks import end
 from tests.integration.pipeline_bench import NOON, Bench, make_bench
@@ -164,3 +165,21 @@ async def test_a_verdict_may_be_told_of_any_device(database_url: str) -> None:
         async with listening(bench):
             assert await pump(bench) == 1
         assert bench.query("SELECT count(*) FROM hub.dead_letter") == [(0,)]
+
+
+async def test_a_verdict_is_no_sign_of_life(database_url: str) -> None:
+    silent = "SELECT state FROM hub.alarm WHERE rule = 'device-silent' AND device_id = %s"
+    async with make_bench(database_url) as bench:
+        meter = bench.device("wm-b1-001")
+        bench.clock.advance(3 * 3600)
+        await bench.feed()
+        assert bench.query(silent, meter.id) == [("active_unacknowledged",)]
+        verdict = Verdict("water-night-flow", True, to_us(bench.clock.now()), value=0.2)
+        async with bench.hub.database.session([meter.community_id]) as connection:
+            await reports.put(connection, meter, key="hour:1", at=bench.clock.now(), verdicts=[verdict])
+        async with listening(bench):
+            assert await pump(bench) == 1
+        assert bench.query(silent, meter.id) == [("active_unacknowledged",)], (
+            "an analysis found something; it is silent"
+        )
+        assert bench.query("SELECT count(*) FROM telemetry.device_last WHERE device_id = %s", meter.id) == [(0,)]

@@ -158,11 +158,11 @@ export default {
         const before = this.items[row.id];
         if (row.state === "normal") { delete this.items[row.id]; delete this.picked[row.id]; continue; }
         this.items[row.id] = row;
-        if (this.sounds(row) && !(before && this.sounds(before) && before.count === row.count)) this.siren.ring(row);
+        if (this.calls(row) && before?.annunciated_at !== row.annunciated_at) this.siren.ring(row);
       }
     },
     replace(rows) {
-      const fresh = rows.filter((row) => this.sounds(row) && !this.items[row.id]);
+      const fresh = rows.filter((row) => this.calls(row) && !this.items[row.id]);
       this.items = Object.fromEntries(rows.map((row) => [row.id, row]));
       if (fresh.length) this.siren.ring(fresh.reduce((a, b) => (b.priority < a.priority ? b : a)));
     },
@@ -182,7 +182,10 @@ export default {
       this.$emit("act", [name, ids.slice(0, 500)]);
       if (ids === this.pickedIds && name === "acknowledge") this.picked = {};
     },
-    sounds(row) { return row.state === "active_unacknowledged" && !row.suppression && row.annunciated_at !== null && !row.historical; },
+    /** Somebody is to look: also at what was over the moment it came. */
+    calls(row) { return row.state.endsWith("unacknowledged") && !row.suppression && row.annunciated_at !== null; },
+    /** It goes on ringing: it is still so, and nobody has said "seen". */
+    sounds(row) { return this.calls(row) && !row.state.startsWith("returned"); },
     beat() {
       const before = this.tick;
       this.tick = Date.now();
