@@ -30,6 +30,7 @@ from hub.pipeline.intake import ArrivalQueue
 from hub.pipeline.pipeline import Pipeline
 from hub.pipeline.stages import Stages
 from hub.plugins import (
+    EventHandler,
     OffersAnalyses,
     OffersCalculator,
     OffersDrivers,
@@ -213,11 +214,11 @@ class Hub:
                 handlers.setdefault(event, []).append(task)
         return handlers
 
-    def _event_handlers(self) -> dict[tuple[str, str], list[str]]:
-        handlers: dict[tuple[str, str], list[str]] = {}
+    def _event_handlers(self) -> dict[tuple[str, str], list[EventHandler]]:
+        handlers: dict[tuple[str, str], list[EventHandler]] = {}
         for plug in offering(self.plugs, OffersEventHandlers):
-            for event, task in plug.event_handlers().items():
-                handlers.setdefault(event, []).append(task)
+            for event, handler in plug.event_handlers(self.context).items():
+                handlers.setdefault(event, []).append(handler)
         return handlers
 
     def _start_background(self, context: Context) -> None:

@@ -4,6 +4,7 @@ A plug is any object. The hub asks with isinstance what it offers; ours stand in
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from hub.analyses.model import Analysis
 from hub.context import Context
 from hub.decisions import Calculator, Evaluator
+from hub.model import Device
 from hub.ports import DriverFactory
 from hub.rulebook.model import RuleTools
 from hub.vocabulary.kinds import KindSpec
@@ -73,13 +75,19 @@ class OffersRuleTools(RuleTools, Protocol):
     """Reads, tries and puts rules in force for the rulebook (`hub.rulebook`)."""
 
 
+@dataclass(frozen=True)
+class EventHandler:
+    """A job that hears of events of devices. It is given community_id, device_id, event_id (hex), name, at and received
+    (ISO 8601 UTC), data."""
+
+    task: str
+    wants: Callable[[Device], bool]  # asked for every such event: a job nobody needs delays those that are needed
+
+
 @runtime_checkable
 class OffersEventHandlers(Protocol):
-    def event_handlers(self) -> Mapping[tuple[str, str], str]:
-        """(kind, event) -> job queued in the transaction that stores the event.
-
-        The job is given community_id, device_id, event_id (hex), name, at and received (ISO 8601 UTC), data.
-        """
+    def event_handlers(self, context: Context) -> Mapping[tuple[str, str], EventHandler]:
+        """(kind, event) -> the job queued in the transaction that stores the event."""
         ...
 
 

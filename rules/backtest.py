@@ -14,6 +14,7 @@ from hub.model import Device, Frame
 from hub.rulebook.model import Raised, Wanted
 from rules.evaluator import RuleEvaluator
 from rules.model import Rule
+from rules.slots import DISABLED
 from rules.terms import Limits, Threshold
 from rules.wider import Window
 
@@ -68,6 +69,10 @@ class RuleTrial:
 
     def _note(self, change: AlarmChange) -> None:
         device = change.device
+        if change.rule == DISABLED:
+            if change.action == "raise":
+                raise Refused("rule_stopped", change.text.en, 422)
+            return
         if change.action == "return":
             raised = self._open.pop(device.id, None)
             if raised is not None:

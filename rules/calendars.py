@@ -5,9 +5,11 @@ Council has announced; in later years a workday is Monday to Friday, and the log
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,7 +28,7 @@ SHIFTS = {"early": "00:00-08:00", "middle": "08:00-16:00", "late": "16:00-24:00"
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
-_HORIZON_DAYS = 400
+_HORIZON_DAYS = 100
 
 Days = frozenset[int] | Literal["workdays", "holidays"]
 
@@ -139,22 +141,11 @@ class Calendar(Model):
 
     def active(self, at: int, zone: str) -> bool:
         """Whether the moment (microseconds UTC) lies in it."""
-        table, today = self.table, _local_day(at, zone)
-        for wanted in (True, False):
-            spans = (span for back in (1, 0) for span in _instants(table, wanted, zone, today - back))
-            if any(begin <= at < end for begin, end in spans) != wanted:
-                return False
-        return True
+        return _turn(self.table, zone, at).active
 
     def next_change(self, at: int, zone: str) -> int | None:
-        """The first moment after `at` at which `active` is another; None: not within 400 days."""
-        now, today = self.active(at, zone), _local_day(at, zone)
-        for ordinal in range(today, today + _HORIZON_DAYS):
-            begun = (_instants(self.table, wanted, zone, ordinal - back) for wanted in (True, False) for back in (1, 0))
-            for edge in sorted({edge for spans in begun for span in spans for edge in span if edge > at}):
-                if _local_day(edge, zone) <= ordinal and self.active(edge, zone) != now:
-                    return edge
-        return None
+        """The first moment after `at` at which `active` is another; None: not within 100 days."""
+        return _change(self.table, zone, _turn(self.table, zone, at))
 
 
 During = Annotated[
@@ -195,18 +186,61 @@ def _local_day(at: int, zone: str) -> int:
     return from_us(at).astimezone(ZoneInfo(zone)).toordinal()
 
 
+class Turn(NamedTuple):
+    """From `at` on a calendar is active or not. `ordinal`: the local day."""
+
+    at: int
+    active: bool
+    ordinal: int
+
+
+def _turn(table: Table, zone: str, at: int) -> Turn:
+    """The newest turn of the local day at this moment."""
+    turns = _turns(table, zone, _local_day(at, zone))
+    return turns[max(bisect_right(turns, at, key=itemgetter(0)) - 1, 0)]
+
+
+@lru_cache(maxsize=4096)
+def _change(table: Table, zone: str, since: Turn) -> int | None:
+    for ordinal in range(since.ordinal, since.ordinal + _HORIZON_DAYS):
+        for turn in _turns(table, zone, ordinal):
+            if turn.at > since.at and turn.active != since.active:
+                return turn.at
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _turns(table: Table, zone: str, ordinal: int) -> tuple[Turn, ...]:
+    """The first moment of a local day, and every one at which a span begins or ends."""
+    begin, end = (_instant(ordinal, 1440 * day, zone) for day in (0, 1))
+    steps: dict[int, list[int]] = {begin: [0, 0]}  # moment -> how many more spans hold from there, of both sorts
+    for wanted in (True, False):
+        for first, last in (span for back in (1, 0) for span in _instants(table, wanted, zone, ordinal - back)):
+            steps.setdefault(max(first, begin), [0, 0])[not wanted] += 1
+            steps.setdefault(max(last, begin), [0, 0])[not wanted] -= 1
+    inside = outside = 0
+    turns = []
+    for moment in sorted(moment for moment in steps if moment < end):
+        inside, outside = inside + steps[moment][0], outside + steps[moment][1]
+        turns.append(Turn(moment, inside > 0 and not outside, ordinal))
+    return tuple(turns)
+
+
 @lru_cache(maxsize=8192)
 def _instants(table: Table, wanted: bool, zone: str, ordinal: int) -> tuple[tuple[int, int], ...]:
-    """The spans that begin on a local day, as instants. A local time the clock skips counts as that much later, one it
-    shows twice as the first."""
-    day, local = date.fromordinal(ordinal), ZoneInfo(zone)
-
-    def instant(minutes: int) -> int:
-        there = datetime.combine(day + timedelta(days=minutes // 1440), time(minutes % 1440 // 60, minutes % 60), local)
-        return to_us(there.astimezone(UTC))
-
-    found = ((instant(begin), instant(end)) for begin, end in _spans(table, wanted, day))
+    """The spans that begin on a local day, as instants."""
+    day = date.fromordinal(ordinal)
+    spans = _spans(table, wanted, day)
+    found = ((_instant(ordinal, begin, zone), _instant(ordinal, end, zone)) for begin, end in spans)
     return tuple((begin, end) for begin, end in found if begin < end)
+
+
+def _instant(ordinal: int, minutes: int, zone: str) -> int:
+    """So many minutes by the clock after a local midnight. A local time the clock skips counts as that much later, one
+    it shows twice as the first."""
+    day = date.fromordinal(ordinal + minutes // 1440)
+    there = datetime.combine(day, time(minutes % 1440 // 60, minutes % 60), ZoneInfo(zone))
+    return to_us(there.astimezone(UTC))
 
 
 def _spans(table: Table, wanted: bool, day: date) -> Iterator[Span]:

@@ -37,7 +37,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     phase: Phase
-    since: int = 0  # device time
+    since: int = 0  # device time: when it became true; raised: when the alarm began
     began: int = 0  # time of receipt of the same moment
     value: float | None = None  # the worst value while pending
     recent: tuple[int, ...] = ()  # occurrences that count towards a repeat

@@ -57,7 +57,7 @@ class RuleEvaluator(Wiring):
         time; `last_values`: its value, where that was neither bad nor implausible. A state that cannot be read (an
         older release's) is forgotten.
         """
-        Wiring.__init__(self, self._rules, self._monotonic)
+        Wiring.__init__(self, self._rules, self._used)
         self._heard.update(last_seen or {})
         values = last_values or {}
         self._seen.update({point: (ts, values.get(point)) for point, ts in (last_points or {}).items()})
@@ -182,7 +182,7 @@ class RuleEvaluator(Wiring):
 
     def _frame(self, overlay: Overlay, plan: Plan, frame: Frame) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
-        if not frame.retained and frame.online is not False:
+        if not frame.retained and frame.online is not False and frame.heard:
             overlay.heard[device] = max(received, overlay.heard.get(device, 0))
             for slot in plan.silences:
                 state = (overlay.moved.get(slot.key) or (slot.state,))[0]
@@ -243,13 +243,17 @@ class RuleEvaluator(Wiring):
     def _step(self, overlay: Overlay, slot: Slot, observation: Observation, now: int) -> None:
         moved = overlay.moved.get(slot.key)
         state, wake = (slot.state, slot.wake) if moved is None else moved
-        if slot.guarded:
-            judged = self._limits.judge(overlay, slot, state, observation, now)
-            if judged is None:
-                return
-            result = judged
-        else:
-            result = step(slot.condition, state, observation, now)
+        try:
+            if slot.guarded:
+                judged = self._limits.judge(overlay, slot, state, observation, now)
+                if judged is None:
+                    return
+                result = judged
+            else:
+                result = step(slot.condition, state, observation, now)
+        except Exception as error:  # noqa: BLE001 a fault of ours in one rule must not set everybody's messages aside
+            self._limits.fault(overlay, slot, error, now, getattr(observation, "cause", None))
+            return
         if result.state is not state or result.wake_at != wake:
             self._move(overlay, slot, result)
         if result.effects or result.reasons:

@@ -45,14 +45,14 @@ class HourlyAnalysis:
 
     def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
         spec = self._spec
-        back = self._hours(end)
-        if not back or (spec.analysis == "balance" and not below):
+        back, parts = self._hours(end), self._counting(below)
+        if not back or (spec.analysis == "balance" and not parts):
             return
         yield Need(device, spec.point, back)
         if spec.over_point is not None:
             yield Need(device, spec.over_point, back)
         if spec.analysis == "balance":
-            for child in below:
+            for child in parts:
                 yield Need(child, self._child_point, back)
 
     def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:
@@ -68,6 +68,10 @@ class HourlyAnalysis:
     @property
     def _child_point(self) -> str:
         return self._spec.children_point or self._spec.point
+
+    def _counting(self, below: Sequence[Device]) -> list[Device]:
+        """Those below that have the point: a valve may hang on a main meter, too."""
+        return [child for child in below if self._child_point in child.points]
 
     def _hours(self, end: datetime) -> list[int]:
         """Hours back that belong to the interval ending at `end`; empty: no interval of this analysis ends there."""
@@ -93,7 +97,7 @@ class HourlyAnalysis:
     def _balance(self, device: Device, below: Sequence[Device], series: Series) -> Finding | None:
         """Loss: what the parent counted and nobody below did (管网漏损 / 线损)."""
         whole = series(device, self._spec.point, 0)
-        parts = [series(child, self._child_point, 0) for child in below]
+        parts = [series(child, self._child_point, 0) for child in self._counting(below)]
         if whole is None or not parts or None in parts:
             return None
         loss = whole - sum(part for part in parts if part is not None)

@@ -41,7 +41,7 @@ def sample(rule: Threshold, state: State | None, observed: Sample, now: int) -> 
         after = State("idle", recent=recent) if recent else None
         if state.phase == "counted":
             return Step(after)
-        at = max(observed.ts, state.since + rule.lasting)
+        at = max(observed.ts, state.since)
         return returned(after, at, cause, value, f"{value:.10g} is back")
     if not rule.trips(value):
         return Step(state)
@@ -69,7 +69,7 @@ def _mature(rule: Threshold, state: State, cause: bytes | None) -> Step:
         why = f"occurrence {len(recent)} of {rule.times}"
         counted = State("counted", state.since, state.began, state.value, recent)
         return Step(counted, None, (), (Note("waiting", at, cause, why),))
-    raised = State("raised", state.since, state.began, state.value)
+    raised = State("raised", at, state.began, state.value)
     seen = "the value" if state.value is None else f"{state.value:.10g}"
     why = f"{seen} is past the limit {rule.limit:.10g} for {rule.lasting / 1e6:g} s"
     historical = state.began - state.since > HISTORICAL

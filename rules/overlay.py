@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import structlog
+
 from hub.decisions import Decision, Reason, RuleState
 from hub.vocabulary.base import Text
 from rules.conditions import State
@@ -10,9 +12,11 @@ from rules.expressions import ExpressionError
 from rules.model import Rule
 from rules.slots import COMMAND_SPAN, DISABLED, MOST_COMMANDS, Key, Slot, alarm, row, stopped, wish
 
+_log = structlog.get_logger()
+
 MOST_FAILURES = 5
 MOST_SECONDS = 0.05
-"""So often may a rule's expression fail, or take longer than this; then the rule is stopped until rules are loaded
+"""So often may a rule's expression fail, or work for longer than this; then the rule is stopped until rules are loaded
 again."""
 
 
@@ -31,14 +35,14 @@ class Overlay:
         self.popped: list[tuple[int, str, int]] = []
         self.failures: dict[str, int] = {}
         self.stopped: dict[str, int] = {}  # rule -> device that has the alarm
-        self.muted: dict[Key, int] = {}  # rules that may give a device no more commands
+        self.muted: dict[Key, int] = {}  # rules that may give a device no more commands, or broke on it
 
 
 class Limits:
     """What is known of rules that misbehave, for this process: failing ones, stopped ones, muted ones."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, used: Callable[[], float]) -> None:
+        self._used = used
         self.failures: dict[str, int] = {}
         self.stopped: dict[str, int] = {}
         self.muted: dict[Key, int] = {}
@@ -62,13 +66,13 @@ class Limits:
         name = slot.rule.rule
         if name in self.stopped or name in overlay.stopped:
             return None
-        begin = self._monotonic()
+        begin = self._used()
         try:
             result: Step | None = step(slot.condition, state, observed, now)
         except ExpressionError as error:
             result, why = None, str(error)
         else:
-            took = self._monotonic() - begin
+            took = self._used() - begin
             if took <= MOST_SECONDS:
                 return result
             why = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms"
@@ -82,6 +86,19 @@ class Limits:
             )
             self._stop(overlay, slot, cause, now, getattr(observed, "cause", None))
         return result
+
+    def fault(self, overlay: Overlay, slot: Slot, error: Exception, now: int, cause: bytes | None) -> None:
+        """The engine broke on one device: told once, and tried again with the next observation."""
+        key = slot.key
+        if key in self.muted or key in overlay.muted:
+            return
+        overlay.muted[key] = slot.device.id
+        _log.error("a rule broke on a device", rule=slot.rule.rule, device=slot.device.code, exc_info=error)
+        why = Text(
+            zh=f"在 {slot.device.code} 上出现程序错误（{type(error).__name__}），在其他设备上继续",
+            en=f"the program broke on {slot.device.code} ({type(error).__name__}); it goes on elsewhere",
+        )
+        self._stop(overlay, slot, why, now, cause)
 
     def command(self, overlay: Overlay, slot: Slot, effect: Effect, now: int) -> None:
         """The rule's command, unless what it answers is history or the rule commands in a circle."""

@@ -145,7 +145,8 @@ def farewell(key: Key, device: Device, at: int) -> AlarmChange:
 
 
 def stopped(rule: Rule, device: Device, at: int, cause: bytes | None, why: Text, told: Rule | None) -> AlarmChange:
-    """The one alarm of a rule that was stopped. `told`: the rule file's own `rule-disabled`: title and procedure."""
+    """The one alarm of a rule that was stopped. `told`: the rule file's own `rule-disabled`, for title, priority, work
+    order and procedure."""
     return AlarmChange(
         action="raise",
         rule=DISABLED,
@@ -158,5 +159,6 @@ def stopped(rule: Rule, device: Device, at: int, cause: bytes | None, why: Text,
             en=f"The rule “{rule.title.en}” ({rule.rule}) was disabled: {why.en}.",
         ),
         cause=cause,
+        work_order=told.work_order if told is not None else False,
         procedure=told.procedure if told is not None else None,
     )

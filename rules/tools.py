@@ -1,5 +1,6 @@
 """What the rulebook asks of the rules engine: read one rule, run its examples, try it, put it in force."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
@@ -119,6 +120,8 @@ def _own_text(one: Placed, following: Placed | None, lines: Sequence[str]) -> st
     if not one.at:
         return normal("\n".join(line for line in lines if not line.startswith("# yaml-language-server")))
     first = _line(one.document, one.at) - 1
+    if not lines[first].lstrip().startswith("- "):  # in braces: where its lines end, others may begin
+        return normal(json.dumps(one.document.data["rules"][one.at[1]], ensure_ascii=False, indent=2, default=str))
     last = _line(following.document, following.at) - 1 if following is not None else len(lines)
     own = list(lines[first:last])
     while own and (not own[-1].strip() or own[-1].lstrip().startswith("#")):

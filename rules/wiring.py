@@ -19,10 +19,10 @@ from rules.topology import Topology
 class Wiring:
     """What an evaluator knows of its rules and devices."""
 
-    def __init__(self, rules: Sequence[Rule] = (), monotonic: Callable[[], float] = time.perf_counter) -> None:
-        """`monotonic`: seconds, for the limit on expressions only."""
+    def __init__(self, rules: Sequence[Rule] = (), used: Callable[[], float] = time.thread_time) -> None:
+        """`used`: seconds this thread has worked, for the limit on expressions: a machine may stall without them."""
         self._rules = tuple(rules)
-        self._monotonic = monotonic
+        self._used = used
         self._devices: Mapping[int, Device] = {}
         self._slots: dict[Key, Slot] = {}
         self._plans: dict[int, Plan] = {}
@@ -32,7 +32,7 @@ class Wiring:
         self._stored: dict[Key, tuple[State | None, tuple[int, ...]]] = {}  # loaded, its device not configured yet
         self._parting = Decision([], [], [])  # what configuring must still tell the store
         self._overlay: Overlay | None = None
-        self._limits = Limits(monotonic)
+        self._limits = Limits(used)
         self._deaf_since: int | None = None
         self._configured = False
 

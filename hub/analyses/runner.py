@@ -11,6 +11,7 @@ import structlog
 from hub import reports
 from hub.analyses.model import Analysis, Finding, Need, Series
 from hub.clock import Clock, to_us
+from hub.errors import HubError
 from hub.model import Device, Verdict
 from hub.reports.outbox import Reports
 from hub.store.database import Connection, Database
@@ -86,7 +87,11 @@ class Analyses:
         series = await _read(connection, [need for _, _, needs in wanted for need in needs], end)
         verdicts: dict[int, list[Verdict]] = {}
         for analysis, device, _ in wanted:
-            found = analysis.judge(device, below.get(device.id, ()), local, series)
+            try:
+                found = analysis.judge(device, below.get(device.id, ()), local, series)
+            except Exception as error:  # noqa: BLE001 a fault of ours at one device must not end all analyses for good
+                _log.error("an analysis broke on a device", rule=analysis.rule, device=device.code, exc_info=error)
+                continue
             if found is not None:
                 cost = await self._cost(device, found, local)
                 verdict = Verdict(analysis.rule, found.active, to_us(end), found.value, found.limit, cost)
@@ -100,22 +105,27 @@ class Analyses:
         price_at, commodity = self._price_at(), _COMMODITIES.get(device.kind_name)
         if not found.active or not found.excess or price_at is None or commodity is None:
             return None
-        price = await price_at(device.community_id, commodity, (local - timedelta(hours=1)).date())
+        try:
+            price = await price_at(device.community_id, commodity, (local - timedelta(hours=1)).date())
+        except HubError as error:  # wrong tariffs must not keep a leak from being told
+            _log.warning("an anomaly has no price", device=device.code, error=str(error))
+            return None
         if price is None:
             return None
         return int((Decimal(repr(found.excess)) * price * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 async def _read(connection: Connection, needs: Sequence[Need], end: datetime) -> Series:
-    """The hours that are needed, in one query."""
-    points: set[int] = set()
-    back: set[int] = set()
+    """The hours that are needed, in one query for all points that need the same: few look weeks back."""
+    wanted: dict[tuple[int, ...], set[int]] = {}
     for need in needs:
-        points.add(need.device.points[need.point].id)
-        back.update(hour + one for hour in need.back for one in (0, 1))  # a counter needs the hour before, too
-    buckets = [end - timedelta(hours=hour + 1) for hour in sorted(back)]
-    cursor = await connection.execute(_SQL["hours"], {"points": sorted(points), "buckets": buckets})
-    known = {(row["point_id"], row["bucket"]): (row["vavg"], row["vlast"]) for row in await cursor.fetchall()}
+        wanted.setdefault(tuple(need.back), set()).add(need.device.points[need.point].id)
+    known: dict[tuple[int, datetime], tuple[float, float]] = {}
+    for back, points in wanted.items():
+        hours = {hour + one for hour in back for one in (0, 1)}  # a counter needs the hour before, too
+        buckets = [end - timedelta(hours=hour + 1) for hour in sorted(hours)]
+        cursor = await connection.execute(_SQL["hours"], {"points": sorted(points), "buckets": buckets})
+        known |= {(row["point_id"], row["bucket"]): (row["vavg"], row["vlast"]) for row in await cursor.fetchall()}
 
     def series(device: Device, name: str, hours: int) -> float | None:
         point = device.points[name]

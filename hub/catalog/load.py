@@ -9,6 +9,7 @@ from hub.catalog.crosscheck import check_kinds, check_profile
 from hub.catalog.document import Document
 from hub.catalog.problems import CatalogError, Problem, closest, one_of
 from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, unread_files
+from hub.catalog.topology import with_virtual_bus
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import KindsFile, KindSpec
 from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
@@ -112,7 +113,7 @@ def _read_site(
         check_site(document, site, reading.profiles, reading.kinds or {}, reading.broken, numbers)
         if site.community.code in reading.sites:
             document.report(("community", "code"), "a community code that no other site has", sort="duplicate")
-        reading.sites[site.community.code] = site
+        reading.sites[site.community.code] = with_virtual_bus(site)
     reading.problems += document.problems
 
 

@@ -5,7 +5,17 @@ from collections.abc import Mapping, Sequence
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest
 from hub.vocabulary.sites import DeviceSpec, SiteFile
-from hub.vocabulary.virtual import VirtualAddress
+from hub.vocabulary.virtual import VirtualAddress, VirtualBus
+
+
+def with_virtual_bus(site: SiteFile) -> SiteFile:
+    """The site with a virtual bus, its own or one more: what analyses find of its devices comes in by that."""
+    if any(isinstance(bus, VirtualBus) for bus in site.buses.values()):
+        return site
+    name = "virtual"
+    while name in site.buses:
+        name += "-2"
+    return site.model_copy(update={"buses": {**site.buses, name: VirtualBus(protocol="virtual")}})
 
 
 def gateways(site: SiteFile) -> Mapping[str, str]:
@@ -29,20 +39,16 @@ def check_topology(document: Document, site: SiteFile, numbers: Sequence[int]) -
     parents = {device.id: parent_of(device, above) for device in site.devices}
     for index, device in zip(numbers, site.devices, strict=True):
         path: Key = ("devices", index)
-        if device.parent is not None:
-            _check_parent(document, (*path, "parent"), device, parents, known)
+        if device.parent is not None and device.parent not in known:
+            hint = closest(device.parent, known) if len(known) < 10_000 else None
+            document.report((*path, "parent"), "a device of this site", suggestion=hint, sort="reference")
+        else:
+            _check_circle(document, (*path, "parent" if device.parent is not None else "bus"), device, parents)
         if isinstance(device.address, VirtualAddress):
             _check_inputs(document, (*path, "address"), site, device.address, known)
 
 
-def _check_parent(
-    document: Document, path: Key, device: DeviceSpec, parents: Mapping[str, str | None], known: set[str]
-) -> None:
-    assert device.parent is not None
-    if device.parent not in known:
-        hint = closest(device.parent, known) if len(known) < 10_000 else None
-        document.report(path, "a device of this site", suggestion=hint, sort="reference")
-        return
+def _check_circle(document: Document, path: Key, device: DeviceSpec, parents: Mapping[str, str | None]) -> None:
     seen, at = [device.id], parents[device.id]
     while at is not None and at not in seen:
         seen.append(at)

@@ -1,6 +1,6 @@
 """The stages, each a few lines over a batch. `pipeline.py` is the list."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from hub.errors import BadFrame
 from hub.live import Change, Live
 from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
 from hub.pipeline.batch import Batch
+from hub.plugins import EventHandler
 from hub.ports import Decoder
 from hub.store.deferral import Job, defer
 from hub.store.writer import Newest, Writer
@@ -42,7 +43,7 @@ class Stages:
     decoders: Mapping[str, Decoder]  # bus -> decoder; replaced in place at a reload
     bus_community: Mapping[str, int]
     handlers: Mapping[str, list[str]]  # domain event -> jobs
-    event_handlers: Mapping[tuple[str, str], list[str]]  # (kind, device event) -> jobs
+    event_handlers: Mapping[tuple[str, str], Sequence[EventHandler]]  # (kind, device event) -> who hears of it
     devices: Mapping[int, Device]
     dead_letter_bytes: int
     newest_ts: dict[int, int] = field(default_factory=dict)  # point id -> ts of its newest committed reading
@@ -170,17 +171,21 @@ class Stages:
         for frame in frames:
             device = frame.device
             for event in frame.events if not frame.retained else ():
-                for task in self.event_handlers.get((device.kind_name, event.name), ()):
+                for handler in self.event_handlers.get((device.kind_name, event.name), ()):
+                    if not handler.wants(device):
+                        continue
                     arguments = {"community_id": device.community_id, "device_id": device.id,
                                  "event_id": event.id.hex(), "name": event.name, "at": from_us(frame.ts).isoformat(),
                                  "received": from_us(frame.received).isoformat(), "data": event.data}  # fmt: skip
-                    yield Job(task, f"device-{device.id}", arguments)
+                    yield Job(handler.task, f"{handler.task}:{device.id}", arguments)
 
     def _seen(self, frames: list[Frame]) -> list[tuple[Device, int]]:
         latest = {
             frame.device.id: (frame.device, frame.received)
             for frame in frames
-            if frame.received - self.seen_us.get(frame.device.id, 0) > _SEEN_EVERY_US and not frame.retained
+            if frame.received - self.seen_us.get(frame.device.id, 0) > _SEEN_EVERY_US
+            and not frame.retained
+            and frame.heard
         }
         return list(latest.values())
 
@@ -189,7 +194,9 @@ class Stages:
         found: dict[int, tuple[Device, str, str]] = {}
         for frame in frames:
             state = "offline" if frame.online is False else "connected"
-            if frame.online is None and (frame.retained or self.online.get(frame.device.id) == "error"):
+            if frame.online is None and (
+                frame.retained or not frame.heard or self.online.get(frame.device.id) == "error"
+            ):
                 continue  # an error is the driver's to lift: another block of the device may be answering well
             if found.get(frame.device.id, (None, self.online.get(frame.device.id), ""))[1] != state:
                 found[frame.device.id] = (frame.device, state, "")
@@ -249,7 +256,7 @@ def _command_job(wish: CommandWish) -> Job:
     device = wish.device
     arguments = {"community_id": device.community_id, "device_id": device.id, "name": wish.name,
                  "reason": wish.reason, "rule": wish.rule, "at": from_us(wish.at).isoformat()}  # fmt: skip
-    return Job("hub.command", f"device-{device.id}", arguments)
+    return Job("hub.command", f"hub.command:{device.id}", arguments)
 
 
 def visible(device: Device, event: str, data: dict[str, object]) -> dict[str, object]:

@@ -110,9 +110,12 @@ class Backtests:
         except asyncio.CancelledError:
             one.state = "cancelled"
             raise
-        except (HubError, psycopg.Error, PoolTimeout, LookupError, ValueError) as error:
+        except (HubError, psycopg.Error, PoolTimeout) as error:
             one.state, one.error = "failed", str(error)[:500] or type(error).__name__
             _log.warning("a back-test failed", rule=one.rule, error=one.error)
+        except Exception as error:  # noqa: BLE001 one that only seems to run would keep all others from starting
+            one.state, one.error = "failed", type(error).__name__
+            _log.error("a back-test broke", rule=one.rule, exc_info=error)
         finally:
             self._tell(one)
 

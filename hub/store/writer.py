@@ -217,19 +217,23 @@ class Writer:
     # -- rules, commands, side effects ---------------------------------------------------------------------------
 
     async def put_rules(self, states: Sequence[RuleState], reasons: Sequence[Reason]) -> None:
-        """Write what the rules remember and why they moved."""
-        async with self.connection.cursor() as cursor:
-            for s in states:
-                if s.state or s.wake_at is not None:
-                    wake = from_us(s.wake_at) if s.wake_at is not None else None
-                    await cursor.execute(_SQL["rule_state"], [s.rule, Jsonb(s.state), wake, s.device_id])
-                else:
-                    await cursor.execute(_SQL["forget_rule_state"], [s.rule, s.device_id])
-            for r in reasons:
-                cause = UUID(bytes=r.cause) if r.cause else None
-                await cursor.execute(
-                    _SQL["rule_decision"], [r.rule, from_us(r.at), cause, r.outcome, r.text[:500], r.device_id]
-                )
+        """Write what the rules remember and why they moved: a statement each, however many they are."""
+        newest = {(s.rule, s.device_id): s for s in states}.values()
+        kept = [
+            {"rule": s.rule, "device_id": s.device_id, "state": s.state, "wake_at": _time_of(s.wake_at)}
+            for s in newest if s.state or s.wake_at is not None
+        ]  # fmt: skip
+        gone = [
+            {"rule": s.rule, "device_id": s.device_id} for s in newest if not s.state and s.wake_at is None
+        ]  # fmt: skip
+        why = [
+            {"n": n, "rule": r.rule, "device_id": r.device_id, "at": from_us(r.at),
+             "cause": UUID(bytes=r.cause) if r.cause else None, "outcome": r.outcome, "reason": r.text[:500]}
+            for n, r in enumerate(reasons)
+        ]  # fmt: skip
+        for query, rows in (("rule_states", kept), ("forget_rule_states", gone), ("rule_decisions", why)):
+            if rows:
+                await self.connection.execute(_SQL[query], [msgspec.json.encode(rows).decode()])
 
     async def set_back(self, now: datetime) -> None:
         """The clock was set back: nothing is newer than now, or all that comes would be late until now is passed."""
@@ -268,3 +272,7 @@ class Writer:
         async with self.transaction():
             cursor = await self.connection.execute(_SQL[query])
             return await cursor.fetchall()
+
+
+def _time_of(moment: int | None) -> datetime | None:
+    return from_us(moment) if moment is not None else None

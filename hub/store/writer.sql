@@ -70,17 +70,22 @@ INSERT INTO hub.device_state (device_id, community_id, state, since, detail) VAL
 ON CONFLICT (device_id) DO UPDATE SET state = excluded.state, since = excluded.since, detail = excluded.detail
 WHERE hub.device_state.state <> excluded.state
 
--- name: rule_state
+-- name: rule_states
 INSERT INTO hub.rule_state (rule, device_id, community_id, state, wake_at)
-SELECT %s, d.id, d.community_id, %s, %s FROM hub.device d WHERE d.id = %s
+SELECT r.rule, d.id, d.community_id, r.state, r.wake_at
+FROM jsonb_to_recordset(%s) AS r (rule text, device_id int, state jsonb, wake_at timestamptz)
+JOIN hub.device d ON d.id = r.device_id
 ON CONFLICT (rule, device_id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at
 
--- name: forget_rule_state
-DELETE FROM hub.rule_state WHERE rule = %s AND device_id = %s
+-- name: forget_rule_states
+DELETE FROM hub.rule_state s USING jsonb_to_recordset(%s) AS r (rule text, device_id int)
+WHERE s.rule = r.rule AND s.device_id = r.device_id
 
--- name: rule_decision
+-- name: rule_decisions
 INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome, reason)
-SELECT d.community_id, %s, d.id, %s, %s, %s, %s FROM hub.device d WHERE d.id = %s
+SELECT d.community_id, r.rule, d.id, r.at, r.cause, r.outcome, r.reason
+FROM jsonb_to_recordset(%s) AS r (n int, rule text, device_id int, at timestamptz, cause uuid, outcome text, reason text)
+JOIN hub.device d ON d.id = r.device_id ORDER BY r.n
 
 -- name: dead_letter
 INSERT INTO hub.dead_letter AS d (community_id, bus, source, reason, detail, hash, raw, size, first_at, last_at, retained,

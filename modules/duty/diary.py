@@ -178,6 +178,11 @@ class Diary(Desk):
                                 key=lambda each: (each["occurred_at"], each["id"])),
         }  # fmt: skip
 
+    async def note_export(self, who: Principal, day: date, form: str) -> None:
+        """Write down that the sheet of a day left the house."""
+        async with self.session(who) as connection:
+            await audit.record(connection, who, "duty.export", f"day:{day}", self.now(), {"form": form})
+
     def _in_time(self, at: datetime, now: datetime) -> datetime:
         """Refused(422) `bad_time` for what is yet to come, or more than a month ago."""
         if not now - _BACK <= at <= now + _AHEAD:

@@ -248,6 +248,8 @@ async def show_sheet(view: Any, duty: Duty, number: int) -> None:
         day = date.fromisoformat(f"{number:08d}")
     except ValueError:
         raise NotThere(str(number)) from None
+    if not 2000 <= day.year < 2100:
+        raise NotThere(str(number))
     sheet = await duty.diary.sheet(view.principal, day)
     ui.add_head_html(style("sheet.css"))
     with view.head(f"{view.pick(TITLE)} · {day}"), view.box("figures no-print"), view.box("tools no-print"):

@@ -180,10 +180,12 @@ class Register(Desk):
     ) -> int:  # fmt: skip
         """Somebody stands no shift that begins on these days; of one already begun, none from `since` on.
 
-        NotThere; Refused for the role or the days.
+        NotThere; Refused for the role, the days, or a `since` that lies in no shift of them.
         """
         who.require("supervise")
         days_of(first, last, MOST_LEAVE)
+        if since is not None and not -2 <= (since.date() - first).days <= (last - first).days + 2:
+            raise Refused("bad_since", f"`since` lies in a shift of the days {first} to {last}", 422)
         now, note = self.now(), text_of(note, "note", 500, least=0)
         async with self.session(who) as connection:
             await store.one(connection, "person", who.community_id, f"person {person_id}", id=person_id)

@@ -1,6 +1,6 @@
 """Posts, shifts, people, equipment and rosters over HTTP. No logic: each route is one call of the service."""
 
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -26,6 +26,7 @@ Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Word = Annotated[str, Field(min_length=1, max_length=60)]
 Words = Annotated[list[Code], Field(max_length=20)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2100, 1, 1, tzinfo=UTC))]
 Note = Annotated[str, Field(max_length=2000)]
 
 
@@ -104,7 +105,7 @@ class AbsenceBody(BaseModel, extra="forbid"):
     kind: AbsenceKind
     first: Day
     last: Day
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     note: Note = ""
 
 
@@ -296,7 +297,7 @@ def _add_rosters(router: APIRouter, duty: Duty) -> None:
     rosters = duty.rosters
 
     @router.get("/on-shift")
-    async def on_shift(who: Who, post: Code | None = None, at: AwareDatetime | None = None) -> dict[str, Any]:
+    async def on_shift(who: Who, post: Code | None = None, at: Moment | None = None) -> dict[str, Any]:
         """Who stands where now, or at an instant; without telephone numbers."""
         who.require("see")
         rows = await duty.on.on_shift(who.community_id, post, at or duty.context.clock.now())

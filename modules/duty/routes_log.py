@@ -3,11 +3,11 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from modules.duty.desk import plain
 from modules.duty.model import IncidentKind, LogKind
-from modules.duty.routes import Day, Note, Who
+from modules.duty.routes import Day, Moment, Note, Who
 from modules.duty.service import Duty
 from modules.duty.sheet import to_csv, to_excel
 
@@ -26,7 +26,7 @@ def _file(sort: str) -> dict[int | str, dict[str, Any]]:
 class SignOut(BaseModel, extra="forbid"):
     """The change of shifts that is handed over, and what the list does not say."""
 
-    change_at: AwareDatetime
+    change_at: Moment
     note: Note = ""
 
 
@@ -41,7 +41,7 @@ class EntryBody(BaseModel, extra="forbid"):
 
     kind: LogKind = "routine"
     text: Note
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     place: Annotated[str, Field(max_length=100)] = ""
     corrects: Link | None = None
     alarm_id: Link | None = None
@@ -53,7 +53,7 @@ class IncidentBody(BaseModel, extra="forbid"):
     kind: IncidentKind
     what: Annotated[str, Field(max_length=4000)]
     place: Annotated[str, Field(max_length=100)]
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     persons: Annotated[str, Field(max_length=1000)] = ""
     measures: Note = ""
     police_number: Annotated[str, Field(max_length=60)] | None = None
@@ -76,7 +76,7 @@ def add_log_routes(router: APIRouter, duty: Duty) -> None:
 
 def _add_hand_overs(router: APIRouter, duty: Duty) -> None:
     @router.get("/hand-overs")
-    async def list_hand_overs(who: Who, before: AwareDatetime | None = None, limit: Limit = 30) -> dict[str, Any]:
+    async def list_hand_overs(who: Who, before: Moment | None = None, limit: Limit = 30) -> dict[str, Any]:
         """Newest first, the missed ones of the last week among them."""
         return {"items": plain(await duty.hand_overs.recent(who, before=before, limit=limit))}
 
@@ -104,7 +104,7 @@ def _add_hand_overs(router: APIRouter, duty: Duty) -> None:
 def _add_log(router: APIRouter, duty: Duty) -> None:
     @router.get("/log")
     async def list_duty_log(
-        who: Who, since: AwareDatetime | None = None, until: AwareDatetime | None = None, cursor: Cursor = None,
+        who: Who, since: Moment | None = None, until: Moment | None = None, cursor: Cursor = None,
         limit: Limit = 100,
     ) -> dict[str, Any]:  # fmt: skip
         """Entries newest first."""
@@ -166,12 +166,14 @@ def _add_sheets(router: APIRouter, duty: Duty) -> None:
     async def export_day_csv(who: Who, day: Day) -> Response:
         """The day sheet for spreadsheets, in the asker's language."""
         body = to_csv(await duty.diary.sheet(who, day), who.language)
+        await duty.diary.note_export(who, day, "csv")
         return Response(body, media_type="text/csv; charset=utf-8", headers=_named(f"duty-{day}.csv"))
 
     @router.get("/days/{day}/sheet.xlsx", response_class=Response, responses=_file(_EXCEL))
     async def export_day_excel(who: Who, day: Day) -> Response:
         """The day sheet as an Excel workbook."""
         body = to_excel(await duty.diary.sheet(who, day), who.language)
+        await duty.diary.note_export(who, day, "xlsx")
         return Response(body, media_type=_EXCEL, headers=_named(f"duty-{day}.xlsx"))
 
 

@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from hub import audit
 from hub.catalog.document import Document
@@ -13,6 +13,7 @@ from hub.catalog.problems import CatalogError, Problem
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
 from hub.context import Context
+from hub.errors import Refused
 from hub.principal import Principal
 from hub.store.database import Connection
 from hub.vocabulary.base import Code, Model, Text
@@ -37,6 +38,21 @@ def _time(value: object) -> time:
     if found.tzinfo is not None or found.second or found.microsecond:
         raise ValueError('a time of day such as "07:00", without zone')
     return found
+
+
+def _phone(value: str) -> str:
+    try:
+        return check_phone(value)
+    except Refused as error:
+        raise ValueError(error.detail) from None
+
+
+def _card(value: str) -> str:
+    try:
+        card_hash(b"", value or "0000")
+    except Refused as error:
+        raise ValueError(error.detail) from None
+    return value
 
 
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=str)]
@@ -68,8 +84,8 @@ class PersonSpec(Model):
     code: Code
     name: Annotated[str, Field(min_length=1, max_length=60)]
     account: Code | None = None
-    phone: Annotated[str, Field(max_length=20)] = ""
-    card: Annotated[str, Field(max_length=64)] = ""
+    phone: Annotated[str, Field(max_length=20), AfterValidator(_phone)] = ""
+    card: Annotated[str, Field(max_length=64), AfterValidator(_card)] = ""
     qualifications: list[Code] = []
 
 
@@ -207,7 +223,7 @@ async def _staff(connection: Connection, who: Principal, file: DutyFile) -> None
     for person in file.people:
         await store.do(
             connection, "put_person", community, code=person.code, name=person.name, account=person.account,
-            phone=check_phone(person.phone), keep_phone=False, keep_card=False, weekly_hours=None, active=True,
+            phone=person.phone, keep_phone=False, keep_card=False, weekly_hours=None, active=True,
             card_hash=card_hash(key, person.card) if person.card else None, qualifications=list(person.qualifications),
         )  # fmt: skip
     for piece in file.equipment:

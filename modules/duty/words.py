@@ -22,6 +22,10 @@ FORM_REFUSED: dict[str, Text] = {
     "bad_phone": {"zh": "电话号码应有 5 至 15 位数字。", "en": "A telephone number has 5 to 15 digits."},
     "bad_card": {"zh": "卡号应为 4 至 64 位字母或数字。", "en": "A card number is 4 to 64 letters and digits."},
     "bad_period": {"zh": "日期不对：末日早于首日，或时间太长。", "en": "The days are wrong: reversed, or too many."},
+    "bad_since": {
+        "zh": "“自何时起”须在所选日期的班次之内。",
+        "en": "The time it begins at must lie in a shift of these days.",
+    },
     "bad_time": {
         "zh": "时间须在最近 31 天以内，且不在将来。",
         "en": "The time must be in the last 31 days and not to come.",

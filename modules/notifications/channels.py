@@ -214,7 +214,7 @@ def _service_code(body: bytes) -> int:
     """`errcode` of WeCom and DingTalk, `code` or `StatusCode` of Feishu; 0 where there is none."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     if not isinstance(said, dict):
         return 0

@@ -13,6 +13,8 @@ State = Literal["queued", "held", "sending", "delivered", "rerouted", "cancelled
 cancelled: over before it was to be sent, or no longer needed · dead: given up, kept for a person."""
 
 STATES: tuple[State, ...] = ("queued", "held", "sending", "delivered", "rerouted", "cancelled", "dead")
+AHEAD = timedelta(minutes=1)  # what lies further ahead than this is of a clock that was set back since
+LONGEST = timedelta(hours=3)  # no target is left alone for longer
 LEASE = timedelta(seconds=25)  # longer than any attempt: who is `sending` for so long was killed
 FAILING = 3  # failures in a row after which a target counts as failing
 PATIENCE = timedelta(seconds=30)  # after so long without delivery the second channel is used
@@ -78,7 +80,7 @@ def slot(rate: Rate | None, sent: Sequence[datetime], now: datetime, *, life_saf
     """When the channel takes its next message: `now`, or when enough of `sent` (any order) are out of the window."""
     if rate is None or life_safety:
         return now
-    recent = sorted(moment for moment in sent if moment > now - rate.per)
+    recent = sorted(moment for moment in sent if now - rate.per < moment <= now + AHEAD)
     return now if len(recent) < rate.messages else recent[-rate.messages] + rate.per
 
 

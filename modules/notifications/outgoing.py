@@ -25,7 +25,11 @@ TOTAL_S = 8.0
 MOST_BYTES = 65_536
 _TIMEOUT = httpx.Timeout(TOTAL_S, connect=CONNECT_S)
 _NAT64 = ip_network("64:ff9b::/96")
+# Ways into private networks that Python's `is_global` takes for public: IPv4-compatible (RFC 4291 §2.5.5.1),
+# site-local (RFC 3879), local-use NAT64 (RFC 8215), IPv4-translated (RFC 2765).
+_INSIDE = tuple(map(ip_network, ("::/96", "fec0::/10", "64:ff9b:1::/48", "::ffff:0:0:0/96")))
 _LONGEST = timedelta(hours=2)
+_NOT_THEIRS = ("host", "content-length", "accept-encoding")  # headers the gateway writes itself
 
 
 class Forbidden(Exception):
@@ -55,7 +59,7 @@ class Answer:
             return min(timedelta(seconds=int(value[:9])), _LONGEST)
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
         return max(timedelta(0), min(wait, _LONGEST))
@@ -80,6 +84,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address in _NAT64:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        if any(address in network for network in _INSIDE):
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -93,7 +99,8 @@ class Gateway:
     async def address(self, host: str, port: int, allowed: Sequence[Network]) -> tuple[str, bool]:
         """The checked address to connect to, and whether it is one of `allowed`. Forbidden, NotSent."""
         try:
-            found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+            async with asyncio.timeout(CONNECT_S):  # its TimeoutError is an OSError
+                found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
         except (OSError, UnicodeError, ValueError):
             raise NotSent("the name of the host is not known") from None
         if not found:
@@ -128,8 +135,9 @@ class Gateway:
         if parts.scheme == "http" and not own:
             raise Forbidden("http only to addresses of `gateways`: elsewhere https")
         netloc = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        named = {"Host": parts.netloc.rpartition("@")[2]}
-        own_words = {name: value for name, value in headers.items() if name.lower() not in ("host", "content-length")}
+        # What is packed is not unpacked: a few bytes can unpack to all memory there is.
+        named = {"Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
+        own_words = {name: value for name, value in headers.items() if name.lower() not in _NOT_THEIRS}
         # A client a request: a connection kept open for one host must not serve another at the same address.
         async with (
             httpx.AsyncClient(verify=self._tls(), trust_env=False, timeout=_TIMEOUT) as client,
@@ -139,7 +147,7 @@ class Gateway:
             ) as response,
         ):  # fmt: skip
             body = b""
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) >= MOST_BYTES:
                     break

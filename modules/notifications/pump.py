@@ -24,12 +24,11 @@ from modules.notifications import model, store
 from modules.notifications.channels import Outcome
 from modules.notifications.files import Files
 from modules.notifications.sending import GONE, Sending, Work
-from modules.notifications.telling import Telling, usable
+from modules.notifications.telling import Telling
 
 _log = structlog.get_logger()
 _EACH_S = 1.0
 _PRUNE_EACH = timedelta(hours=1)
-_KEPT = timedelta(days=400)
 _EXPIRED = "given up: it could not be delivered in time"
 _SAME = ("community_id", "event", "event_key", "alarm_id", "step", "priority", "life_safety", "title", "body",
          "happened_at")  # fmt: skip
@@ -79,10 +78,12 @@ class Pump:
         await self._reroute(communities)
         now = self._context.clock.now()
         async with self._context.database.session(communities) as connection:
-            due = await store.rows(connection, "targets_due", at=now, lease=now - model.LEASE)
+            due = await store.rows(connection, "targets_due", longest=now + model.LONGEST, **_times(now))
             if self._pruned is None or now - self._pruned > _PRUNE_EACH:
                 self._pruned = now
-                await store.run(connection, "prune", before=now - _KEPT)
+                before = now - timedelta(days=self._context.settings.event_days)
+                await store.run(connection, "prune", before=before)
+                await store.run(connection, "prune_escalations", before=before)
         for row in due:
             target = (row["community_id"], row["target"])
             if target not in self._busy:
@@ -119,7 +120,7 @@ class Pump:
         async with self._context.database.session([community_id]) as connection:
             await store.run(connection, "know_target", **of)
             state = await store.needed(connection, "lock_target", target, **of)
-            if state["retry_at"] is not None and state["retry_at"] > now:
+            if state["retry_at"] is not None and now < state["retry_at"] <= now + model.LONGEST:
                 return None
             [community] = await store.rows(connection, "communities", ids=[community_id])
             endpoint = None
@@ -147,9 +148,9 @@ class Pump:
     async def _choose(self, connection: Connection, community: Row, target: str, now: datetime) -> list[Row]:
         """The most urgent delivery that is due and, where messages are combined, those that go with it."""
         of = {"community_id": community["id"], "target": target}
-        if (await store.needed(connection, "in_flight", target, **of, lease=now - model.LEASE))["n"]:
+        if (await store.needed(connection, "in_flight", target, **of, **_times(now)))["n"]:
             return []
-        leader = await store.first(connection, "leader", **of, at=now, lease=now - model.LEASE)
+        leader = await store.first(connection, "leader", **of, **_times(now))
         if leader is None:
             return []
         channel = self._sending.channel(community, target)
@@ -200,9 +201,8 @@ class Pump:
         failures, first = state["failures"] + 1, work.deliveries[0]
         asked = outcome.retry_after or timedelta(0)
         due_at = now + max(model.retry_delay(sort, first["attempts"], self._random), asked)
-        dead = outcome.gone or now >= first["expires_at"]
         await store.run(
-            connection, "failed", ids=work.ids, at=now, state="dead" if dead else "queued", due_at=due_at,
+            connection, "failed", ids=work.ids, at=now, state="dead" if outcome.gone else "queued", due_at=due_at,
             status=outcome.status, detail=outcome.detail[:300], repeated=outcome.perhaps,
         )  # fmt: skip
         await store.run(connection, "expire", **of, at=now, detail=_EXPIRED)
@@ -254,16 +254,17 @@ class Pump:
                     await self._second(connection, community, row, on_shift[row["community_id"]])
 
     async def _second(self, connection: Connection, community: Row, row: Row, on_shift: list[Row]) -> None:
-        """The same message by the second channel: to the same person, or for a group to who is on shift."""
+        """The same by the second channel, at its own hours: to the same person, or for a group to who is on shift."""
         now = self._context.clock.now()
         file, channel = self._files.of(community["code"]), self._sending.channel(community, row["target"])
-        second = usable(file, channel.fallback) if file and channel is not None and channel.fallback else None
+        second = file.usable(channel.fallback) if file and channel is not None and channel.fallback else None
         if file is None or channel is None or second is None or second is channel:
             return
+        due = model.first_due(second.limits(), community["time_zone"], now, life_safety=row["life_safety"])
         same = [{"person": row["person"], "name": row["name"], channel.address_field: row["address"]}]
         for person in await self._telling.people(connection, file, second, same if row["person"] else on_shift):
             values = {name: row[name] for name in _SAME}
-            await store.insert(connection, now, now, {
+            await store.insert(connection, now, due, {
                 **values, **person, "language": row["language"], "target": f"channel:{second.id}",
                 "fallback_of": row["id"], "combine": not row["life_safety"] and second.digest is not None,
             })  # fmt: skip
@@ -272,3 +273,8 @@ class Pump:
         for number in work.ids:
             change = Change("notice", work.community["id"], str(number), {"target": work.target})
             self._context.live.publish(change)
+
+
+def _times(now: datetime) -> dict[str, datetime]:
+    """By what is judged whether something is due, being sent or abandoned."""
+    return {"at": now, "lease": now - model.LEASE, "ahead": now + model.AHEAD}

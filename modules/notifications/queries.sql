@@ -22,12 +22,19 @@ UPDATE hub.alarm SET escalation_level = greatest(escalation_level, %(level)s) WH
 INSERT INTO notifications.escalation (community_id, alarm_id, began_at, started_at, next_at)
 VALUES (%(community_id)s, %(alarm_id)s, %(began_at)s, %(at)s, %(at)s) ON CONFLICT DO NOTHING
 
+-- name: supersede
+UPDATE notifications.escalation SET settled_at = %(at)s, next_at = NULL
+WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s AND began_at < %(began_at)s AND settled_at IS NULL
+
 -- name: escalations_due
-SELECT id, community_id FROM notifications.escalation WHERE settled_at IS NULL AND next_at <= %(at)s
+-- What began ahead of now is of a clock that was set back since: it goes on at once, rather than in a year.
+SELECT id, community_id FROM notifications.escalation
+WHERE settled_at IS NULL AND (next_at <= %(at)s OR (next_at IS NOT NULL AND started_at > %(ahead)s))
 ORDER BY next_at LIMIT 100
 
 -- name: lock_escalation
-SELECT * FROM notifications.escalation WHERE id = %(id)s AND settled_at IS NULL AND next_at <= %(at)s
+SELECT * FROM notifications.escalation
+WHERE id = %(id)s AND settled_at IS NULL AND (next_at <= %(at)s OR (next_at IS NOT NULL AND started_at > %(ahead)s))
 FOR UPDATE SKIP LOCKED
 
 -- name: advance
@@ -47,11 +54,13 @@ ON CONFLICT (community_id, target, person, event_key) DO NOTHING
 RETURNING id
 
 -- name: targets_due
+-- Here and below: times far ahead are of a clock that was set back since, and hold nothing up.
 SELECT DISTINCT d.community_id, d.target FROM notifications.delivery d
 LEFT JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
 LEFT JOIN notifications.endpoint e ON e.community_id = d.community_id AND 'webhook:' || e.id = d.target
-WHERE ((d.state IN ('queued', 'held') AND d.due_at <= %(at)s) OR (d.state = 'sending' AND d.started_at <= %(lease)s))
-  AND (t.retry_at IS NULL OR t.retry_at <= %(at)s) AND (e.id IS NULL OR e.state IN ('active', 'removed'))
+WHERE ((d.state IN ('queued', 'held') AND d.due_at <= %(at)s) OR (d.state = 'sending'
+    AND (d.started_at <= %(lease)s OR d.started_at > %(ahead)s)))
+  AND (t.retry_at IS NULL OR t.retry_at <= %(at)s OR t.retry_at > %(longest)s) AND (e.id IS NULL OR e.state IN ('active', 'removed'))
 
 -- name: know_target
 INSERT INTO notifications.target (community_id, target) VALUES (%(community_id)s, %(target)s) ON CONFLICT DO NOTHING
@@ -62,12 +71,14 @@ SELECT * FROM notifications.target WHERE community_id = %(community_id)s AND tar
 -- name: leader
 SELECT * FROM notifications.delivery
 WHERE community_id = %(community_id)s AND target = %(target)s
-  AND ((state IN ('queued', 'held') AND due_at <= %(at)s) OR (state = 'sending' AND started_at <= %(lease)s))
+  AND ((state IN ('queued', 'held') AND due_at <= %(at)s) OR (state = 'sending'
+    AND (started_at <= %(lease)s OR started_at > %(ahead)s)))
 ORDER BY life_safety DESC, priority, id LIMIT 1 FOR UPDATE
 
 -- name: in_flight
 SELECT count(*) AS n FROM notifications.delivery
 WHERE community_id = %(community_id)s AND target = %(target)s AND state = 'sending' AND started_at > %(lease)s
+  AND started_at <= %(ahead)s
 
 -- name: companions
 SELECT * FROM notifications.delivery
@@ -76,7 +87,8 @@ WHERE community_id = %(community_id)s AND target = %(target)s AND person = %(per
 ORDER BY priority, id LIMIT 49 FOR UPDATE
 
 -- name: sent
-SELECT at FROM notifications.attempt WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s
+SELECT at FROM notifications.attempt
+WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s AND leads
 
 -- name: postpone
 UPDATE notifications.delivery SET due_at = %(due_at)s, combine = true
@@ -89,8 +101,9 @@ UPDATE notifications.delivery SET repeated = repeated OR state = 'sending', stat
 WHERE id = ANY (%(ids)s) RETURNING id, repeated
 
 -- name: attempt
-INSERT INTO notifications.attempt (community_id, delivery_id, target, at, outcome, status, detail)
-SELECT %(community_id)s, id, %(target)s, %(at)s, %(outcome)s, %(status)s, %(detail)s FROM unnest(%(ids)s::bigint[]) AS id
+INSERT INTO notifications.attempt (community_id, delivery_id, target, at, outcome, status, detail, leads)
+SELECT %(community_id)s, id, %(target)s, %(at)s, %(outcome)s, %(status)s, %(detail)s, n = 1
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS message (id, n)
 
 -- name: delivered
 UPDATE notifications.delivery SET state = 'delivered', finished_at = %(at)s, status = %(status)s, detail = ''
@@ -150,9 +163,6 @@ WHERE fallback_of = ANY (%(ids)s) AND state IN ('queued', 'held')
 UPDATE notifications.delivery SET state = 'cancelled', finished_at = %(at)s, detail = 'over before quiet hours ended'
 WHERE alarm_id = %(alarm_id)s AND state = 'held' AND NOT combine AND event IN ('annunciated', 'escalated')
 
--- name: told
-SELECT DISTINCT target FROM notifications.delivery WHERE alarm_id = %(alarm_id)s AND event = 'annunciated'
-
 -- name: one
 SELECT * FROM notifications.delivery WHERE id = %(id)s AND community_id = %(community_id)s
 
@@ -182,9 +192,15 @@ SELECT t.*, (SELECT count(*) FROM notifications.delivery d WHERE d.community_id 
   AND d.target = t.target AND d.state = 'dead') AS dead
 FROM notifications.target t WHERE t.community_id = %(community_id)s
 
+-- name: replayable
+SELECT count(*) AS n FROM (
+  SELECT FROM notifications.delivery
+  WHERE community_id = %(community_id)s AND target = %(target)s AND state = ANY (%(states)s) AND created_at >= %(since)s
+  LIMIT %(limit)s) AS counted
+
 -- name: replay
 UPDATE notifications.delivery SET state = 'queued', due_at = %(at)s, attempts = 0, finished_at = NULL, status = NULL,
-  detail = '', expires_at = %(expires_at)s
+  detail = '', expires_at = CASE WHEN target LIKE 'webhook:%%' THEN %(webhook)s ELSE %(channel)s END
 WHERE community_id = %(community_id)s AND state = ANY (%(states)s)
   AND (%(id)s::bigint IS NULL OR id = %(id)s)
   AND (%(target)s::text IS NULL OR target = %(target)s)
@@ -229,6 +245,12 @@ INSERT INTO notifications.signing_key (community_id, key) VALUES (%(community_id
 SELECT key FROM notifications.signing_key WHERE community_id = %(community_id)s
 
 -- name: prune
+-- Of the oldest 5000 those past their time: never the whole table.
 DELETE FROM notifications.delivery WHERE id IN (
-  SELECT id FROM notifications.delivery
-  WHERE state IN ('delivered', 'rerouted', 'cancelled', 'dead') AND created_at < %(before)s LIMIT 5000)
+  SELECT id FROM (SELECT id, created_at FROM notifications.delivery ORDER BY id LIMIT 5000) AS oldest
+  WHERE created_at < %(before)s)
+
+-- name: prune_escalations
+DELETE FROM notifications.escalation WHERE id IN (
+  SELECT id FROM (SELECT id, began_at FROM notifications.escalation ORDER BY id LIMIT 5000) AS oldest
+  WHERE began_at < %(before)s)

@@ -49,11 +49,12 @@ class Sending:
         return channel if channel is not None and channel.on else None
 
     async def attempt(self, work: Work) -> Outcome:
-        """One attempt. What cannot even be put into words or an address must not stop those behind it."""
+        """One attempt. Whatever goes wrong in it, in a library too, is its outcome: without one it would be sent again
+        and again."""
         try:
             return await self._send(work)
-        except (ValueError, TypeError, LookupError) as error:
-            return Outcome(False, detail=f"it cannot be sent as it is ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001 - see above
+            return Outcome(False, detail=f"it cannot be sent as it is ({type(error).__name__})", perhaps=True)
 
     async def _send(self, work: Work) -> Outcome:
         now = self._context.clock.now()

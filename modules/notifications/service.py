@@ -18,6 +18,7 @@ from modules.notifications.telling import Telling
 from modules.notifications.tokens import BadToken, read_token
 
 MOST = 200
+MOST_REPLAYED = 5000
 
 
 class Notifications:
@@ -116,18 +117,22 @@ class Notifications:
 
     async def replay_since(self, who: Principal, target: str, since: datetime, *, delivered: bool = False) -> int:
         """Send a target's dead deliveries since then again, with `delivered` those that arrived too; how many.
-        Refused."""
+        Refused, also where they are more than 5000: nobody wants such a flood."""
         states = ["dead", "delivered"] if delivered and target.startswith("webhook:") else ["dead"]
         return await self._replay(who, id=None, target=target, since=since, states=states)
 
     async def _replay(self, who: Principal, **wanted: Any) -> int:
         who.require("replay")
         now = self._context.clock.now()
-        sort = "webhook" if str(wanted["target"] or "").startswith("webhook:") else "channel"
         async with self._context.database.session([who.community_id]) as connection:
-            found = await store.rows(
-                connection, "replay", community_id=who.community_id, at=now, expires_at=now + GIVE_UP[sort], **wanted
-            )
+            if wanted["target"] is not None:
+                values = {**wanted, "community_id": who.community_id, "limit": MOST_REPLAYED + 1}
+                if (await store.needed(connection, "replayable", "deliveries", **values))["n"] > MOST_REPLAYED:
+                    raise Refused(
+                        "too_many_deliveries", f"more than {MOST_REPLAYED} deliveries: begin at a later time", 422
+                    )
+            until = {sort: now + time for sort, time in GIVE_UP.items()}
+            found = await store.rows(connection, "replay", community_id=who.community_id, at=now, **until, **wanted)
             targets = sorted({row["target"] for row in found})
             await store.run(connection, "forget_retry", community_id=who.community_id, targets=targets)
             detail = {"deliveries": len(found), "targets": targets}

@@ -162,6 +162,15 @@ class NotificationsFile(Model):
     def channel(self, name: str) -> Channel | None:
         return next((one for one in self.channels if one.id == name), None)
 
+    def usable(self, name: str) -> Channel | None:
+        """The channel of this name, or the first of its fallbacks that is set up."""
+        seen: set[str] = set()
+        channel = self.channel(name)
+        while channel is not None and not channel.on and channel.id not in seen:
+            seen.add(channel.id)
+            channel = self.channel(channel.fallback) if channel.fallback else None
+        return channel if channel is not None and channel.on else None
+
     def steps(self, priority: int) -> list[Step]:
         """The ladder of a priority (1 to 4), soonest first."""
         name = next(one for one, number in PRIORITIES.items() if number == priority)

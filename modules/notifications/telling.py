@@ -1,7 +1,7 @@
 """From an event to what has to be told: deliveries and webhooks, each once however often a job runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -12,11 +12,13 @@ from hub.live import Change
 from hub.store.database import Connection, Row
 from modules.notifications import store, texts, webhooks
 from modules.notifications.files import Files
-from modules.notifications.model import first_due
+from modules.notifications.model import AHEAD, first_due
 from modules.notifications.spec import Channel, NotificationsFile, Step
 
 _log = structlog.get_logger()
 _UNANSWERED = ("active_unacknowledged", "latched_unacknowledged")
+_AWAY = "returned_unacknowledged"
+_LOOK_AGAIN = timedelta(seconds=15)
 Compose = Callable[[str], tuple[str, str]]
 
 
@@ -40,10 +42,9 @@ class Telling:
             made = await self._webhooks(connection, alarm, "annunciated", key, webhooks.alarm_data(alarm), alarm_id)
             if file is not None and any(channel.on for channel in file.channels):
                 made += await self._subscribers(connection, file, alarm, "annunciated", f"{key}:0")
-                await store.run(
-                    connection, "begin_escalation", community_id=community_id, alarm_id=alarm_id,
-                    began_at=began(alarm), at=now,
-                )  # fmt: skip
+                this = {"community_id": community_id, "alarm_id": alarm_id, "began_at": began(alarm), "at": now}
+                await store.run(connection, "supersede", **this)
+                await store.run(connection, "begin_escalation", **this)
         self._committed(community_id, made)
 
     async def settled(self, *, community_id: int, alarm_id: int) -> None:
@@ -72,40 +73,46 @@ class Telling:
         """Take every step of an escalation that is due. A step is taken once, whoever else looks."""
         now = self._context.clock.now()
         async with self._context.database.session(list(self._context.communities.values())) as connection:
-            due = await store.rows(connection, "escalations_due", at=now)
+            due = await store.rows(connection, "escalations_due", at=now, ahead=now + AHEAD)
         for row in due:
             await self._step(row["community_id"], row["id"])
 
     async def _step(self, community_id: int, escalation_id: int) -> None:
         now, database = self._context.clock.now(), self._context.database
+        this = {"id": escalation_id, "at": now, "ahead": now + AHEAD}
         async with database.session([community_id]) as connection:
-            row = await store.first(connection, "lock_escalation", id=escalation_id, at=now)
+            row = await store.first(connection, "lock_escalation", **this)
             if row is None:
                 return
-            alarm = await self._alarm(connection, community_id, row["alarm_id"])
+            alarm = await store.first(connection, "alarm", alarm_id=row["alarm_id"], community_id=community_id)
+            if alarm is None:  # it must not keep the others from being told
+                await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
+                return
         file = self._files.of(alarm["community"])
         steps = file.steps(alarm["priority"]) if file else []
         index = row["level"] + 1
         step = steps[index] if index < len(steps) else None
-        on_shift = (
-            await self.on_shift(community_id, step.post) if step else []
-        )  # before the transaction: it has one of its own
+        # Before the transaction: it has one of its own.
+        on_shift = await self.on_shift(community_id, step.post) if step else []
         async with database.session([community_id]) as connection:
-            again = await store.first(connection, "lock_escalation", id=escalation_id, at=now)
+            again = await store.first(connection, "lock_escalation", **this)
             if again is None or again["level"] != row["level"]:
                 return
             alarm = await self._alarm(connection, community_id, row["alarm_id"])
-            if index > 0 and alarm["state"] not in _UNANSWERED:
+            if index > 0 and alarm["state"] not in (*_UNANSWERED, _AWAY):
                 await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
                 return
-            if step is None or file is None:
-                await store.run(connection, "advance", id=escalation_id, level=row["level"], next_at=None)
-                return
-            made = await self._tell_step(connection, file, alarm, step, index, on_shift)
-            next_at = row["started_at"] + steps[index + 1].after if index + 1 < len(steps) else None
-            await store.run(connection, "advance", id=escalation_id, level=index, next_at=next_at)
-            if index > 0:
-                await store.run(connection, "level", alarm_id=row["alarm_id"], level=index)
+            made: list[int] = []
+            level, next_at = row["level"], None
+            if step is not None and index > 0 and alarm["state"] == _AWAY:
+                next_at = now + _LOOK_AGAIN  # nobody answered, and it may come back: a chattering one does
+            elif step is not None and file is not None:
+                made = await self._tell_step(connection, file, alarm, step, index, on_shift)
+                level = index
+                next_at = row["started_at"] + steps[index + 1].after if index + 1 < len(steps) else None
+                if index > 0:
+                    await store.run(connection, "level", alarm_id=row["alarm_id"], level=level)
+            await store.run(connection, "advance", id=escalation_id, level=level, next_at=next_at)
         self._committed(community_id, made)
 
     async def on_shift(self, community_id: int, post: str | None) -> list[Row]:
@@ -124,7 +131,7 @@ class Telling:
         key = f"annunciated:{alarm['id']}:{began(alarm).isoformat()}:{index}"
         names = [row["name"] for row in on_shift]
         for name in step.channels:
-            channel = usable(file, name)
+            channel = file.usable(name)
             if channel is None or not channel.wants().takes(alarm["priority"], alarm["kind"], alarm["place"]):
                 continue
             people = await self.people(connection, file, channel, on_shift)
@@ -135,7 +142,7 @@ class Telling:
 
             made += await self.tell(connection, channel, people, compose, _about(alarm, event, key, index))
             told += len(people)
-        if not told and any(usable(file, name) for name in step.channels):
+        if not told and any(file.usable(name) for name in step.channels):
             _log.warning("an alarm was told to nobody: no channel of its step takes it and knows an address",
                          alarm=alarm["id"], step=index)  # fmt: skip
         return made
@@ -275,16 +282,6 @@ def _known_as(row: Row) -> str:
     """What a person is called in deliveries and, having acknowledged, on the alarm: unique, and readable to people."""
     number = str(row["person"])
     return str(row.get("account") or (f"{row['name']} {number}" if number.isdigit() else number))
-
-
-def usable(file: NotificationsFile, name: str) -> Channel | None:
-    """The channel of this name, or the first of its fallbacks that is set up."""
-    seen: set[str] = set()
-    channel = file.channel(name)
-    while channel is not None and not channel.on and channel.id not in seen:
-        seen.add(channel.id)
-        channel = file.channel(channel.fallback) if channel.fallback else None
-    return channel if channel is not None and channel.on else None
 
 
 def templates_of(file: NotificationsFile) -> dict[str, dict[str, str]]:

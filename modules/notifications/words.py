@@ -48,6 +48,10 @@ REFUSALS: dict[str, Text] = {
     },
     "name_taken": {"zh": "已有同名的推送地址。", "en": "There is an endpoint of that name already."},
     "too_many": {"zh": "推送地址已达上限。", "en": "There are as many endpoints as there may be."},
+    "too_many_deliveries": {
+        "zh": "要重发的超过 5000 条，请从更晚的时间开始。",
+        "en": "More than 5000 would go again; begin at a later time.",
+    },
     "channel_off": {"zh": "该渠道未接入。", "en": "The channel is not set up."},
     "no_recipients": {"zh": "该渠道没有固定收件人，无法测试。",
                       "en": "The channel has no fixed recipients to test with."},

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import Problem
 from hub.context import Context
-from hub.plugins import Task
+from hub.plugins import EventHandler, Task
 from hub.vocabulary.kinds import KindSpec
 from modules.patrol.files import load_patrols
-from modules.patrol.handlers import EVENT_HANDLERS, make_tasks
+from modules.patrol.handlers import event_handlers, make_tasks
 from modules.patrol.plans import PatrolFile
 from modules.patrol.service import Patrols
 
@@ -36,8 +36,8 @@ class PatrolPlugin:
     def tasks(self, context: Context) -> Mapping[str, Task]:
         return make_tasks(make_patrols(context).recorder)
 
-    def event_handlers(self) -> Mapping[tuple[str, str], str]:
-        return EVENT_HANDLERS
+    def event_handlers(self, context: Context) -> Mapping[tuple[str, str], EventHandler]:
+        return event_handlers(_files(context))
 
     def parts(self, context: Context) -> Mapping[str, Callable[[], Awaitable[Any]]]:
         return {"patrol": make_patrols(context).keeper.run}
@@ -59,5 +59,9 @@ class PatrolPlugin:
 
 def make_patrols(context: Context) -> Patrols:
     """The use cases over the patrol files of this hub. CatalogError when one of those is wrong."""
+    return Patrols(context, _files(context))
+
+
+def _files(context: Context) -> Mapping[str, PatrolFile]:
     own = context.settings.config_dir
-    return Patrols(context, load_patrols([packaged_config(), *([own] if own else [])]))
+    return load_patrols([packaged_config(), *([own] if own else [])])

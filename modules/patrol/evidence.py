@@ -15,7 +15,7 @@ from modules.patrol import store
 from modules.patrol.codes import CheckpointCode, CodeBook, check_age
 from modules.patrol.keeper import Keeper
 from modules.patrol.model import Evidence
-from modules.patrol.phone import Estimate, PhoneClock, clock_error, estimate
+from modules.patrol.phone import OLDEST, Estimate, PhoneClock, clock_error, estimate
 from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile, ProofSpec
 
 MOST_CHECKINS = 200
@@ -128,11 +128,13 @@ class Recorder:
         if checkpoint is None or proof is None:
             raise Refused("not_here", "this checkpoint takes no such code any more", 422)
         answers = _checked(checkpoint, one)
+        if not one.note.isprintable():
+            raise Refused("bad_note", "a note is one line of printable characters", 422)
         changes = []
         async with self._context.database.session([who.community_id]) as connection:
             if (before := await store.known(connection, who.community_id, key)) is not None:
                 return _repeated(before["checkpoint"], before["at"])
-            at, weight = self._weigh(code, proof, checkpoint, when)
+            at, weight = self._weigh(code, proof, checkpoint, when, now)
             if code.nonce and not await store.use_code(connection, who.community_id, code.nonce, key, now):
                 raise Refused("used_code", "this code was used already; read the new one on the display", 422)
             evidence = Evidence(
@@ -149,7 +151,7 @@ class Recorder:
                 "proved": any(change.data["done"] for change in changes)}  # fmt: skip
 
     def _weigh(
-        self, code: CheckpointCode, proof: ProofSpec, checkpoint: CheckpointSpec, when: Estimate
+        self, code: CheckpointCode, proof: ProofSpec, checkpoint: CheckpointSpec, when: Estimate, now: datetime
     ) -> tuple[datetime, int]:
         """When it was, and how much it proves. A display's code that is handed in later proves when it was shown, but
         not that the guard himself read it: it counts no more than a printed one."""
@@ -160,6 +162,8 @@ class Recorder:
             return when.at, proof.percent
         if not when.doubtful:
             check_age(code, when.at)
+        elif now - code.shown > OLDEST:  # who used it may be forgotten by now
+            raise Refused("too_old", "a display's code of more than 7 days ago", 422)
         printed = next((p.percent for p in checkpoint.proofs if p.by == "qr"), 60)
         return code.shown, min(printed, proof.percent)
 

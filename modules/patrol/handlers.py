@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 
-from hub.plugins import Task
+from hub.plugins import EventHandler, Task
 from modules.patrol.evidence import Recorder
-from modules.patrol.plans import EVENTS
+from modules.patrol.plans import EVENTS, PatrolFile
 
-EVENT_HANDLERS: Mapping[tuple[str, str], str] = dict.fromkeys(EVENTS.values(), "patrol.hear")
+_HEAR = "patrol.hear"
+
+
+def event_handlers(files: Mapping[str, PatrolFile]) -> Mapping[tuple[str, str], EventHandler]:
+    """Taps, entries and plates of the devices that prove a checkpoint; `files` by community code."""
+    named = {(code, proof.device) for code, file in files.items() for one in file.checkpoints for proof in one.proofs}
+    handler = EventHandler(_HEAR, lambda device: (device.community, device.code) in named)
+    return dict.fromkeys(EVENTS.values(), handler)
 
 
 def make_tasks(recorder: Recorder) -> Mapping[str, Task]:
     """Job name -> what does it. It is given community_id, device_id, event_id, name, at, received and data."""
-    return {"patrol.hear": recorder.hear}
+    return {_HEAR: recorder.hear}

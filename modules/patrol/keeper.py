@@ -53,7 +53,8 @@ class Keeper:
                 await clock.sleep(_EACH_S)
 
     async def plan_ahead(self) -> int:
-        """Write down the rounds of the coming day; how many are new. Rounds that are open already stay as they are."""
+        """Write down the rounds of the coming day; how many are new. Rounds that are open already stay as they are.
+        What is older than `HUB_EVENT_DAYS` is forgotten."""
         new = 0
         for code, community_id in self._context.communities.items():
             now = self._context.clock.now()
@@ -64,6 +65,8 @@ class Keeper:
                 found = [one for one in found if one.round.opens > now]
                 new += await store.plan_ahead(connection, community_id, found, now)
                 await store.forget_codes(connection, community_id, now - _CODES_KEPT)
+                kept = timedelta(days=self._context.settings.event_days)
+                await store.forget(connection, community_id, now - kept)
             for year in {one.round.begins.year for one in found if not known_year(one.round.begins.year)}:
                 self._warn(year, "holidays of the year are unknown; Monday to Friday count as workdays", year=year)
         return new

@@ -63,6 +63,22 @@ SELECT key FROM patrol.used_code WHERE community_id = %(community_id)s AND nonce
 -- name: forget_codes
 DELETE FROM patrol.used_code WHERE community_id = %(community_id)s AND at < %(before)s
 
+-- name: forget_rounds
+-- Here and below: of the oldest 5000 those past their time, never the whole table.
+DELETE FROM patrol.round WHERE community_id = %(community_id)s AND id IN (
+  SELECT id FROM (SELECT id, closes FROM patrol.round WHERE community_id = %(community_id)s ORDER BY id LIMIT 5000) AS oldest
+  WHERE closes < %(before)s)
+
+-- name: forget_evidence
+DELETE FROM patrol.evidence WHERE community_id = %(community_id)s AND id IN (
+  SELECT id FROM (SELECT id, received FROM patrol.evidence WHERE community_id = %(community_id)s ORDER BY id LIMIT 5000)
+  AS oldest WHERE received < least(%(before)s, now() - interval '180 days'))
+
+-- name: forget_inspections
+DELETE FROM patrol.inspection WHERE community_id = %(community_id)s AND id IN (
+  SELECT id FROM (SELECT id, received FROM patrol.inspection WHERE community_id = %(community_id)s ORDER BY id LIMIT 5000)
+  AS oldest WHERE received < least(%(before)s, now() - interval '180 days'))
+
 -- name: make_key
 INSERT INTO patrol.signing_key (community_id, key) VALUES (%(community_id)s, %(key)s) ON CONFLICT DO NOTHING
 

@@ -14,7 +14,7 @@ from modules.patrol.evidence import MOST_CHECKINS, CheckIn
 from modules.patrol.model import State
 from modules.patrol.phone import PhoneClock
 from modules.patrol.service import MOST as MOST_ROUNDS
-from modules.patrol.service import Covered, Patrols, round_json
+from modules.patrol.service import Covered, Patrols, plans_json, round_json
 from modules.patrol.words import names_of
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -31,6 +31,7 @@ Who = Annotated[Principal, Depends(_principal)]
 RoundId = Annotated[int, Path(ge=1, le=2**62)]
 CheckpointId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 Days = Annotated[int, Query(ge=1, le=92)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 
 
 class Clock(BaseModel, extra="forbid"):
@@ -94,7 +95,7 @@ def _add_looking(router: APIRouter, patrols: Patrols) -> None:
         return {"items": [round_json(row) for row in rows], "next": after}
 
     @router.get("/days/{day}")
-    async def list_rounds_of_day(who: Who, day: date) -> dict[str, Any]:
+    async def list_rounds_of_day(who: Who, day: Day) -> dict[str, Any]:
         """The rounds of a local day in order of time, those to come included."""
         return {"items": [round_json(row) for row in await patrols.rounds(who, day)]}
 
@@ -111,14 +112,14 @@ def _add_looking(router: APIRouter, patrols: Patrols) -> None:
 
     @router.get("/plans")
     async def list_plans(who: Who) -> dict[str, Any]:
-        """Checkpoints, routes and plans as the patrol file has them."""
+        """Checkpoints, routes and plans as the patrol file has them; plates are masked without the right `work`."""
         file = patrols.file(who)
-        return file.model_dump(mode="json", by_alias=True) if file else {"checkpoints": [], "routes": [], "plans": []}
+        return plans_json(who, file) if file else {"checkpoints": [], "routes": [], "plans": []}
 
 
 def _add_log(router: APIRouter, patrols: Patrols) -> None:
     @router.get("/log.{form}", response_class=Response, responses={200: {"content": {"text/csv": {}, _XLSX: {}}}})
-    async def export_log(who: Who, form: Literal["csv", "xlsx"], since: date, until: date) -> Response:
+    async def export_log(who: Who, form: Literal["csv", "xlsx"], since: Day, until: Day) -> Response:
         """The patrol log of the local days from `since` to `until`, both included, as a file."""
         rows = await patrols.log(who, since, until)
         names = await patrols.names(who) | names_of(patrols.file(who), who.language)

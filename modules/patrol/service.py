@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hub import audit
 from hub.context import Context
 from hub.errors import Refused
-from hub.principal import Principal
+from hub.principal import RIGHTS, Principal
 from hub.store.database import NotThere, Row
 from modules.patrol import store
 from modules.patrol.codes import CodeBook
@@ -202,3 +202,12 @@ def round_json(row: Row) -> dict[str, Any]:
                 for one in row[name]
             ]
     return {key: value for key, value in plain.items() if key not in hidden}
+
+
+def plans_json(who: Principal, file: PatrolFile) -> dict[str, Any]:
+    """A patrol file as plain JSON values. What events must say may be a plate: its end only without right `work`."""
+    plain = file.model_dump(mode="json", by_alias=True)
+    if who.role not in RIGHTS["work"]:
+        for proof in (proof for checkpoint in plain["checkpoints"] for proof in checkpoint["proofs"]):
+            proof["where"] = {name: f"***{str(value)[-2:]}" for name, value in proof["where"].items()}
+    return plain

@@ -119,6 +119,12 @@ async def forget_codes(connection: Connection, community_id: int, before: dateti
     await connection.execute(_SQL["forget_codes"], {"community_id": community_id, "before": before})
 
 
+async def forget(connection: Connection, community_id: int, before: datetime) -> None:
+    """Rounds closed, evidence and answers received before then; of the two last nothing of the last 180 days."""
+    for name in ("forget_rounds", "forget_evidence", "forget_inspections"):
+        await connection.execute(_SQL[name], {"community_id": community_id, "before": before})
+
+
 async def signing_key(connection: Connection, community_id: int) -> bytes:
     """The community's own key, made when it is first needed."""
     row = await _one(connection, "key", community_id=community_id)

@@ -23,7 +23,11 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                length = int(self.headers.get("Content-Length", "0"))
+                body = self.rfile.read(length)
+                if len(body) < length:  # the hub was killed in the middle of a word: not heard
+                    self.close_connection = True
+                    return
                 received(self.headers.get("webhook-id"), json.loads(body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")

@@ -136,10 +136,15 @@ async def make_book(ground: Ground, communities: dict[str, int]) -> AsyncIterato
         await database.close()
 
 
-async def tried(book: Rulebook, who: Principal, text: str, days: int = 2) -> Backtest:
+async def ended(book: Rulebook, who: Principal, text: str, days: int = 2) -> Backtest:
     one = await book.start_backtest(who, text, days)
     assert one.task is not None
     await asyncio.gather(one.task, return_exceptions=True)
+    return one
+
+
+async def tried(book: Rulebook, who: Principal, text: str, days: int = 2) -> Backtest:
+    one = await ended(book, who, text, days)
     assert one.state == "done", one.error
     return one
 

@@ -8,8 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from hub.analyses.model import Finding
 from hub.analyses.runner import Analyses
+from hub.errors import Misconfigured
+from hub.model import Device
+from rules.hourly import HourlyAnalysis
 from tests.integration.pipeline_bench import NOON, Bench, make_bench
 from tests.integration.test_reports import listening, pump
 
@@ -150,3 +155,31 @@ async def test_a_register_that_rolls_over_goes_on_and_one_set_back_says_nothing(
         await hours.pass_hour()
         await hours.pass_hour()
         assert bench.query(ALARMS) == [("active_unacknowledged", 1, 287)]
+
+
+async def test_neither_wrong_tariffs_nor_a_fault_at_one_meter_keep_a_loss_from_being_told(
+    database_url: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_price(*_: object) -> Decimal | None:
+        raise Misconfigured("the tariff file contradicts what was billed")
+
+    judge = HourlyAnalysis.judge
+
+    def breaks(self: HourlyAnalysis, device: Device, *rest: Any) -> Finding | None:
+        if device.code == "wm-b2-main":
+            raise TypeError("a fault of ours")
+        return judge(self, device, *rest)
+
+    monkeypatch.setattr(HourlyAnalysis, "judge", breaks)
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        hours.runner._price_at = lambda: no_price
+        for number in range(4):
+            hours.write_all(NOON + timedelta(hours=number - 1), number, loss=0.7)
+        bench.clock.advance(600)
+        with capture_logs() as logs:
+            await hours.runner.step(hours.main.community_id)
+            for _ in range(2):
+                assert await hours.pass_hour()
+        assert bench.query(ALARMS) == [("active_unacknowledged", 1, None)]
+        assert {line["device"] for line in logs if line["log_level"] == "error"} == {"wm-b2-main"}

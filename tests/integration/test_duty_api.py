@@ -18,6 +18,7 @@ from tests.integration.duty_ground import Ground, grounded
 
 CHANGE = datetime(2026, 11, 21, 7, tzinfo=UTC)  # 15:00 in Shanghai, five hours ago
 NAME = {"zh": "x", "en": "x"}
+SICK = {"person": 1, "kind": "sick", "first": "2026-11-22", "last": "2026-11-22"}
 HOSTILE: list[tuple[str, str, Any]] = [
     ("GET", "people/0", None),
     ("GET", "people/99999999999999", None),
@@ -48,6 +49,19 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("GET", "days/2026-13-01", None),
     ("POST", "absences", {"person": 1, "kind": "leave", "first": "2026-01-01", "last": "2099-11-22"}),
     ("GET", "log?limit=100000", None),
+    ("GET", "on-shift?at=0001-01-01T00:00:00Z", None),
+    ("GET", "on-shift?at=0001-01-01T00:00:00%2B14:00", None),
+    ("GET", "on-shift?at=9999-12-31T23:59:59Z", None),
+    ("GET", "hand-overs?before=0001-01-01T00:00:00%2B14:00", None),
+    ("GET", "hand-overs?before=9999-12-31T23:59:59-14:00", None),
+    ("GET", "log?since=0001-01-01T00:00:00%2B14:00", None),
+    ("GET", "log?until=9999-12-31T23:59:59-14:00", None),
+    ("POST", "hand-overs", {"change_at": "0001-01-01T00:00:00+14:00"}),
+    ("POST", "hand-overs", {"change_at": "9999-12-31T23:59:59-12:00"}),
+    ("POST", "log", {"text": "x", "at": "0001-01-01T00:00:00+14:00"}),
+    ("POST", "incidents", {"kind": "fire", "what": "x", "place": "x", "occurred_at": "9999-12-31T23:59:59-12:00"}),
+    ("POST", "absences", SICK | {"since": "9999-12-31T23:59:59-12:00"}),
+    ("POST", "absences", SICK | {"since": "2027-11-22T12:00:00+08:00"}),
 ]
 
 
@@ -143,6 +157,13 @@ async def test_all_of_duty_over_http(ground: Ground, door: Door):
     assert (status, handed["state"]) == (200, "signed_out")
     door.who = ground.admin
     assert (await call("POST", f"hand-overs/{handed['id']}/take-over", {}))[1]["state"] == "done"
+
+
+async def test_a_sheet_that_leaves_the_house_is_written_down(ground: Ground, door: Door):
+    for form in ("csv", "xlsx"):
+        assert (await door.client.get(f"days/2026-11-21/sheet.{form}")).status_code == 200
+    exports = "SELECT actor, object, detail FROM hub.audit WHERE action = 'duty.export' ORDER BY id"
+    assert ground.rows(exports) == [("user:admin", "day:2026-11-21", {"form": form}) for form in ("csv", "xlsx")]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), HOSTILE)

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -36,7 +37,11 @@ def test_the_plug_offers_what_it_says(here: Ground):
     plug = PatrolPlugin()
     for protocol in (OffersMigrations, OffersTasks, OffersRoutes, OffersPorts, OffersEventHandlers, OffersParts):
         assert isinstance(plug, protocol)
-    assert set(plug.event_handlers().values()) == set(plug.tasks(here.context))
+    handlers = plug.event_handlers(here.context)
+    assert {handler.task for handler in handlers.values()} == set(plug.tasks(here.context))
+    wanted = {code for code in ("patrol-1", "door-b1-u1", "door-b2-u1") if handlers["door", "access_granted"].wants(
+        SimpleNamespace(community="demo", code=code))}  # fmt: skip
+    assert wanted == {"patrol-1", "door-b1-u1"}, "nobody patrols by the other door"
 
 
 # -- planning --------------------------------------------------------------------------------------------------------

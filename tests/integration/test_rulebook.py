@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from hub.errors import Refused
 from hub.rulebook.service import Rulebook
@@ -23,6 +24,7 @@ from tests.integration.rulebook_ground import (
     NOW,
     SILENT,
     Ground,
+    ended,
     in_force,
     make_book,
     tried,
@@ -146,6 +148,30 @@ async def test_one_at_a_time_and_it_can_be_cancelled(ground: Ground, book: Ruleb
     await asyncio.gather(one.task, return_exceptions=True)
     assert (await tried(book, ground.engineer, FILE, 1)).state == "done"
     assert ground.rows("SELECT count(*) FROM hub.rule_backtest") == [(1,)]
+
+
+async def test_one_that_breaks_is_over_and_the_next_can_start(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise TypeError("a fault of ours")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("rules.backtest.RuleTrial.feed", breaks)
+        with capture_logs() as logs:
+            one = await ended(book, ground.engineer, FILE)
+    assert (one.state, one.error, logs[-1]["log_level"]) == ("failed", "TypeError", "error")
+    assert (await tried(book, ground.engineer, FILE)).state == "done"
+
+
+async def test_a_rule_that_would_be_stopped_counts_as_not_tried(ground: Ground, book: Rulebook) -> None:
+    condition = FILE[FILE.index("threshold") : FILE.index("priority")]
+    text = FILE.replace(condition, "expression: {when: 1.0 / (pressure - 500) > 0}\n")
+    ground.say(ground.pumps[0], *((NOW - HOUR + n * timedelta(minutes=1), 500) for n in range(9)))
+    one = await ended(book, ground.engineer, text)
+    assert one.state == "failed"
+    assert "division by zero" in one.error
+    assert ground.rows("SELECT count(*) FROM hub.rule_backtest") == [(0,)]
 
 
 @pytest.mark.parametrize("days", [0, 32])

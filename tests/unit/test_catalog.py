@@ -114,6 +114,30 @@ def test_chinese_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_a_site_without_a_virtual_bus_is_given_one(tmp_path: Path) -> None:
+    """What analyses find of its devices comes in by it; without it the reports would wait for ever."""
+    (tmp_path / "sites").mkdir()
+    head = "community: {code: small, name: {zh: 小区, en: Small}, time_zone: Asia/Shanghai}\nbuses: {"
+    for taken, added in (("main", "virtual"), ("virtual", "virtual-2")):
+        (tmp_path / "sites/small.yaml").write_text(f"{head}{taken}: {{protocol: modbus, host: 127.0.0.1}}}}\n", "utf-8")
+        site = load_catalog([packaged_config(), tmp_path], {}).sites["small"]
+        assert {name: bus.protocol for name, bus in site.buses.items()} == {taken: "modbus", added: "virtual"}
+    assert len(load_catalog([packaged_config()], {}).sites["demo"].buses) == 5, "it has its own"
+
+
+def test_a_gateway_behind_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sites").mkdir()
+    head = """community: {code: small, name: {zh: 小区, en: Small}, time_zone: Asia/Shanghai}
+places: [{path: p, kind: area, name: {zh: 处, en: place}}]
+buses: {virtual: {protocol: virtual}}
+devices:
+  - {id: gateway, name: {zh: 网关, en: Gateway}, profile: hub-gateway, place: p, bus: virtual, address: {bus: virtual}}
+"""
+    (tmp_path / "sites/small.yaml").write_text(head, "utf-8")
+    with pytest.raises(CatalogError, match="a device above it; here gateway → gateway is a circle"):
+        load_catalog([packaged_config(), tmp_path], {})
+
+
 def test_a_later_root_replaces_a_file_and_the_demonstration(tmp_path: Path) -> None:
     shutil.copytree(CASES / "base/sites", tmp_path / "sites")
     meter = tmp_path / "profiles/electricity_meter/heyue-em300.yaml"

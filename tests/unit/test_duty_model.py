@@ -119,6 +119,8 @@ def test_the_demonstration_covers_every_place_every_day():
     ("posts: [{code: gate, name: {zh: 门, en: G}, people: {night: 1}}]", "night"),
     ("people: [{code: a, name: ''}]", "name"),
     ("people: [{code: a, name: x, password: y}]", "password"),
+    ("people: [{code: a, name: x, phone: '138-OPEN'}]", "phone"),
+    ("people: [{code: a, name: x, card: 'A1'}]", "card"),
     ("rotation: {since: 2026-01-01, cycle: [night], turns: []}", "cycle"),
     ("rotation: {since: 2026-13-01, cycle: [null], turns: []}", "since"),
     ("rotation: {since: 2026-01-01, cycle: [null], turns: [{person: x, post: y}]}", "person"),

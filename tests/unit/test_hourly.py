@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.analyses.model import Finding
+from hub.catalog.paths import packaged_config
+from rules.binding import bind
+from rules.examples import example_device
 from rules.hourly import WEEKS, HourlyAnalysis
+from rules.load import load_rules
+from rules.topology import Topology
 from rules.wider import Hourly
+from tests.unit.rule_harness import KINDS
 
 ZONE = ZoneInfo("Asia/Shanghai")
 FIVE = datetime(2026, 11, 21, 5, tzinfo=ZONE)
@@ -130,3 +136,22 @@ def test_an_efficiency_that_drifts_is_found_over_the_hours_it_ran() -> None:
 
     assert run(9.0) == Finding(False, 0.45, pytest.approx(0.425))
     assert run(8.0) == Finding(True, 0.4, pytest.approx(0.425))
+
+
+def test_what_does_not_count_below_a_main_meter_is_left_out_of_its_balance() -> None:
+    valve = device("valve", "1", "position")
+    one = analysis(analysis="balance", above=1.0)
+    data = {("main", "volume"): {0: 10.0}, ("a", "volume"): {0: 4.0}, ("b", "volume"): {0: 3.0}}
+    assert judge(one, FIVE, data, below=(*CHILDREN, valve)) == Finding(True, 3.0, 1.0, 3.0)
+    assert not list(one.needs(device("main"), (valve,), FIVE)), "nobody below counts"
+
+
+@pytest.mark.parametrize("rule", ["water-night-flow", "electricity-always-on"])
+def test_rules_for_homes_leave_main_meters_alone(rule: str) -> None:
+    """Through the meter of a building something flows all night."""
+    [one] = [each for each in load_rules([packaged_config()], KINDS)[0] if each.rule == rule]
+    [kind] = one.when.kinds
+    main, home = example_device(kind, KINDS[kind], 1), example_device(kind, KINDS[kind], 2, parent=1)
+    topology = Topology({1: main, 2: home})
+    assert bind(one, main, topology) is None
+    assert bind(one, home, topology) is not None

@@ -7,7 +7,6 @@ import pytest
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
 from modules.notifications.spec import load_files, read_files
-from modules.notifications.telling import usable
 
 GOOD = """
 community: demo
@@ -41,7 +40,7 @@ def test_the_packaged_file_is_good_without_any_secret():
 def test_a_good_file(tmp_path: Path):
     file = load_files(folder(tmp_path, GOOD), {"CHANNEL_A": SECRET})["demo"]
     assert [step.channels for step in file.steps(2)] == [["a"], ["b"]] and file.steps(4) == []
-    third = usable(file, "b")
+    third = file.usable("b")
     assert third is not None and third.id == "c" and third.personal and third.address_field == "phone"
     assert SECRET not in repr(file) and SECRET not in str(file.model_dump())
     assert "139" not in repr(file)

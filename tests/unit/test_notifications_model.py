@@ -128,7 +128,8 @@ def test_private_parts_are_masked(text: str, shown: str):
      ("172.16.0.1", False), ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("::1", False),
      ("224.0.0.1", False), ("255.255.255.255", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False),
      ("::ffff:10.0.0.1", False), ("::ffff:8.8.8.8", True), ("2002:0a00:0001::", False), ("64:ff9b::a00:1", False),
-     ("198.18.0.1", False), ("240.0.0.1", False)],
+     ("198.18.0.1", False), ("240.0.0.1", False), ("::127.0.0.1", False), ("::10.0.0.1", False), ("fec0::1", False),
+     ("64:ff9b:1::a00:1", False), ("::ffff:0:7f00:1", False)],
 )  # fmt: skip
 def test_public_addresses(address: str, public: bool):
     assert is_public(ip_address(address)) is public
@@ -154,7 +155,8 @@ async def test_one_private_address_among_public_ones_is_enough_to_refuse():
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("120", 120), ("0", 0), ("99999999999", 7200), ("Sat, 21 Nov 2026 04:01:00 GMT", 60), ("soon", None), ("", None),
-     ("-5", None), ("Sat, 21 Nov 2020 04:01:00 GMT", 0), ("١٢", None)],
+     ("-5", None), ("Sat, 21 Nov 2020 04:01:00 GMT", 0), ("١٢", None),
+     ("Thu, 99999999999999999999 Jan 2026 00:00:00 GMT", None), ("Thu, 01 Jan 2026 00:00:00 +99999999999999", None)],
 )  # fmt: skip
 def test_retry_after(value: str, seconds: int | None):
     found = Answer(429, {"retry-after": value}).retry_after(NOW)
@@ -171,6 +173,7 @@ def said(scheme: str, status: int, body: bytes, accepted: bool = True) -> Outcom
 def test_a_refusal_under_http_200_is_a_refusal():
     assert said("wecombot", 200, b'{"errcode":0,"errmsg":"ok"}').delivered
     assert said("feishu", 200, b'{"code":0,"msg":"success"}').delivered
+    assert said("wecombot", 200, b"[" * 60_000).delivered  # no code can be read in it
     refused = said("wecombot", 200, b'{"errcode":93000,"errmsg":"invalid webhook url"}')
     assert (refused.delivered, refused.detail, refused.retry_after) == (False, "the service says code 93000", None)
     for scheme, body in (("wecombot", b'{"errcode":45009}'), ("dingtalk", b'{"errcode":130101}'),

@@ -225,3 +225,12 @@ def test_what_the_alarm_says() -> None:
         "示例设备 620.5 kPa 600 kPa 30 秒 示例地点",
     )
     assert [(reason.outcome, reason.cause is None) for reason in told.reasons] == [("pending", False), ("raised", True)]
+
+
+def test_an_alarm_does_not_return_in_the_future_because_its_rule_now_waits_longer() -> None:
+    store, evaluator = quiet_start([OVER])
+    store.run(evaluator, [frame(PUMP, 1, {"pressure": 620})], T0 + 32 * S)
+    slower = make("over", "pump", threshold={"point": "pressure", "above": 600, "for": "1h", "clear": {"below": 560}})
+    evaluator.replace_rules([slower], T0 + 33 * S)
+    decision = store.run(evaluator, [frame(PUMP, 40, {"pressure": 500})], T0 + 40 * S)
+    assert actions(decision) == [("over", "return", 40)]

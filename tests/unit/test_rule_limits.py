@@ -1,21 +1,26 @@
 """Rules that would hurt: refused where they are written, or stopped while they run with one alarm; others go on."""
 
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from hub.model import Frame
 from hub.vocabulary.base import Text
 from rules.binding import MOST_NEIGHBOURS
+from rules.engine import Step, step
 from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
 from rules.load import load_rules
+from rules.overlay import MOST_FAILURES, MOST_SECONDS
 from tests.unit.rule_harness import KINDS, T0, S, Store, actions, frame, make
 
 PUMP, PUMP2 = (example_device("pump", KINDS["pump"], number) for number in (1, 2))
 DEVICES = {device.id: device for device in (PUMP, PUMP2)}
+SUM = make("sum", "pump", expression={"when": "pressure + flow > 100"})
 OVER = make("over", "pump", threshold={"point": "pressure", "above": 600})
 
 
@@ -165,6 +170,46 @@ def test_an_expression_that_fails_is_stopped_with_one_alarm_and_the_rest_goes_on
     evaluator.replace_rules([broken, OVER], T0 + 31 * S)
     assert [change.action for change in store.run(evaluator, [], T0 + 31 * S).alarms] == ["return"]
     assert actions(store.run(evaluator, good, T0 + 32 * S)) == [("broken", "raise", 30)], "another chance"
+
+
+def test_a_machine_that_stalls_is_not_the_expressions_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stalls(condition: Any, state: Any, observation: Any, now: int) -> Step:
+        sleep(MOST_SECONDS * 1.2)
+        return step(condition, state, observation, now)
+
+    monkeypatch.setattr("rules.overlay.step", stalls)
+    evaluator = Store([SUM], DEVICES).start(T0)
+    assert actions(evaluator.evaluate(pressures(*range(MOST_FAILURES + 1)), T0 + 10 * S)) == []
+
+
+def test_a_fault_of_the_engine_costs_no_other_rule_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(condition: Any, state: Any, observation: Any, now: int) -> Step:
+        if condition.lasting:
+            raise KeyError("a fault of ours")
+        return step(condition, state, observation, now)
+
+    waits = make("waits", "pump", threshold={"point": "pressure", "above": 600, "for": "9s"})
+    store = Store([OVER, waits], DEVICES)
+    evaluator = store.start(T0)
+    first = store.run(evaluator, pressures(700), T0)
+    monkeypatch.setattr("rules.evaluator.step", breaks)
+    with capture_logs() as logs:
+        told = [store.run(evaluator, frames, at) for frames, at in (
+            (pressures(500, begin=5), T0 + 9 * S), ([], T0 + 20 * S), (pressures(700, begin=30), T0 + 30 * S),
+        )]  # fmt: skip
+    assert actions(first) == [("over", "raise", 0)]
+    assert [actions(decision) for decision in told] == [
+        [("over", "return", 5), ("rule-disabled", "raise", 5)], [], [("over", "raise", 30)],
+    ]  # fmt: skip
+    assert [(line["rule"], line["log_level"]) for line in logs] == [("waits", "error")], "told once"
+
+
+def test_a_stopped_rule_is_as_grave_as_its_own_rule_says() -> None:
+    own = make("rule-disabled", "hub", event={"name": "rule_disabled"}, work_order=True, priority="critical")
+    broken = make("broken", "pump", expression={"when": "pressure / flow > 1"})
+    evaluator = Store([own, broken], DEVICES).start(T0)
+    [alarm] = evaluator.evaluate(pressures(*range(5)), T0 + 5 * S).alarms
+    assert (alarm.priority, alarm.work_order) == ("critical", True)
 
 
 def test_the_alarm_of_a_stopped_rule_ends_when_the_hub_starts_again() -> None:

@@ -39,6 +39,7 @@ CREATE TABLE notifications.delivery (
   UNIQUE (community_id, target, person, event_key)
 );
 CREATE INDEX delivery_waiting ON notifications.delivery (due_at) WHERE state IN ('queued', 'held', 'sending');
+CREATE INDEX delivery_dead ON notifications.delivery (community_id, target) WHERE state = 'dead';
 CREATE INDEX ON notifications.delivery (community_id, target, id DESC);
 CREATE INDEX ON notifications.delivery (community_id, id DESC);
 CREATE INDEX ON notifications.delivery (alarm_id);
@@ -52,7 +53,8 @@ CREATE TABLE notifications.attempt (
   at timestamptz NOT NULL,
   outcome text NOT NULL CHECK (outcome IN ('delivered', 'failed')),
   status int,
-  detail text NOT NULL DEFAULT ''
+  detail text NOT NULL DEFAULT '',
+  leads boolean NOT NULL DEFAULT true  -- of deliveries sent as one message the first: what a rate counts
 );
 CREATE INDEX ON notifications.attempt (delivery_id);
 CREATE INDEX ON notifications.attempt (community_id, target, at);
@@ -113,6 +115,6 @@ DO $$ BEGIN
 END $$;
 
 GRANT USAGE ON SCHEMA notifications TO hub_app;
-GRANT SELECT, INSERT, UPDATE ON notifications.target, notifications.endpoint, notifications.escalation TO hub_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON notifications.delivery TO hub_app;
+GRANT SELECT, INSERT, UPDATE ON notifications.target, notifications.endpoint TO hub_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON notifications.delivery, notifications.escalation TO hub_app;
 GRANT SELECT, INSERT ON notifications.attempt, notifications.signing_key TO hub_app;

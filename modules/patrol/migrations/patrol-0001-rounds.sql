@@ -1,5 +1,6 @@
 -- Patrols: planned rounds, the evidence that guards were there, what they found. Evidence belongs to a round by its
 -- time and checkpoint, not by a reference: it may come before the round is looked at, or hours after it was closed.
+-- Evidence and inspections are never changed, and not deleted for 180 days, whoever asks.
 -- depends: hub-0003-guarded
 
 CREATE SCHEMA patrol;
@@ -52,8 +53,9 @@ CREATE TABLE patrol.evidence (
   UNIQUE (community_id, key, checkpoint)
 );
 CREATE INDEX ON patrol.evidence (community_id, checkpoint, at DESC);
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON patrol.evidence
-  EXECUTE FUNCTION hub.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON patrol.evidence EXECUTE FUNCTION hub.append_only();
+CREATE TRIGGER kept BEFORE DELETE ON patrol.evidence
+  FOR EACH ROW WHEN (OLD.received > now() - interval '180 days') EXECUTE FUNCTION hub.append_only();
 
 CREATE TABLE patrol.inspection (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -72,8 +74,9 @@ CREATE TABLE patrol.inspection (
   UNIQUE (community_id, key, item)
 );
 CREATE INDEX ON patrol.inspection (community_id, checkpoint, at DESC);
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON patrol.inspection
-  EXECUTE FUNCTION hub.append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON patrol.inspection EXECUTE FUNCTION hub.append_only();
+CREATE TRIGGER kept BEFORE DELETE ON patrol.inspection
+  FOR EACH ROW WHEN (OLD.received > now() - interval '180 days') EXECUTE FUNCTION hub.append_only();
 
 -- A display's code is taken once.
 CREATE TABLE patrol.used_code (
@@ -100,5 +103,5 @@ END $$;
 
 GRANT USAGE ON SCHEMA patrol TO hub_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON patrol.round TO hub_app;
-GRANT SELECT, INSERT, DELETE ON patrol.used_code TO hub_app;
-GRANT SELECT, INSERT ON patrol.evidence, patrol.inspection, patrol.signing_key TO hub_app;
+GRANT SELECT, INSERT, DELETE ON patrol.used_code, patrol.evidence, patrol.inspection TO hub_app;
+GRANT SELECT, INSERT ON patrol.signing_key TO hub_app;

@@ -1,0 +1,220 @@
+"""Notifications when things go rough: alarms that move up and down, combined messages, hostile answers, old rows."""
+
+import gzip
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.errors import Refused
+from modules.notifications import channels
+from modules.notifications.outgoing import MOST_BYTES, Gateway, networks
+from tests.integration.notifications_ground import Ground, Receiver, migrated
+from tests.integration.postgres import new_database
+
+LADDER = {"high": [{"channels": ["group"]}, {"after": "2m", "channels": ["group"]}]}
+
+
+@pytest.fixture
+def ground(postgres_url: str, tmp_path: Path) -> Ground:
+    return Ground(new_database(postgres_url, migrated(postgres_url)), tmp_path)
+
+
+def by_group(receiver: Receiver, **more: Any) -> dict[str, Any]:
+    return {"id": "group", "url": receiver.url.replace("http", "json") + "/group", **more}
+
+
+async def test_an_alarm_that_is_away_for_a_moment_goes_on_up_the_ladder(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group)], LADDER)
+        alarm = ground.alarm()
+        async with ground.running() as parts:
+            await ground.tell(parts, alarm)
+            await ground.pass_time(parts, 115)
+            ground.rows("UPDATE hub.alarm SET state = 'returned_unacknowledged'")  # chattering: it calls no second time
+            await ground.pass_time(parts, 10)
+            assert len(group.got) == 1  # nobody is disturbed for what is not so now
+            ground.rows("UPDATE hub.alarm SET state = 'active_unacknowledged'")
+            await ground.pass_time(parts, 60)
+    assert [one.json["title"] for one in group.got] == ["【2级·高】强行开门"] * 2
+    assert "第 1 次上报" in group.got[1].json["message"]
+
+
+async def test_an_alarm_that_came_back_and_called_again_has_one_escalation(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group)], LADDER)
+        alarm = ground.alarm()
+        async with ground.running() as parts:
+            await ground.tell(parts, alarm)
+            await ground.pass_time(parts, 90)
+            ground.rows("UPDATE hub.alarm SET annunciated_at = %s", ground.clock.now())
+            await ground.tell(parts, alarm)
+            await ground.pass_time(parts, 60)
+            assert len(group.got) == 2  # the second call's own two minutes are not over
+            await ground.pass_time(parts, 65)
+    assert len(group.got) == 3
+    assert ground.rows("SELECT count(*) FROM notifications.escalation WHERE settled_at IS NULL") == [(1,)]
+
+
+async def test_an_escalation_without_an_alarm_stops_nobody_else(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group)])
+        ground.rows(
+            "INSERT INTO notifications.escalation (community_id, alarm_id, began_at, started_at, next_at)"
+            " VALUES (%s, 999999, %s, %s, %s)",
+            ground.here, ground.clock.now(), ground.clock.now(), ground.clock.now(),
+        )  # fmt: skip
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+    assert len(group.got) == 1
+    assert ground.rows("SELECT settled_at IS NULL FROM notifications.escalation WHERE alarm_id = 999999") == [(False,)]
+
+
+async def test_a_combined_message_counts_once_against_the_rate(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group, rate={"messages": 2, "per": "60s"})])
+        async with ground.running() as parts:
+            for _ in range(6):
+                await parts.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+                await parts.telling.climb()
+            await parts.pump.settle()
+            assert len(group.got) == 2
+            await ground.pass_time(parts, 61)
+            assert "4" in group.got[2].json["title"]  # the other four as one
+            await ground.tell(parts, ground.alarm())
+    assert len(group.got) == 4  # two messages in this minute, not five
+
+
+async def test_what_came_later_does_not_die_with_the_oldest_of_its_message(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group, digest="1m")])
+        group.usual = 500
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            await ground.pass_time(parts, 90)
+            ground.clock.advance(23 * 3600 + 3500)
+            await ground.tell(parts, ground.alarm())
+            await ground.pass_time(parts, 400, each=20)
+            assert ground.rows("SELECT state FROM notifications.delivery ORDER BY id") == [("dead",), ("queued",)]
+
+
+async def test_an_answer_that_unpacks_to_a_flood_is_not_unpacked():
+    async with Receiver() as receiver:
+        receiver.usual = (200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 200_000_000))
+        seen: list[int] = []
+        import tracemalloc
+
+        tracemalloc.start()
+        answer = await Gateway().send("POST", receiver.url, {"Accept-Encoding": "gzip"}, b"", networks(["127.0.0.0/8"]))
+        seen.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert answer.status == 200 and len(answer.body) <= MOST_BYTES
+    assert seen[0] < 8_000_000
+    assert receiver.got[0].headers["accept-encoding"] == "identity"
+
+
+async def test_old_deliveries_and_escalations_are_forgotten(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group)])
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            days = parts.context.settings.event_days
+            ground.clock.advance(timedelta(days=days - 1).total_seconds())
+            await parts.pump.settle()
+            assert ground.rows("SELECT count(*) FROM notifications.escalation") == [(1,)]
+            ground.clock.advance(timedelta(days=2).total_seconds())
+            await parts.pump.settle()
+    for table in ("delivery", "attempt", "escalation"):
+        assert ground.rows(f"SELECT count(*) FROM notifications.{table}") == [(0,)], table
+
+
+async def test_the_second_channel_has_quiet_hours_of_its_own(ground: Ground):
+    async with Receiver() as group, Receiver() as sms:
+        group.usual = 503
+        second = {"id": "sms", "url": sms.url.replace("http", "json") + "/sms"}
+        second |= {"quiet": {"begins": "11:00", "ends": "12:30"}}
+        ground.write([by_group(group, fallback="sms"), second], {"high": [{"channels": ["group"]}]})
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            await ground.pass_time(parts, 120, 10)
+            assert not sms.got
+            await ground.tell(parts, ground.alarm(life_safety=True))
+            assert len(sms.got) == 1
+            await ground.pass_time(parts, 1800, 60)
+    assert len(sms.got) == 2
+
+
+async def test_a_replay_is_bounded_and_gives_a_webhook_its_own_time(ground: Ground):
+    ground.write([])
+    ground.rows(
+        "INSERT INTO notifications.delivery (uid, community_id, target, event, event_key, body, happened_at, state,"
+        " created_at, due_at, expires_at) SELECT gen_random_uuid(), %s, 'webhook:1', 'test', n::text, '{}', at,"
+        " 'delivered', at, at, at FROM generate_series(1, 5001) AS n, (SELECT %s::timestamptz AS at) AS a",
+        ground.here, ground.clock.now(),
+    )  # fmt: skip
+    async with ground.running() as parts:
+        since = ground.clock.now() - timedelta(hours=1)
+        with pytest.raises(Refused, match="5000"):
+            await parts.service.replay_since(ground.engineer, "webhook:1", since, delivered=True)
+        assert ground.states() == {"delivered": 5001}
+        ground.rows("DELETE FROM notifications.delivery WHERE event_key <> '7'")
+        assert await parts.service.replay_since(ground.engineer, "webhook:1", since, delivered=True) == 1
+        ground.rows("UPDATE notifications.delivery SET state = 'dead'")
+        [(number,)] = ground.rows("SELECT id FROM notifications.delivery")
+        assert await parts.service.replay(ground.engineer, number) == 1
+    assert ground.rows("SELECT expires_at FROM notifications.delivery") == [(ground.clock.now() + timedelta(hours=28),)]
+
+
+async def test_a_sender_that_breaks_after_sending_is_one_failure_and_no_flood(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+):
+    plain = channels._notify
+
+    def breaks(*given: Any) -> bool:
+        plain(*given)
+        raise AttributeError("'str' object has no attribute 'get'")
+
+    monkeypatch.setattr(channels, "_notify", breaks)
+    async with Receiver() as group:
+        ground.write([by_group(group)])
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            [(state, attempts, repeated, detail)] = ground.rows(
+                "SELECT state, attempts, repeated, detail FROM notifications.delivery"
+            )
+            assert (state, attempts, repeated) == ("queued", 1, True) and "AttributeError" in detail
+    assert len(group.got) == 1
+
+
+async def test_a_clock_that_was_a_year_ahead_for_a_while_silences_no_channel(ground: Ground):
+    year = timedelta(days=365).total_seconds()
+    async with Receiver() as group:
+        ground.write([by_group(group, rate={"messages": 1, "per": "60s"})])
+        async with ground.running() as parts:
+            ground.clock.advance(year)
+            await ground.tell(parts, ground.alarm())
+            ground.clock.advance(-year)
+            await ground.tell(parts, ground.alarm())
+            assert len(group.got) == 2
+            group.usual = 503
+            ground.clock.advance(year)
+            await ground.tell(parts, ground.alarm())
+            await ground.pass_time(parts, 300, 10)
+            ground.rows("UPDATE notifications.delivery SET state = 'sending' WHERE state = 'queued'")  # and killed
+            ground.clock.advance(-year)
+            group.usual = 200
+            await ground.pass_time(parts, 60, 10)
+            assert ground.states() == {"delivered": 3}
+
+
+async def test_a_clock_that_was_a_year_ahead_stops_no_escalation(ground: Ground):
+    year = timedelta(days=365).total_seconds()
+    async with Receiver() as group:
+        ground.write([by_group(group)], LADDER)
+        async with ground.running() as parts:
+            ground.clock.advance(year)
+            await ground.tell(parts, ground.alarm())
+            ground.clock.advance(-year)
+            await ground.pass_time(parts, 130, 10)
+    assert len(group.got) == 2
