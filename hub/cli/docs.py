@@ -47,7 +47,7 @@ _SETTINGS_ZH = {
     "dead_letter_bytes": "一条死信最多保留的原始字节数",
     "sample_days": "原始读数保留的天数；小时与日汇总永久保留",
     "frame_days": "原始报文保留的天数",
-    "event_days": "设备事件保留的天数",
+    "event_days": "设备事件、通知投递和巡更班次保留的天数",
     "log_format": "日志格式：console 给人看，json 给机器读",
 }
 

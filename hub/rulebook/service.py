@@ -218,6 +218,7 @@ class Rulebook:
     async def enable(self, who: Principal, rule: str, version: int | None = None) -> Row:
         """Put a version in force, or switch on what is (None). Refused(409): examples fail, or no back-test of it."""
         who.require("configure")
+        self._guard(who, rule)
         self._alone()
         async with self._database.session([who.community_id]) as connection:
             state = (await self._states(connection, who.community_id)).get(rule)
@@ -229,6 +230,7 @@ class Rulebook:
     async def disable(self, who: Principal, rule: str, note: str) -> Row:
         """Switch a rule off. Its live alarms return. Refused(422) without a reason."""
         who.require("configure")
+        self._guard(who, rule)
         self._alone()
         if not note.strip():
             raise Refused("reason_required", "say why the rule is switched off", 422)
@@ -243,6 +245,7 @@ class Rulebook:
     async def roll_back(self, who: Principal, rule: str, version: int, note: str = "") -> Row:
         """Put the text of an old version in force, as a new version. The file's own text: follow the file again."""
         who.require("configure")
+        self._guard(who, rule)
         self._alone()
         async with self._database.session([who.community_id]) as connection:
             old = await self._version(connection, rule, version)
@@ -263,6 +266,11 @@ class Rulebook:
     def _alone(self) -> None:
         if len(self._communities) != 1:
             raise Refused("several_communities", "this hub serves several communities: change the rule files", 409)
+
+    def _guard(self, who: Principal, rule: str) -> None:
+        """What tells of fire is not switched off or made deaf by one person with a laptop. Refused(403)."""
+        if rule in self.files and self.files[rule].life_safety:
+            who.require("supervise")
 
     async def _chosen(
         self, connection: Connection, rule: str, version: int | None, state: Row | None

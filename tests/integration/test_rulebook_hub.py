@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from hub.errors import Refused
 from hub.principal import Principal
 from hub.rulebook.service import Rulebook
 from tests.integration.pipeline_bench import NOON, Bench, BenchClock, make_bench
@@ -57,3 +60,15 @@ async def test_an_enabled_version_judges_at_once_and_after_a_restart(database_ur
         clock.advance(31)
         await bench.feed()
         assert bench.query(ALARMS) == [(2,)]
+
+
+async def test_a_life_safety_rule_is_for_supervisors(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        book = bench.hub.context.rulebook
+        assert isinstance(book, Rulebook)
+        engineer = Principal("user:li", next(iter(bench.hub.communities.values())), "engineer")
+        for act in (book.disable(engineer, "smoke-alarm", "noisy"), book.roll_back(engineer, "smoke-alarm", 1)):
+            with pytest.raises(Refused, match="supervise"):
+                await act
+        chief = Principal("user:chief", engineer.community_id, "admin")
+        assert not (await book.disable(chief, "smoke-alarm", "detectors are exchanged today"))["enabled"]
