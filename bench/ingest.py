@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 
 from hub.embedded.postgres import EmbeddedPostgres
@@ -72,6 +73,14 @@ def run_publisher(port: int, count: int, rate: float) -> float:
     done = subprocess.run([sys.executable, "-m", "bench.publisher", str(port), str(count), str(rate)],
                           check=True, capture_output=True, text=True)  # fmt: skip
     return float(json.loads(done.stdout)["seconds"])
+
+
+def answers(port: str) -> bool:
+    """Whether a hub serves on this port."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def wait_for(probe: Callable[[], bool], seconds: float) -> None:
@@ -161,7 +170,8 @@ def main(words: list[str] | None = None) -> None:
                     "HUB_HTTP_PORT": str(free_port()), "HUB_BATCH_WINDOW_MS": arguments.window_ms,
                 }  # fmt: skip
                 with process(["-m", "hub", "run"], environment, folder / "hub.log") as pid:
-                    time.sleep(6)
+                    wait_for(lambda: answers(environment["HUB_HTTP_PORT"]), 60)
+                    time.sleep(3)  # its subscription
                     result["hub"] = measure(url, "telemetry.frame", broker.port, pid, arguments.count, 0)
                     result["hub_5000"] = measure(url, "telemetry.frame", broker.port, pid, 50_000, 5000)
                     if arguments.soak:

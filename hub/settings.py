@@ -30,7 +30,9 @@ class Settings(Model):
     dead_letters: int = Field(default=10_000, ge=100, description="dead letters kept a community; the oldest go first")
     sample_days: int = Field(default=400, ge=1, description="raw readings are kept so long; roll-ups for good")
     frame_days: int = Field(default=90, ge=1, description="raw frames are kept so long")
-    event_days: int = Field(default=730, ge=180, description="device events, deliveries and patrol rounds are kept so long")
+    event_days: int = Field(
+        default=730, ge=180, description="device events, deliveries and patrol rounds are kept so long"
+    )
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
 
