@@ -16,7 +16,7 @@ export default {
           <i v-if="now !== null" :style="{ position: 'absolute', left: now + '%', top: '16px', height: rows.length * 44 + 'px', borderLeft: '2px solid var(--focus)' }"></i>
         </div>
         <div v-for="row in rows" :key="row.id" style="position: relative; height: 44px; border-top: 1px solid var(--line)">
-          <b :style="{ position: 'absolute', left: '-112px', width: '104px', top: '10px', fontWeight: 500, overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' }">{{ row.label }}</b>
+          <b :style="{ position: 'sticky', left: 0, zIndex: 1, display: 'block', width: '104px', marginLeft: '-112px', lineHeight: '43px', background: 'var(--panel)', fontWeight: 500, overflow: 'hidden', textOverflow: 'ellipsis', whiteSpace: 'nowrap' }">{{ row.label }}</b>
           <a v-for="b in row.blocks" :key="b.id" :href="b.href" :title="b.title" :aria-label="b.title" :style="style(b)">{{ b.tone ? b.mark : "" }}</a>
         </div>
       </div>
