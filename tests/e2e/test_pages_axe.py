@@ -12,6 +12,9 @@ WEIGHTS = ("minor", "moderate", "serious", "critical")
 
 async def _violations(page: Page) -> list[str]:
     """What axe found, a line each. It is told to look as people without motion see the page: nothing blinks away."""
+    await page.wait_for_function(
+        "[...document.querySelectorAll('.q-loading-bar')].every((bar) => bar.style.opacity === '0')"
+    )
     found = (await Axe().run(page)).response["violations"]
     return [
         f"{one['id']} ({one['impact']}): {node['target']} {node['html'][:160]}"

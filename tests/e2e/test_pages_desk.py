@@ -125,7 +125,12 @@ async def test_sound_is_only_for_what_was_annunciated(world: World) -> None:
         await world.open(page, "/")
         await page.evaluate(watch)
         who = await world.principal("guard")
-        for priority, columns in ((2, {"annunciated_at": None}), (2, {"historical": True}), (4, {}), (2, {})):
+        for priority, columns in (
+            (2, {"annunciated_at": None}),
+            (2, {"historical": True, "annunciated_at": None}),
+            (4, {}),
+            (2, {}),
+        ):
             numbers.append(fresh(world, "env-1", f"Sound {len(numbers)}", priority, **columns))
             world.seeds.context.alarms.announce(await world.seeds.context.alarms.show(who, numbers[-1]))
             await page.locator(f"#alarm-{numbers[-1]}").wait_for()
@@ -164,6 +169,7 @@ async def test_assigned_commented_and_worked_through(world: World) -> None:
         await page.locator(".dialog .solid").click()
         await page.locator(f"#alarm-{number} .state small", has_text="guard").wait_for()
         assert (await state_of(world, number))[2] == "user:guard"
+        await page.locator(".dialog").wait_for(state="hidden")  # while it closes, keys are still its own
         await page.keyboard.press("c")
         await page.locator(".dialog textarea").fill("The hinge is bent.\nTold the caretaker.")
         await page.locator(".dialog .solid").click()
