@@ -5,6 +5,7 @@ who must reach programs and data. We never change the mode of a directory that i
 can not reach is copied (programs) or placed (data) below /var/lib/community-hub instead.
 """
 
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +108,7 @@ def private_directory(path: Path, account: Account | None) -> None:
 def state_directory(path: Path) -> None:
     """Make STATE and `path` in it, enterable for the server's user whatever the umask. OSError."""
     for folder in (STATE, path):
-        if not folder.exists():
+        with suppress(FileExistsError):
             folder.mkdir()
             folder.chmod(0o755)
 
@@ -139,28 +141,49 @@ def installed_wheel() -> tuple[Path, str]:
     return Path(spec.submodule_search_locations[0]).resolve().parent, importlib.metadata.version(PACKAGE)
 
 
-def system_account() -> Account:
-    """The user `communityhub`, made on first use. EmbeddedError when it can not be made."""
-    for attempt in (1, 2):
-        try:
-            found = pwd.getpwnam(SYSTEM_USER)
-        except KeyError:
-            if attempt == 1:
-                _make_user()
-            continue
-        return Account(SYSTEM_USER, found.pw_uid, found.pw_gid)
-    raise EmbeddedError(
-        f"PostgreSQL does not run as root and the user {SYSTEM_USER} could not be made. Run the hub as an "
-        f"ordinary user, or once: useradd --system --user-group {SYSTEM_USER}"
-    )
+def system_account(name: str = SYSTEM_USER) -> Account:
+    """The user PostgreSQL runs as, made on first use. EmbeddedError when it can not be made."""
+    refusal = ""
+    with _one_at_a_time():
+        if (found := _user(name)) is None:
+            refusal = _make_user(name)
+            found = _user(name)
+    if found is None:
+        raise EmbeddedError(
+            f"PostgreSQL does not run as root and the user {name} could not be made ({refusal}). Run the hub as an "
+            f"ordinary user, or once: useradd --system --user-group {name}"
+        )
+    return Account(name, found.pw_uid, found.pw_gid)
 
 
-def _make_user() -> None:
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two `useradd` at once lose one of the two users' entries: whoever looks or makes holds the folder's lock."""
+    folder = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _user(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
+
+
+def _make_user(name: str) -> str:
+    """Why it was not made; empty when it was."""
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     try:
-        subprocess.run([*command, "--shell", "/usr/sbin/nologin", SYSTEM_USER], capture_output=True, check=False)
+        done = subprocess.run(
+            [*command, "--shell", "/usr/sbin/nologin", name], capture_output=True, check=False, text=True
+        )
     except FileNotFoundError:
-        return  # the caller looks again and says what to do
+        return "there is no useradd"
+    return done.stderr.strip()
 
 
 def copy_programs(wheel: Path, site: Path) -> bool:

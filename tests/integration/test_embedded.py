@@ -1,8 +1,10 @@
 """The embedded database as a process: it starts, keeps what it promised, and never stays behind."""
 
 import os
+import pwd
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 from hub.embedded.placement import STATE, short_hash
 from hub.embedded.postgres import EmbeddedPostgres
 from hub.embedded.process import AlreadyOwned, EmbeddedError, StartFailed, command_of
-from tests.integration.postgres import gone, make_server, new_database, open_folder, owner
+from tests.integration.postgres import ROOT, gone, make_server, new_database, open_folder, owner
 
 
 @pytest.fixture
@@ -184,3 +186,17 @@ def test_server_for_tests_makes_databases_and_copies():
         copy = new_database(url, template=first.split("?")[0].rsplit("/", 1)[1])
         insert(copy, 8)
         assert (kept(first), kept(copy)) == ([7], [7, 8])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users")
+def test_many_first_starts_at_once_make_one_user_that_stays():
+    name = f"hubtest{os.getpid()}"
+    ask = f"from hub.embedded.placement import system_account; print(system_account({name!r}).uid)"
+    try:
+        starts = [
+            subprocess.Popen([sys.executable, "-c", ask], stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(8)
+        ]
+        numbers = {int(start.communicate()[0]) for start in starts}
+        assert numbers == {pwd.getpwnam(name).pw_uid}
+    finally:
+        subprocess.run(["userdel", name], check=True)
