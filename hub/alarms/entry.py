@@ -112,6 +112,8 @@ def play(live: dict[Key, Entry], past: dict[Key, Past], change: AlarmChange) -> 
     at = from_us(change.at)
     if change.action == "raise":
         entry.active_since, entry.returned_at = at, None
+        if before == "latched_acknowledged":
+            entry.annunciated_at = None  # what was acknowledged was the call before
         if entry.returns and change.at - to_us(entry.returns[-1]) > CHATTER_US:
             entry.chattering = False
     else:
