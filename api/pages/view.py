@@ -29,6 +29,7 @@ from hub.store.database import NotThere
 SCHEME_COOKIE = "hub_scheme"  # what the browser or its person likes, written by theme.js
 RECHECK_S = 30.0
 SETTLE_S = 0.03
+RETRY_S = 1.0
 _log = structlog.get_logger()
 _TROUBLE = (HubError, psycopg.Error, PoolTimeout)
 _REASONS = (
@@ -225,7 +226,7 @@ class View:
     ) -> None:
         """Call back on the wanted changes (or topics) of this community until the page is closed.
 
-        `on_lost`: some were dropped, read everything again.
+        `on_lost`: some were dropped, or a call failed a second ago: read everything again.
         `wants` must be narrow: a page that is told of
         every value of a community would always be behind.
         """
@@ -236,15 +237,25 @@ class View:
         subscription = live.subscribe(lambda change: change.community_id in homes and chosen(change))
 
         async def run() -> None:
+            failing = False
             try:
                 while True:
                     changes, lost = await subscription.take()
                     try:
                         with client:
                             await (on_lost() if lost else on_changes(changes))
-                    except _TROUBLE as error:
-                        _log.warning("page_not_refreshed", error=type(error).__name__)
-                        subscription.lost = True
+                    except Exception as error:  # noqa: BLE001
+                        # Whatever it was, a page that says "connected" must not stay behind: it soon reads all again.
+                        if not failing:
+                            _log.warning("page_not_refreshed", error=type(error).__name__,
+                                         exc_info=not isinstance(error, _TROUBLE))  # fmt: skip
+                        failing = True
+                        subscription.lose()
+                        await self.hub.context.clock.sleep(RETRY_S)
+                    else:
+                        if failing:
+                            _log.info("page_refreshed_again")
+                        failing = False
                     # A short rest lets a burst become one message; it is invisible to a person.
                     await asyncio.sleep(settle_s)
             finally:
