@@ -12,23 +12,26 @@ from hub.store.database import Row
 
 AFTER = timedelta(minutes=10)
 NEAR = frozenset({"door", "barrier", "plate_camera"})
-MOST_NEAR = 6
-_PAGE = 500
+MOST, MOST_NEAR = 2000, 6
 _DELIVERED = {"delivered": ("✓", "done"), "dead": ("✕", "ill"), "cancelled": ("✕", "cancelled")}
 _NUMBERED = re.compile(r"\s*\d+\s*[.、)．]\s*")
 
 
-async def live_alarms(view: View, most: int = 2000) -> list[Row]:
-    """Every live alarm of the community, on the desk or set aside, newest first; at most `most`."""
-    rows: list[Row] = []
-    while len(rows) < most:
-        before = (rows[-1]["raised_at"], rows[-1]["id"]) if rows else None
-        desk = view.hub.context.alarms
-        part = await desk.recent(view.principal, live=True, view="all", before=before, limit=_PAGE)
-        rows += part
-        if len(part) < _PAGE:
-            break
-    return rows
+async def live_alarms(view: View) -> tuple[list[Row], bool]:
+    """The live alarms of the community, on the desk or set aside, the most urgent first; at most `MOST`, and whether
+    there are more."""
+    rows = await view.hub.context.alarms.urgent(view.principal, limit=MOST + 1)
+    return rows[:MOST], len(rows) > MOST
+
+
+class CutLine:
+    """Says over a list that it is not whole. `key`: the words, with %n for the number of lines that are shown."""
+
+    def __init__(self, view: View, key: str, most: int) -> None:
+        self._line = tag("p", view.t(key).replace("%n", str(most)), "strip cut", role="status")
+
+    def show(self, cut: bool) -> None:
+        self._line.set_visibility(cut)
 
 
 def step_lines(procedure: str) -> list[str]:

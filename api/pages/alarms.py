@@ -6,7 +6,7 @@ from nicegui import ui
 
 from api.pages.alarm_actions import AlarmActions
 from api.pages.alarm_detail import AlarmDetail
-from api.pages.alarm_parts import live_alarms
+from api.pages.alarm_parts import MOST, CutLine, live_alarms
 from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import AlarmList, box, head, tag
@@ -14,7 +14,7 @@ from hub.alarms.desk import alarm_json
 from hub.live import Change
 from hub.store.database import Row
 
-MOST, AT_ONCE = 2000, 500
+AT_ONCE = 500
 RATE_S, TIDY_S = 5.0, 1.0
 _LISTED = (
     "id", "rule", "priority", "state", "life_safety", "title", "text", "device", "device_name", "place", "raised_at",
@@ -62,15 +62,15 @@ class AlarmPage:
 
     async def build(self, chosen: int | None) -> None:
         view, t = self._view, self._view.t
-        rows = await live_alarms(view, MOST)
+        rows, cut = await live_alarms(view)
         self._places = await view.places()
         with head(t("alarms.title")), box("figures"), box("figure", title=t("alarms.budget_hint")) as figure:
             tag("span", t("alarms.budget"), "muted")
             self._told = tag("b", "0")
             self._limit = tag("span", "", "muted")
         self._figure = figure
-        self._cut = tag("p", "", "strip", role="status")
-        self._show_cut(rows)
+        self._cut = CutLine(view, "alarms.cut", MOST)
+        self._cut.show(cut)
         with box("desk"):
             self._list = AlarmList(
                 rows=[*(listed(alarm_json(row)) for row in rows), *await self._shelved()],
@@ -93,10 +93,6 @@ class AlarmPage:
         if chosen is not None:
             await self._detail.choose(chosen)
 
-    def _show_cut(self, rows: list[Row]) -> None:
-        self._cut.text = self._view.t("alarms.cut").replace("%n", str(MOST))
-        self._cut.set_visibility(len(rows) >= MOST)
-
     async def _act(self, argument: object) -> None:
         """What was asked at the list, as the browser sent it: [action, alarm ids]."""
         name, ids = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
@@ -115,7 +111,7 @@ class AlarmPage:
     async def _export(self, argument: object) -> None:
         """The list as it is shown, in its order: [sort, alarm ids]."""
         sort, ids = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
-        by_id = {row["id"]: row for row in await live_alarms(self._view, MOST)}
+        by_id = {row["id"]: row for row in (await live_alarms(self._view))[0]}
         chosen = [by_id[number] for one in ids if (number := _number(one)) in by_id] if isinstance(ids, list) else []
         columns = [(key, self._view.t(label)) for key, label in _COLUMNS.items()]
         title = self._view.t("alarms.title")
@@ -154,8 +150,8 @@ class AlarmPage:
         return alarm_json(await self._desk.show(self._view.principal, int(change.key)))
 
     async def _reload(self, _: object = None) -> None:
-        rows = await live_alarms(self._view, MOST)
-        self._show_cut(rows)
+        rows, cut = await live_alarms(self._view)
+        self._cut.show(cut)
         self._list.run_method("replace", [listed(alarm_json(row)) for row in rows])
         self._list.run_method("shelve", await self._shelved())
         self._list.run_method("setStorm", await self._storm())

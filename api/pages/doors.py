@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from api.pages.alarm_parts import data_text, live_alarms
+from api.pages.alarm_parts import CutLine, data_text
 from api.pages.commands import CommandDialog, CommandProgress
 from api.pages.shell import Shell
 from api.pages.view import View
@@ -39,6 +39,7 @@ class DoorsPage:
     async def build(self) -> None:
         view, t = self._view, self._view.t
         head(t("doors.title"))
+        self._cut = CutLine(view, "doors.cut", MOST)
         rows = await self._rows(self._ids())
         self._dialog = CommandDialog(view, self._sent)
         self._progress = CommandProgress(view)
@@ -53,12 +54,14 @@ class DoorsPage:
     def _ids(self) -> list[int]:
         devices = self._view.hub.context.devices.values()
         home = self._view.principal.community_id
-        return [d.id for d in devices if d.community_id == home and d.kind_name in KINDS][:MOST]
+        ids = [d.id for d in devices if d.community_id == home and d.kind_name in KINDS]
+        self._cut.show(len(ids) > MOST)
+        return ids[:MOST]
 
     async def _rows(self, ids: Iterable[int]) -> list[dict[str, Any]]:
         view, wanted = self._view, set(ids)
         devices = await view.hub.reads.several(view.principal, wanted) if wanted else []
-        alarms = await live_alarms(view)
+        alarms = await view.hub.context.alarms.urgent(view.principal, devices=wanted) if wanted else []
         by_device: dict[int, list[Row]] = {}
         for alarm in alarms:
             by_device.setdefault(alarm["device_id"], []).append(alarm)

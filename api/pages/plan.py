@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.pages.alarm_parts import live_alarms
+from api.pages.alarm_parts import MOST, CutLine, live_alarms
 from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import PlanView, head
@@ -31,6 +31,7 @@ class PlanPage:
     async def build(self) -> None:
         view, t = self._view, self._view.t
         head(t("plan.title"))
+        self._cut = CutLine(view, "alarms.cut", MOST)
         names = await view.places()
         places = await view.hub.reads.places(view.principal)
         self._plan = PlanView(
@@ -61,7 +62,9 @@ class PlanPage:
                  "state": row["state"] or "none"} for row in rows]  # fmt: skip
 
     async def _alarms(self) -> list[dict[str, Any]]:
-        return [self._alarm(row) for row in await live_alarms(self._view)]
+        rows, cut = await live_alarms(self._view)
+        self._cut.show(cut)
+        return [self._alarm(row) for row in rows]
 
     def _alarm(self, row: Row) -> dict[str, Any]:
         kept = ("id", "device_id", "place", "priority", "state", "suppression")

@@ -1,6 +1,6 @@
 """What a person does with alarms: list, read, acknowledge, shelve … Used alike by the REST API and the pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -60,6 +60,19 @@ class AlarmDesk(MaintenanceDesk):
         async with self._database.session([who.community_id]) as connection:
             cursor = await connection.execute(_SQL["shelf" if view == "shelved" else "list"], values)
             return await cursor.fetchall()
+
+    async def urgent(
+        self, who: Principal, *, view: Literal["desk", "suppressed", "out_of_service", "all"] = "all",
+        devices: Collection[int] | None = None, limit: int = 2000,
+    ) -> list[Row]:  # fmt: skip
+        """Live alarms, at most `limit`: life safety first, then by priority, then the newest. Whatever a flood brings,
+        what may kill is not pushed off the list. `view` and `hides` as for `recent`; `devices`: only of these."""
+        values = {
+            "view": view, "suppression": _SUPPRESSION.get(view), "limit": limit, "stale": self._stale(),
+            "devices": None if devices is None else list(devices),
+        }  # fmt: skip
+        async with self._database.session([who.community_id]) as connection:
+            return await (await connection.execute(_SQL["urgent"], values)).fetchall()
 
     async def show(self, who: Principal, alarm_id: int) -> Row:
         """One alarm with `history`, `comments` (history rows with action comment) and `steps` of its procedure:

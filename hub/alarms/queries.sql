@@ -55,6 +55,19 @@ WHERE (a.state <> 'normal' OR NOT %(live)s)
 ORDER BY a.raised_at DESC, a.id DESC
 LIMIT %(limit)s
 
+-- name: urgent
+SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
+  (SELECT jsonb_object_agg(l.kind, l.reference) FROM hub.alarm_link l WHERE l.alarm_id = a.id) AS links,
+  CASE WHEN a.suppresses THEN (SELECT count(*) FROM hub.alarm c WHERE c.parent_alarm_id = a.id
+    AND c.suppression = 'suppressed_by_design' AND c.state <> 'normal') ELSE 0 END AS hides,
+  coalesce(a.state LIKE 'active%%' AND a.active_since <= %(stale)s, false) AS stale
+FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
+WHERE a.state <> 'normal'
+  AND (%(view)s = 'all' OR a.suppression IS NOT DISTINCT FROM %(suppression)s)
+  AND (%(devices)s::int[] IS NULL OR a.device_id = ANY (%(devices)s))
+ORDER BY a.life_safety DESC, a.priority, a.raised_at DESC, a.id DESC
+LIMIT %(limit)s
+
 -- name: shelf
 SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,
   (SELECT jsonb_object_agg(l.kind, l.reference) FROM hub.alarm_link l WHERE l.alarm_id = a.id) AS links,

@@ -20,7 +20,6 @@ MOST = 200
 EARLY = timedelta(hours=1)
 _BACK = timedelta(days=7)
 _LONG_AGO, _FAR = timedelta(days=36_500), timedelta(days=1)
-_VIEWS = ("shelved", "suppressed", "out_of_service")
 
 
 class HandOvers(Desk):
@@ -177,19 +176,23 @@ class HandOvers(Desk):
         await audit.record(connection, who, f"duty.hand_over_{side}", f"hand_over:{hand_over_id}", self.now())
 
     async def _list(self, who: Principal) -> dict[str, Any]:
-        """What the desk shows now, as JSON: what the next shift must know of."""
+        """What the desk shows now, as JSON: what the next shift must know of. At most `MOST` of a sort, of alarms the
+        most urgent; `cut` names the sorts of which there may be more."""
         alarms = self._context.alarms
-        open_alarms = await alarms.recent(who, live=True, limit=MOST)
-        silent = {view: await alarms.recent(who, live=True, view=view, limit=MOST) for view in _VIEWS}  # type: ignore[arg-type]
+        open_alarms = await alarms.urgent(who, view="desk", limit=MOST)
+        silent = {"shelved": await alarms.recent(who, view="shelved", limit=MOST),
+                  "suppressed": await alarms.urgent(who, view="suppressed", limit=MOST),
+                  "out_of_service": await alarms.urgent(who, view="out_of_service", limit=MOST)}  # fmt: skip
         storm = await alarms.storm(who)
         recent_orders = self._context.ports.get("workorders.recent")
-        orders = await recent_orders(who, states=("open", "assigned", "in_progress")) if recent_orders else []
+        pending = ("open", "assigned", "in_progress")
+        orders = await recent_orders(who, states=pending, limit=MOST) if recent_orders else []
         async with self.session(who) as connection:
             incidents = await store.rows(connection, "incidents", who.community_id, id=None, state="open",
                                          since=self.now() - _LONG_AGO, until=self.now() + _FAR, before=2**62,
                                          limit=MOST)  # fmt: skip
             equipment = [each for each in await store.rows(connection, "equipment", who.community_id) if each["active"]]
-        listed = {
+        listed: dict[str, Any] = {
             "alarms": _kept(open_alarms, "id", "title", "priority", "state", "raised_at", "place", "device_id",
                             "assignee"),
             **{view: _kept(rows, "id", "title", "priority", "suppression", "suppressed_until", "suppression_reason",
@@ -199,6 +202,8 @@ class HandOvers(Desk):
             "incidents": _kept(incidents, "id", "number", "kind", "occurred_at", "place"),
             "equipment": _kept(equipment, "id", "code", "name", "holder", "holder_name", "since"),
         }  # fmt: skip
+        bounded = {"alarms": open_alarms, **silent, "work_orders": orders, "incidents": incidents}
+        listed["cut"] = [name for name, rows in bounded.items() if len(rows) >= MOST]
         told: dict[str, Any] = plain(listed)
         return told
 

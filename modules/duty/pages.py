@@ -145,6 +145,11 @@ def paint_facts(view: Any, told: dict[str, Any]) -> None:
     pairs.append((view.pick(HAND_OVER_SAYS["list"]), listed))
     if storm:
         pairs.append(("!", f"{view.pick(HAND_OVER_SAYS['storm'])} {storm['counted']}"))
+    cut = (told.get("list") or {}).get("cut")
+    if cut:
+        names = dict.fromkeys("silent" if part in HAND_OVER_VIEWS else part for part in cut)
+        parts = [view.pick(HAND_OVER_PARTS[name][0]) for name in names]
+        pairs.append(("!", view.pick(HAND_OVER_SAYS["cut"]) + "、".join(parts)))
     view.facts(pairs)
 
 

@@ -80,6 +80,10 @@ HAND_OVER_SAYS: dict[str, Text] = {
     "fixed": {"zh": "已签字固定", "en": "signed and fixed"},
     "now": {"zh": "现在的情况", "en": "as it is now"},
     "storm": {"zh": "报警风暴进行中，已计", "en": "Alarm storm going on, counted"},
+    "cut": {
+        "zh": "只列出最紧急的 200 条，可能还有更多：",
+        "en": "Only the most urgent 200 are listed, there may be more: ",
+    },
     "off_roster": {"zh": "不在排班", "en": "not on the roster"},
     "history": {"zh": "交接记录", "en": "Hand-overs so far"},
     "no_history": {

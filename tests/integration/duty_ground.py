@@ -64,7 +64,7 @@ class Ground:
         return Slot(day, codes["shift"][shift], codes["post"][post], codes["person"][person])
 
 
-async def one_order(who: Principal, *, states: tuple[str, ...]) -> list[dict[str, Any]]:
+async def one_order(who: Principal, *, states: tuple[str, ...], limit: int) -> list[dict[str, Any]]:
     """What another module's port tells: one work order, still open."""
     title = {"zh": "水泵超压", "en": "Pump over pressure"}
     return [{"id": 1, "number": "WO-20261121-0001", "title": title, "priority": 2, "state": states[0],
