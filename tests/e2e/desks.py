@@ -33,6 +33,7 @@ from tests.unit.demo_devices import demo_catalog
 SHOTS = Path("var/screenshots")
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
+SOUND = "--autoplay-policy=no-user-gesture-required"  # else the desk asks for a touch, over what is tested
 
 
 class World:
@@ -107,7 +108,7 @@ async def desk_world(playwright: Playwright) -> AsyncIterator[World]:
             server = asyncio.create_task(
                 ApiPlugin().serve(seeds.context, [WorkOrdersPlugin(), BillingPlugin(), *plugs])
             )
-            browser = await playwright.chromium.launch(**CHROMIUM)
+            browser = await playwright.chromium.launch(**CHROMIUM | {"args": [*CHROMIUM["args"], SOUND]})
             await listens(port)
             yield World(seeds, browser, f"http://127.0.0.1:{port}")
             await browser.close()

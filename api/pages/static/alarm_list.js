@@ -4,11 +4,13 @@ import { Siren } from "/static/siren.js";
 
 const TABS = ["desk", "shelved", "suppressed", "out_of_service", "stale"];
 const STALE_MS = 86400000, PAGE = 100, SLEPT_MS = 15000;
+const TOUCHES = ["keydown", "pointerdown", "pointerup"]; // a browser takes one or the other for the person's leave to sound
 const KEYS = { a: "acknowledge", s: "shelve", d: "assign", c: "comment", w: "work_order", o: "command", e: "evidence" };
 
 export default {
   template: `
     <div class="alarm-list">
+      <p v-if="blocked" class="soundless" role="alert"><i class="material-icons" aria-hidden="true">volume_off</i>{{ t.sound_blocked }}</p>
       <section v-if="storm" class="storm" role="status">
         <h2><i class="material-icons" aria-hidden="true">thunderstorm</i>{{ t.storm }}
           <span class="muted">{{ t.storm_since }} {{ stamp(storm.since) }} · {{ storm.counted }} {{ t.storm_counted }} · {{ storm.annunciated }} {{ t.storm_told }}</span></h2>
@@ -45,7 +47,7 @@ export default {
         </div>
         <label class="sound"><i class="material-icons" aria-hidden="true">{{ muteUntil > tick || blocked ? 'volume_off' : 'volume_up' }}</i>
           <select class="search" :aria-label="t.sound" :value="muteUntil > tick ? 'on' : '0'" @change="mute(Number($event.target.value)); $event.target.blur()">
-            <option value="0">{{ blocked ? t.sound_blocked : t.sound_on }}</option>
+            <option value="0">{{ t.sound_on }}</option>
             <option v-if="muteUntil > tick" value="on">{{ t.sound_off }} {{ hhmm(muteUntil) }}</option>
             <option v-for="minutes in [1, 10, 30]" :key="minutes" :value="minutes">{{ t.mute }} {{ minutes }} {{ t.units[1] }}</option>
           </select></label>
@@ -138,11 +140,16 @@ export default {
     this.onConnect = () => this.$emit("reload");
     document.addEventListener("keydown", this.onKey);
     window.socket?.on("connect", this.onConnect);
+    this.onTouch = () => this.siren.wake();
+    for (const touch of TOUCHES) document.addEventListener(touch, this.onTouch, true);
+    this.siren.open(this.turned);
   },
   unmounted() {
     clearInterval(this.timer);
     document.removeEventListener("keydown", this.onKey);
     window.socket?.off("connect", this.onConnect);
+    for (const touch of TOUCHES) document.removeEventListener(touch, this.onTouch, true);
+    this.siren.close();
   },
   methods: {
     keptAs() { return "hub.desk." + this.me; },
@@ -192,6 +199,14 @@ export default {
       if (this.tick - before > SLEPT_MS) this.$emit("reload");
       this.blocked = this.siren.blocked;
       this.siren.repeat(this.byTab.desk.filter(this.sounds));
+    },
+    /** Sound begins or ends to work: what came meanwhile is rung for, if it still calls. */
+    turned() {
+      if (this.siren.blocked) return;
+      this.blocked = false;
+      const row = this.items[this.siren.missed?.id];
+      this.siren.missed = null;
+      if (row && this.calls(row)) this.siren.ring(row);
     },
     mute(minutes) { this.muteUntil = this.siren.mute(minutes); this.tick = Date.now(); },
     exportAs(event) {

@@ -12,10 +12,23 @@ export class Siren {
     this.at = Math.min(Number(kept.at) || 0, now);
     this.until = Math.min(Number(kept.until) || 0, this.at + MOST_MS);
     this.last = { 1: now, 2: now };
+    this.audio = null;
+    this.missed = null; // the gravest that was to sound while nothing could
   }
 
-  /** The browser makes no sound before the person has touched the page. */
-  get blocked() { return navigator.userActivation?.hasBeenActive === false; }
+  /** Try for sound; `turned` is called when it begins or ends to work. Whether a page may, only the browser can say: a page
+      loaded again may, one opened with the browser may not before it was touched. */
+  open(turned) {
+    this.audio = new AudioContext();
+    this.audio.onstatechange = turned;
+    this.wake();
+  }
+
+  wake() { if (this.blocked && this.audio.state !== "closed") this.audio.resume(); }
+
+  close() { this.audio.onstatechange = null; this.audio.close(); }
+
+  get blocked() { return this.audio?.state !== "running"; }
 
   /** When the sound comes back, in milliseconds; 0 minutes: at once. */
   mute(minutes) {
@@ -32,9 +45,13 @@ export class Siren {
 
   ring(row) {
     const tones = TONES[row.priority] || [];
-    if (this.blocked || !tones.length || this.silent(row)) return;
+    if (!tones.length || this.silent(row)) return;
+    if (this.blocked) {
+      if (!this.missed || row.priority < this.missed.priority) this.missed = row;
+      this.wake();
+      return;
+    }
     this.last[row.priority] = Date.now();
-    this.audio = this.audio || new AudioContext();
     for (const [pitch, delay] of tones) {
       const tone = this.audio.createOscillator(), gain = this.audio.createGain(), at = this.audio.currentTime + delay;
       tone.frequency.value = pitch;
