@@ -47,6 +47,7 @@ _FORM: dict[str, Text] = {
     "used_code": {"zh": "动态码已被使用，请重新扫描", "en": "The code was used; scan the new one"},
     "not_here": {"zh": "该点不再接受此码", "en": "No longer taken there"},
     "too_old": {"zh": "超过 7 天，不再接受", "en": "Older than 7 days"},
+    "full": {"zh": "手机存不下，打卡未保存", "en": "The phone could not keep this check-in"},
     "bad_note": {"zh": "说明中有无法使用的字符", "en": "The note is not usable"},
     "bad_answer": {"zh": "巡检内容有误", "en": "An answer is not usable"},
 }  # fmt: skip

@@ -37,7 +37,7 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 class Clock(BaseModel, extra="forbid"):
     """A phone's clocks at one moment."""
 
-    wall_ms: int = Field(ge=0, le=2**43, description="milliseconds since 1970, as the phone believes")
+    wall_ms: int = Field(ge=-(2**43), le=2**43, description="milliseconds since 1970, as the phone believes")
     monotonic_ms: float = Field(ge=0, le=1e13, allow_inf_nan=False, description="since the page was loaded")
     boot: str = Field(min_length=1, max_length=64, description="another one at each loading of the page")
 

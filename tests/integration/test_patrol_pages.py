@@ -3,80 +3,20 @@
 Screenshots go to var/screenshots/.
 """
 
-import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Page
 
-from api.hub import Hub
-from api.pages.view import dark_cookie
-from api.plugin import ApiPlugin
-from modules.patrol import PatrolPlugin
-from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
-from tests.integration.postgres import make_server
+from tests.integration.patrol_ground import BEGIN, Ground, minutes
+from tests.integration.patrol_world import PASSWORD, SHOTS, World, served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-SHOTS = Path("var/screenshots")
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-PASSWORD = "correct horse battery"
-
-
-class World:
-    """The server, the browser and a night behind them."""
-
-    def __init__(self, here: Ground, browser: Browser, address: str) -> None:
-        self.here, self.browser, self.address = here, browser, address
-        self.hub = Hub(here.context)
-
-    @asynccontextmanager
-    async def signed_in(
-        self, name: str, language: str = "zh-CN", size: str = "desktop", dark: bool = False
-    ) -> AsyncIterator[tuple[Page, list[str]]]:
-        """A page of its own browser profile, whose clock is the hub's; and everything the browser complained of."""
-        await self.hub.accounts.set_language(name, language)
-        width, height = SIZES[size]
-        context = await self.browser.new_context(
-            viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
-        )
-        await context.clock.set_fixed_time(self.here.clock.now())
-        page = await context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        if dark:
-            await context.add_cookies([{"name": dark_cookie(name), "value": "1", "url": self.address}])
-        await page.goto(f"{self.address}/login?lang={language}&next=/patrols")
-        await page.fill("input[name=name]", name)
-        await page.fill("input[name=password]", PASSWORD)
-        await page.click("button[type=submit]")
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
-        complaints.clear()
-        try:
-            yield page, complaints
-        finally:
-            await context.close()
-
-    async def open(self, page: Page, path: str) -> None:
-        await page.goto(self.address + path)
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
-
-    async def code(self, checkpoint: str) -> str:
-        return next(
-            code for one, code in await self.here.patrols.printed(self.here.who("admin")) if one.id == checkpoint
-        )
-
-
 async def a_night(here: Ground) -> None:
     """Ten rounds of each route, some late, some half, one missed."""
     chance = random.Random(3)
@@ -100,36 +40,9 @@ async def a_night(here: Ground) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with make_server() as url:
-        async with ground(url, http_port=port) as here, async_playwright() as playwright:
-            await a_night(here)
-            accounts = Hub(here.context).accounts
-            for name, role in (("li", "guard"), ("wang", "admin"), ("viewer", "viewer")):
-                await accounts.create_account(name, PASSWORD, {here.home: role})  # type: ignore[dict-item]
-            server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
-            browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            await _listens(port)
-            yield World(here, browser, f"http://127.0.0.1:{port}")
-            await browser.close()
-            server.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await server
-
-
-async def _listens(port: int) -> None:
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError("the server does not listen")
+    async with served() as found:
+        await a_night(found.here)
+        yield found
 
 
 async def accessible(page: Page) -> None:

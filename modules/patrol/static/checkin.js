@@ -1,11 +1,15 @@
 // A guard's check-ins. Captured with the phone's clocks, kept on the phone until the hub has answered for each, and sent
-// whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was.
-const QUEUE = "hub-patrol-queue";
+// whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was. Every scan may
+// open a tab of its own, so each check-in is one entry of the store, and no tab writes down what another one keeps.
+const ENTRY = "hub-patrol-checkin-";
 const PHONE = "hub-patrol-phone";
 const COUNTER = "hub-patrol-counter";
 const AGAIN_MS = 15000;
 const MOST = 200;
+const MOST_CODE = 300;
+const MOST_VALUE = 1e12;
 const SHOWN = 20;
+const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; all others are tried again
 
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const boot = random();
@@ -15,6 +19,19 @@ function kept(name, make) {
   let value = localStorage.getItem(name);
   if (value === null) localStorage.setItem(name, (value = make()));
   return value;
+}
+
+const put = (one) => localStorage.setItem(ENTRY + one.counter, JSON.stringify(one));
+const found = (counter) => JSON.parse(localStorage.getItem(ENTRY + counter));
+const all = () =>
+  Object.keys(localStorage).filter((key) => key.startsWith(ENTRY)).map((key) => JSON.parse(localStorage.getItem(key)))
+    .filter(Boolean).sort((one, other) => one.counter - other.counter);
+
+function nextCounter() {
+  let counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
+  while (localStorage.getItem(ENTRY + counter) !== null) counter++;
+  localStorage.setItem(COUNTER, counter);
+  return counter;
 }
 
 export default {
@@ -44,7 +61,8 @@ export default {
             <input class="search" v-model="note" type="text" maxlength="500"></label>
           <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
         </template>
-        <p v-else-if="!code" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
+        <p v-if="wrong" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ wrong }}</p>
+        <p v-if="!code" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
       </section>
       <section class="panel" aria-live="polite">
         <h2>{{ t.mine }} <small v-if="waiting.length">· {{ waiting.length }} {{ t.waiting }}</small></h2>
@@ -59,65 +77,81 @@ export default {
     </div>`,
   props: { t: Object, account: String, places: Object, url: String },
   data() {
-    return { code: "", note: "", answers: {}, queue: JSON.parse(localStorage.getItem(QUEUE) || "[]"), offline: !navigator.onLine,
-             drift: 0, busy: false, canScan: "BarcodeDetector" in window };
+    return { code: "", note: "", answers: {}, queue: all(), offline: !navigator.onLine, drift: 0, busy: false, wrong: "",
+             canScan: "BarcodeDetector" in window };
   },
   computed: {
-    place() { return this.places[this.code.replace(/^.*#/, "").split(/[:~]/)[2]] || null; },
+    bare() { return this.code.replace(/^.*#/, ""); },
+    place() { return (this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
     waiting() { return this.queue.filter((one) => one.state === "waiting" && one.account === this.account); },
     shown() { return [...this.queue].reverse().slice(0, SHOWN); },
   },
-  watch: { code() { this.answers = {}; this.note = ""; } },
+  watch: { code() { this.answers = {}; this.note = this.wrong = ""; } },
   methods: {
     capture() {
-      const counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
-      localStorage.setItem(COUNTER, counter);
       const answers = {};
       for (const item of this.place.items) {
         const given = this.answers[item.id];
         if (given === undefined || given === "") continue;
         answers[item.id] = item.answer === "yes_no" ? given : Number(given);
+        if (!(Math.abs(answers[item.id]) < MOST_VALUE)) return void (this.wrong = `${item.name}: ${this.t.bad_answer}`);
       }
-      const code = this.code.replace(/^.*#/, "");
-      this.queue.push({ counter, code, clock: clock(), answers, note: this.note, account: this.account, state: "waiting" });
+      try {
+        put({ counter: nextCounter(), code: this.bare, clock: clock(), answers, note: this.note, account: this.account, state: "waiting" });
+      } catch {
+        return void (this.wrong = this.t.full);
+      }
       this.code = "";
-      this.keep();
+      this.read();
       this.sync();
     },
-    keep() {
-      const done = this.queue.filter((one) => one.state !== "waiting");
-      const old = new Set(done.slice(0, Math.max(0, done.length - SHOWN)));
-      this.queue = this.queue.filter((one) => !old.has(one));
-      localStorage.setItem(QUEUE, JSON.stringify(this.queue));
+    read() {
+      const done = all().filter((one) => one.state !== "waiting");
+      for (const one of done.slice(0, -SHOWN)) localStorage.removeItem(ENTRY + one.counter);
+      this.queue = all();
     },
     async sync() {
-      const batch = this.waiting.slice(0, MOST);
-      if (this.busy || !batch.length) return;
+      if (this.busy || !this.waiting.length) return;
       this.busy = true;
       try {
-        const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
-        const answer = await fetch(this.url, {
-          method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
-          body: JSON.stringify({ phone: kept(PHONE, random), clock: clock(), checkins }),
-        });
+        await this.send(this.waiting.slice(0, MOST));
         this.offline = false;
-        if (answer.status === 401) return void location.assign("/login?next=/patrol/checkin");
-        if (!answer.ok) return;
-        const told = await answer.json();
-        this.drift = Math.round(told.clock_error || 0);
-        for (const result of told.results) {
-          const one = this.queue.find((each) => each.counter === result.counter);
-          if (!one) continue;
-          one.state = result.outcome === "refused" ? "refused" : "accepted";
-          one.reason = result.code || "";
-          one.deviations = (result.deviations || []).length;
-        }
-        this.keep();
       } catch {
         this.offline = true;
       } finally {
         this.busy = false;
       }
+    },
+    async send(batch) {
+      const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
+      const answer = await fetch(this.url, {
+        method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ phone: kept(PHONE, random), clock: clock(), checkins }),
+      });
+      if (answer.status === 401) return void location.assign("/login?next=/patrol/checkin");
+      if (OF_CONTENT.includes(answer.status)) return this.divide(batch, await answer.json().catch(() => ({})));
+      if (!answer.ok) return;
+      const told = await answer.json();
+      this.drift = Math.round(told.clock_error || 0);
+      for (const { counter, outcome, code, detail, deviations } of told.results) {
+        const state = outcome === "refused" ? "refused" : "accepted";
+        this.settle(counter, { state, reason: code || "", detail, deviations: (deviations || []).length });
+      }
+      this.read();
+    },
+    // One check-in that the hub cannot even read must not hold up the others: halves, until it stands alone.
+    async divide(batch, { code, detail, errors }) {
+      if (batch.length === 1) {
+        this.settle(batch[0].counter, { state: "refused", reason: code || "", detail: errors?.length ? errors[0].message : detail });
+        return this.read();
+      }
+      const half = batch.length >> 1;
+      await this.send(batch.slice(0, half));
+      await this.send(batch.slice(half));
+    },
+    settle(counter, outcome) {
+      const one = found(counter);
+      if (one && one.state === "waiting") put({ ...one, ...outcome }); // else another tab was told first
     },
     async scan(event) {
       const [file] = event.target.files;
@@ -131,9 +165,10 @@ export default {
     mark(one) { return { waiting: "…", accepted: one.deviations ? "!" : "✓", refused: "✕" }[one.state]; },
     word(one) {
       if (one.state === "waiting") return one.account === this.account ? this.t.not_sent : `${this.t.other} ${one.account}`;
-      if (one.state === "refused") return this.t[one.reason] || this.t.refused;
+      if (one.state === "refused") return this.t[one.reason] || [this.t.refused, one.detail].filter(Boolean).join(": ");
       return one.deviations ? this.t.deviates : this.t.accepted;
     },
+    other(event) { if (event.key === null || event.key.startsWith(ENTRY)) this.read(); },
     online() { this.offline = !navigator.onLine; this.sync(); },
   },
   mounted() {
@@ -144,11 +179,13 @@ export default {
     this.timer = setInterval(() => this.sync(), AGAIN_MS);
     addEventListener("online", this.online);
     addEventListener("offline", this.online);
+    addEventListener("storage", this.other);
     this.sync();
   },
   unmounted() {
     clearInterval(this.timer);
     removeEventListener("online", this.online);
     removeEventListener("offline", this.online);
+    removeEventListener("storage", this.other);
   },
 };

@@ -1,0 +1,89 @@
+"""The guard's phone in a real browser: several tabs, a check-in that the hub cannot read, no connection."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from tests.integration.patrol_ground import Ground
+from tests.integration.patrol_world import World, served
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    async with served() as found:
+        await found.here.patrols.keeper.plan_ahead()
+        yield found
+
+
+async def check_in(page: Page, code: str) -> None:
+    await page.fill("input[maxlength='300']", code)
+    await page.get_by_role("button", name="Check in").click()
+
+
+def kept(here: Ground) -> list[str]:
+    return [name for (name,) in here.rows("SELECT checkpoint FROM patrol.evidence WHERE sort = 'qr' ORDER BY id")]
+
+
+async def test_two_tabs_lose_no_check_in_of_one_another(world: World):
+    before = len(kept(world.here))
+    async with world.signed_in("li", "en", "phone") as (page, _):
+        other = await page.context.new_page()
+        for tab in (page, other):
+            await world.open(tab, "/patrol/checkin")
+        await page.context.set_offline(True)
+        for tab, checkpoint in ((page, "b1-lobby"), (other, "garden"), (page, "garage")):
+            await check_in(tab, await world.code(checkpoint))
+        for tab in (page, other):
+            await tab.wait_for_selector("text=3 to be sent")
+        await page.context.set_offline(False)
+        for tab in (page, other):
+            await tab.wait_for_selector("text=To be sent", state="detached")
+            assert await tab.locator("text=Received").count() == 3
+    assert sorted(kept(world.here)[before:]) == ["b1-lobby", "garage", "garden"]
+
+
+async def test_a_check_in_that_the_hub_cannot_read_holds_up_no_other(world: World):
+    before = len(kept(world.here))
+    async with world.signed_in("li", "en", "phone") as (page, _):
+        await world.open(page, "/patrol/checkin")
+        await page.context.set_offline(True)
+        for checkpoint in ("b1-lobby", "garden", "garage"):
+            await check_in(page, await world.code(checkpoint))
+        await page.wait_for_selector("text=3 to be sent")
+        await page.evaluate(
+            """() => { const key = Object.keys(localStorage).filter((one) => one.startsWith("hub-patrol-checkin-"))[1];
+                       const one = JSON.parse(localStorage.getItem(key));
+                       localStorage.setItem(key, JSON.stringify({ ...one, note: "x".repeat(501) }));
+                       dispatchEvent(new StorageEvent("storage", { key })); }"""
+        )
+        await page.context.set_offline(False)
+        await page.wait_for_selector("text=to be sent", state="detached")
+        assert await page.locator("text=Received").count() == 2
+        assert "at most 500 characters" in await page.locator(".chip.ill").inner_text()
+    assert len(kept(world.here)) == before + 2
+
+
+async def test_what_is_too_long_to_be_sent_is_said_before_it_is_kept(world: World):
+    async with world.signed_in("li", "en", "phone") as (page, _):
+        await world.open(page, f"/patrol/checkin#{await world.code('garden')}{'x' * 300}")
+        await page.wait_for_selector("text=This is no code of a checkpoint here.")
+        await page.fill("input[maxlength='300']", await world.code("garden"))
+        await page.get_by_role("spinbutton").fill("1e300")
+        await page.get_by_role("button", name="Check in").click()
+        await page.wait_for_selector("text=An answer is not usable")
+        assert json.loads(await page.evaluate("JSON.stringify(Object.keys(localStorage))")) == []
+
+
+async def test_a_phone_whose_clock_stands_before_1970_is_understood(world: World):
+    before = len(kept(world.here))
+    async with world.signed_in("li", "en", "phone") as (page, _):
+        await page.context.clock.set_fixed_time(-86_400_000)
+        await world.open(page, "/patrol/checkin")
+        await check_in(page, await world.code("garage"))
+        await page.wait_for_selector("text=Received")
+    assert len(kept(world.here)) == before + 1
