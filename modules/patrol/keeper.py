@@ -4,12 +4,14 @@ What is decided of a round, what is told of it and the evidence that caused it a
 the hub's outbox if and only if the round says it was told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
+import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from hub import reports
 from hub.context import Context
@@ -42,45 +44,71 @@ class Keeper:
     async def run(self) -> NoReturn:
         """Work until cancelled. psycopg.OperationalError or PoolTimeout when the store is away."""
         clock = self._context.clock
-        await self.plan_ahead()
+        await self._go_on(self.plan_ahead)
         await clock.sleep(_FIRST_S)
         planned = clock.monotonic()
         while True:
             if clock.monotonic() - planned >= _REPLAN_S:
-                await self.plan_ahead()
+                await self._go_on(self.plan_ahead)
                 planned = clock.monotonic()
-            if not await self.tick():
+            if not await self._go_on(self.tick):
                 await clock.sleep(_EACH_S)
+
+    async def _go_on(self, work: Callable[[], Awaitable[int]]) -> int:
+        """Do it; a fault at one community is written down, and the others go on."""
+        try:
+            return await work()
+        except (psycopg.OperationalError, PoolTimeout):
+            raise
+        except Exception as error:  # noqa: BLE001 a fault of ours at one community must not end all patrols for good
+            self._warn(repr(error)[:200], "the patrols of a community broke; those of the others go on", exc_info=error)
+            return 0
 
     async def plan_ahead(self) -> int:
         """Write down the rounds of the coming day; how many are new. Rounds that are open already stay as they are.
         What is older than `HUB_EVENT_DAYS` is forgotten."""
-        new = 0
-        for code, community_id in self._context.communities.items():
-            now = self._context.clock.now()
-            async with self._context.database.session([community_id]) as connection:
-                row = await store.community(connection, community_id)
-                file = self._files.get(code)
-                found = rounds(file, ZoneInfo(row["time_zone"]), now, now + AHEAD) if file else []
-                found = [one for one in found if one.round.opens > now]
-                new += await store.plan_ahead(connection, community_id, found, now)
-                await store.forget_codes(connection, community_id, now - _CODES_KEPT)
-                kept = timedelta(days=self._context.settings.event_days)
-                await store.forget(connection, community_id, now - kept)
-            for year in {one.round.begins.year for one in found if not known_year(one.round.begins.year)}:
-                self._warn(year, "holidays of the year are unknown; Monday to Friday count as workdays", year=year)
-        return new
+        return await self._each(self._plan)
 
     async def tick(self) -> int:
         """Look at what is due now; how many rounds that were."""
-        looked = 0
-        for community_id in self._context.communities.values():
-            async with self._context.database.session([community_id]) as connection:
-                rows = await store.due(connection, community_id, self._context.clock.now(), _AT_ONCE)
-                changed = [await self._look(connection, row) for row in rows]
-            self._announce(changed)
-            looked += len(changed)
-        return looked
+        return await self._each(self._tick)
+
+    async def _each(self, work: Callable[[str, int], Awaitable[int]]) -> int:
+        """The sum over all communities. What breaks at one is raised after the others had their turn."""
+        total, broken = 0, None
+        for code, community_id in self._context.communities.items():
+            try:
+                total += await work(code, community_id)
+            except (psycopg.OperationalError, PoolTimeout):
+                raise
+            except Exception as error:  # noqa: BLE001 see below
+                error.add_note(f"community {code}")
+                broken = broken or error
+        if broken is not None:
+            raise broken
+        return total
+
+    async def _plan(self, code: str, community_id: int) -> int:
+        now = self._context.clock.now()
+        async with self._context.database.session([community_id]) as connection:
+            row = await store.community(connection, community_id)
+            file = self._files.get(code)
+            found = rounds(file, ZoneInfo(row["time_zone"]), now, now + AHEAD) if file else []
+            found = [one for one in found if one.round.opens > now]
+            new = await store.plan_ahead(connection, community_id, found, now)
+            await store.forget_codes(connection, community_id, now - _CODES_KEPT)
+            kept = timedelta(days=self._context.settings.event_days)
+            await store.forget(connection, community_id, now - kept)
+        for year in {one.round.begins.year for one in found if not known_year(one.round.begins.year)}:
+            self._warn(year, "holidays of the year are unknown; Monday to Friday count as workdays", year=year)
+        return new
+
+    async def _tick(self, _: str, community_id: int) -> int:
+        async with self._context.database.session([community_id]) as connection:
+            rows = await store.due(connection, community_id, self._context.clock.now(), _AT_ONCE)
+            changed = [await self._look(connection, row) for row in rows]
+        self._announce(changed)
+        return len(changed)
 
     async def settle(self, connection: Connection, community_id: int, checkpoint: str, at: datetime) -> list[Change]:
         """Look at the rounds that evidence just kept belongs to; the changes to `announce` after the commit."""

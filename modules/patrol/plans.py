@@ -5,7 +5,7 @@ from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hub.vocabulary.base import Code, Duration, Model, Name, Text
 from hub.vocabulary.sites import PlacePath
@@ -35,7 +35,14 @@ def _local_time(value: object) -> object:
     raise ValueError('a local time in quotes, such as "22:00"')
 
 
+def _some(span: timedelta) -> timedelta:
+    if not span:
+        raise ValueError("a duration above 0s is expected")
+    return span
+
+
 Span = Annotated[Duration, Field(le=_LONGEST)]
+SomeSpan = Annotated[Span, AfterValidator(_some)]
 LocalTime = Annotated[time, BeforeValidator(_local_time, json_schema_input_type=str)]
 Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 
@@ -114,7 +121,7 @@ class StopSpec(Model):
 
     checkpoint: Id
     min: Span = Field(default=timedelta(0), description="sooner after the stop before, nobody can be here")
-    max: Span = Field(description="later than this it is late")
+    max: SomeSpan = Field(description="later than this it is late")
 
 
 class RouteSpec(Model):
@@ -154,7 +161,7 @@ class PlanSpec(Model):
     early: Span = Field(default=timedelta(minutes=5), description="so long before the beginning proofs count")
     late: Span = Field(default=timedelta(minutes=5), description="so long after it is due a stop is late")
     remind: Span = Field(default=timedelta(minutes=3), description="so long before it is due the guard is reminded")
-    grace: Span = Field(default=timedelta(minutes=30), description="so long an overdue round can still be finished")
+    grace: SomeSpan = Field(default=timedelta(minutes=30), description="so long an overdue round can still be finished")
 
     @model_validator(mode="after")
     def _has_times(self) -> "PlanSpec":

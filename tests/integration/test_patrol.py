@@ -193,6 +193,29 @@ async def test_the_part_plans_and_looks_by_itself_and_begins_again_where_it_was_
     assert names == ["checkpoint_late", "round_overdue", "round_settled", "round_missed"]
 
 
+async def test_a_community_that_breaks_stops_no_other(here: Ground, monkeypatch: pytest.MonkeyPatch):
+    from modules.patrol import store
+
+    original = store.due
+
+    async def due(connection: Any, community_id: int, *more: Any) -> Any:
+        if community_id == here.foreign:
+            raise ValueError("a fault of ours")
+        return await original(connection, community_id, *more)
+
+    communities = {"other": here.foreign, "demo": here.home}
+    monkeypatch.setattr(here.context, "communities", communities)
+    monkeypatch.setattr(store, "due", due)
+    part = asyncio.create_task(PatrolPlugin().parts(here.context)["patrol"]())  # type: ignore[arg-type]
+    async with asyncio.timeout(30):
+        while here.clock.now() < BEGIN + minutes(9.5):
+            await asyncio.sleep(0.01)
+    assert not part.done()
+    part.cancel()
+    await asyncio.gather(part, return_exceptions=True)
+    assert "route-garden round_missed" in here.told()
+
+
 # -- exactly once ----------------------------------------------------------------------------------------------------
 
 

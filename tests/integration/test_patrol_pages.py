@@ -17,6 +17,8 @@ from tests.integration.patrol_ground import BEGIN, Ground, minutes
 from tests.integration.patrol_world import PASSWORD, SHOTS, World, served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
 async def a_night(here: Ground) -> None:
     """Ten rounds of each route, some late, some half, one missed."""
     chance = random.Random(3)
