@@ -36,6 +36,7 @@ class Status:
     parts: dict[str, RunState] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)  # arrivals, frames, readings, events, duplicates, dead …
     queue: int = 0  # arrivals waiting
+    unstored: int | None = None  # when the oldest arrival was received that is not stored yet; None: all are
     lag_us: int = 0  # age of the oldest arrival of the last batch when it was committed
     last_commit: int | None = None
 

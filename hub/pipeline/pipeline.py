@@ -50,13 +50,14 @@ class Pipeline:
             arrivals = await self._queue.take(self._most, self._window_s, wake)
             async with self._busy:
                 self._begun = self._clock.now_us()
+                self._status.unstored = arrivals[0].received if arrivals else None
                 try:
                     await self.settle(arrivals)
                 except BaseException:
                     self._queue.give_back(arrivals)  # what of it is stored is known as a duplicate
                     raise
                 self._excuse()
-            self._status.queue = len(self._queue)
+            self._status.queue, self._status.unstored = len(self._queue), self._queue.oldest
 
     def between_batches(self) -> asyncio.Lock:
         """`async with` it to change rules, devices or decoders while no batch is under way."""

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from hub import reports
 from hub.context import Context
+from hub.instants import from_us
 from hub.live import Change
 from hub.model import Device
 from hub.store.database import Connection, Row
@@ -28,6 +29,7 @@ AHEAD = timedelta(hours=26)
 _REPLAN_S = 600.0
 _EACH_S = 1.0
 _FIRST_S = 15.0  # after a start: what waited in the broker is heard before anything is called missed
+_PATIENCE = timedelta(seconds=90)  # ... and what is stored already; in time, for rules take two minutes for history
 _AT_ONCE = 50
 _CODES_KEPT = timedelta(days=10)
 _log = structlog.get_logger()
@@ -105,7 +107,10 @@ class Keeper:
 
     async def _tick(self, _: str, community_id: int) -> int:
         async with self._context.database.session([community_id]) as connection:
-            rows = await store.due(connection, community_id, self._context.clock.now(), _AT_ONCE)
+            now = self._context.clock.now()
+            rows = await store.due(
+                connection, community_id, now, heard=self._heard(now), waited=now - _PATIENCE, limit=_AT_ONCE
+            )
             changed = [await self._look(connection, row) for row in rows]
         self._announce(changed)
         return len(changed)
@@ -126,7 +131,7 @@ class Keeper:
             self._context.reports.wake()
 
     async def _look(self, connection: Connection, row: Row) -> Change:
-        now = self._context.clock.now()
+        now = await self._present(connection, row)
         done = step(plan_of(row), await store.evidence_of(connection, row), frozenset(row["told"]), now)
         for effect in done.effects:
             if effect.name != "reminder":
@@ -138,6 +143,18 @@ class Keeper:
             "done": done.outcome.done, "stops": len(done.outcome.visits), "remind": reminders,
         }  # fmt: skip
         return Change("patrol", row["community_id"], str(row["id"]), data)
+
+    async def _present(self, connection: Connection, row: Row) -> datetime:
+        """How far time has come for a round: nothing is called late while what was received may still prove the
+        contrary. It never goes back, and never stays behind for longer than `_PATIENCE`."""
+        now = self._context.clock.now()
+        unheard = await store.unheard(connection, row)
+        return max(row["changed_at"], now - _PATIENCE, min(self._heard(now), unheard or now))
+
+    def _heard(self, now: datetime) -> datetime:
+        """Until when all that was received is stored."""
+        unstored = self._context.status.unstored
+        return min(now, from_us(unstored)) if unstored is not None else now
 
     async def _tell(self, connection: Connection, row: Row, effect: Effect) -> None:
         device = self.device(row["community_id"], row["device"])

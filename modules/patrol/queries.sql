@@ -17,7 +17,9 @@ FOR UPDATE
 DELETE FROM patrol.round WHERE community_id = %(community_id)s AND id = ANY (%(ids)s)
 
 -- name: due
-SELECT * FROM patrol.round WHERE community_id = %(community_id)s AND wake_at <= %(now)s
+SELECT * FROM patrol.round r WHERE community_id = %(community_id)s AND wake_at <= %(now)s
+  AND (wake_at <= %(waited)s OR (wake_at <= %(heard)s AND NOT EXISTS (
+    SELECT FROM patrol.unheard u WHERE u.community_id = r.community_id AND u.at >= r.opens AND u.at <= r.wake_at)))
 ORDER BY wake_at, id LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 
@@ -26,6 +28,10 @@ SELECT * FROM patrol.round
 WHERE community_id = %(community_id)s AND opens <= %(at)s AND closes > %(at)s AND %(checkpoint)s = ANY (checkpoints)
 ORDER BY id
 FOR UPDATE
+
+-- name: unheard
+SELECT min(at) AS at FROM patrol.unheard
+WHERE community_id = %(community_id)s AND at >= %(opens)s AND at < %(closes)s
 
 -- name: evidence_of
 -- Of one proof only the first and strongest counts; a reader that never stops tapping must not be read line by line.

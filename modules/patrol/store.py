@@ -62,9 +62,20 @@ def _values(planned: Planned) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def due(connection: Connection, community_id: int, now: datetime, limit: int) -> list[Row]:
-    """Rounds to be looked at now, held until the transaction ends."""
-    return await _all(connection, "due", community_id=community_id, now=now, limit=limit)
+async def due(
+    connection: Connection, community_id: int, now: datetime, *, heard: datetime, waited: datetime, limit: int
+) -> list[Row]:
+    """Rounds to be looked at now, held until the transaction ends. Left out, unless due since `waited`: those due after
+    `heard`, and those that a stored event of their time may still speak for."""
+    return await _all(
+        connection, "due", community_id=community_id, now=now, heard=heard, waited=waited, limit=limit
+    )  # fmt: skip
+
+
+async def unheard(connection: Connection, row: Row) -> datetime | None:
+    """When the first event of a round's time happened that is stored but not put away as evidence yet."""
+    found = await _one(connection, "unheard", **_window(row))
+    return found["at"] if found else None
 
 
 async def rounds_at(connection: Connection, community_id: int, checkpoint: str, at: datetime) -> list[Row]:

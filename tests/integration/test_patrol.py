@@ -198,10 +198,10 @@ async def test_a_community_that_breaks_stops_no_other(here: Ground, monkeypatch:
 
     original = store.due
 
-    async def due(connection: Any, community_id: int, *more: Any) -> Any:
+    async def due(connection: Any, community_id: int, *rest: Any, **more: Any) -> Any:
         if community_id == here.foreign:
             raise ValueError("a fault of ours")
-        return await original(connection, community_id, *more)
+        return await original(connection, community_id, *rest, **more)
 
     communities = {"other": here.foreign, "demo": here.home}
     monkeypatch.setattr(here.context, "communities", communities)

@@ -53,11 +53,10 @@ class Line:
         self.patrols = make_patrols(hub.context)
         self._token = 0
 
-    async def work(self) -> None:
+    async def work(self, jobs: bool = True) -> None:
         """Every job that waits is done, the keeper looks, and what stands in the outbox goes through the pipeline."""
-        app = job_app(self.hub.settings.database_url, PatrolPlugin().tasks(self.hub.context))
-        async with app.open_async():
-            await app.run_worker_async(queues=["hub"], wait=False, install_signal_handlers=False, listen_notify=False)
+        if jobs:
+            await self.do_jobs()
         await self.patrols.keeper.tick()
         community = self.hub.communities["demo"]
         rows = await self.hub.reports.take(community, [], 500)
@@ -68,10 +67,18 @@ class Line:
                 await self.hub.pipeline.settle(list(again))
         await self.hub.reports.forget(community, [row["id"] for row in rows])
 
-    async def until(self, moment: datetime, each_s: float = 10) -> None:
+    async def do_jobs(self) -> None:
+        app = job_app(self.hub.settings.database_url, PatrolPlugin().tasks(self.hub.context))
+        async with app.open_async():
+            await app.run_worker_async(
+                queues=["hub"], wait=False, install_signal_handlers=False, listen_notify=False,
+                delete_jobs="successful",
+            )  # fmt: skip
+
+    async def until(self, moment: datetime, each_s: float = 10, jobs: bool = True) -> None:
         while self.clock.now() < moment:
             self.clock.advance(min(each_s, (moment - self.clock.now()).total_seconds()))
-            await self.work()
+            await self.work(jobs)
 
     async def say(self, topic: str, message: dict[str, Any], **more: Any) -> None:
         self._token += 1
@@ -187,3 +194,52 @@ async def test_too_fast_and_out_of_order_are_alarms_of_their_own(line: Line):
     await line.door("door-b1-u1")
     await line.until(BEGIN + minutes(2.5))
     assert [alarm[0] for alarm in line.alarms()] == ["patrol-out-of-order"]
+
+
+# -- what was received is heard before anything is called late --------------------------------------------------------
+
+
+async def killed_worker_takes_the_first_job(line: Line) -> None:
+    """A worker begins the job that waits first, and its process is killed."""
+    with psycopg.connect(line.hub.settings.database_url) as link:
+        link.execute(
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = (SELECT min(id) FROM procrastinate_jobs)"
+        )
+
+
+async def test_a_tap_whose_job_waits_or_died_half_way_is_not_overtaken_by_its_deadline(line: Line):
+    await line.until(BEGIN + minutes(2.9))
+    await line.door("door-b1-u1")  # due at 3 minutes, late at 4
+    await killed_worker_takes_the_first_job(line)
+    await line.until(BEGIN + minutes(3.5), jobs=False)
+    await line.tap("patrol-2")  # another job of the same time must not have it told either
+    await line.until(BEGIN + minutes(4.3), jobs=False)
+    await line.do_jobs()
+    assert line.alarms() == []
+    line.rows("UPDATE procrastinate_jobs SET status = 'todo' WHERE status = 'doing' RETURNING id")
+    await line.until(BEGIN + minutes(5))
+    await line.tap("patrol-1")
+    await line.until(BEGIN + minutes(9.5))
+    assert line.alarms() == []
+    assert line.rows("SELECT state FROM patrol.round WHERE plan = 'garden-round' AND begins = %s", BEGIN) == [
+        ("complete",)
+    ]
+
+
+async def test_a_job_that_never_ends_holds_a_deadline_up_for_a_minute_and_a_half_and_no_longer(line: Line):
+    await line.until(BEGIN + minutes(2.9))
+    await line.door("door-b1-u1")
+    await line.until(BEGIN + minutes(5.3), jobs=False)
+    assert line.alarms() == []
+    await line.until(BEGIN + minutes(5.8), jobs=False)
+    assert [rule for rule, _, _ in line.alarms()] == ["patrol-late"]
+
+
+async def test_a_tap_that_is_received_but_not_stored_yet_is_waited_for(line: Line):
+    await line.until(BEGIN + minutes(2.9))
+    line.hub.status.unstored = to_us(line.clock.now())
+    await line.until(BEGIN + minutes(4.3))
+    assert line.alarms() == []
+    line.hub.status.unstored = None
+    await line.work()
+    assert [rule for rule, _, _ in line.alarms()] == ["patrol-late"]

@@ -101,7 +101,15 @@ DO $$ BEGIN
   PERFORM hub.guard_community('patrol.signing_key');
 END $$;
 
+-- Events that were stored, but whose job has not put them away as evidence yet: it waits, runs, or died half-way.
+CREATE VIEW patrol.unheard WITH (security_invoker = true) AS
+SELECT (j.args ->> 'community_id')::int AS community_id, (j.args ->> 'at')::timestamptz AS at
+FROM public.procrastinate_jobs j
+WHERE j.task_name = 'patrol.hear' AND j.status IN ('todo', 'doing') AND NOT EXISTS (
+  SELECT FROM patrol.evidence e WHERE e.community_id = (j.args ->> 'community_id')::int AND e.key = j.args ->> 'event_id');
+
 GRANT USAGE ON SCHEMA patrol TO hub_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON patrol.round TO hub_app;
 GRANT SELECT, INSERT, DELETE ON patrol.used_code, patrol.evidence, patrol.inspection TO hub_app;
 GRANT SELECT, INSERT ON patrol.signing_key TO hub_app;
+GRANT SELECT ON patrol.unheard TO hub_app;
