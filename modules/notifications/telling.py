@@ -16,8 +16,8 @@ from modules.notifications.model import AHEAD, first_due
 from modules.notifications.spec import Channel, NotificationsFile, Step
 
 _log = structlog.get_logger()
-_UNANSWERED = ("active_unacknowledged", "latched_unacknowledged")
-_AWAY = "returned_unacknowledged"
+_UNANSWERED = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
+_PAUSE = timedelta(minutes=1)
 _LOOK_AGAIN = timedelta(seconds=15)
 Compose = Callable[[str], tuple[str, str]]
 
@@ -99,17 +99,17 @@ class Telling:
             if again is None or again["level"] != row["level"]:
                 return
             alarm = await self._alarm(connection, community_id, row["alarm_id"])
-            if index > 0 and alarm["state"] not in (*_UNANSWERED, _AWAY):
+            if index > 0 and alarm["state"] not in _UNANSWERED:
                 await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
                 return
             made: list[int] = []
             level, next_at = row["level"], None
-            if step is not None and index > 0 and alarm["state"] == _AWAY:
-                next_at = now + _LOOK_AGAIN  # nobody answered, and it may come back: a chattering one does
+            if step is not None and index > 0 and _just_away(alarm, now) and now - _due(row, step) < _PAUSE:
+                next_at = now + _LOOK_AGAIN  # nobody is disturbed for what is not so now, but may be so again
             elif step is not None and file is not None:
                 made = await self._tell_step(connection, file, alarm, step, index, on_shift)
                 level = index
-                next_at = row["started_at"] + steps[index + 1].after if index + 1 < len(steps) else None
+                next_at = _due(row, steps[index + 1]) if index + 1 < len(steps) else None
                 if index > 0:
                     await store.run(connection, "level", alarm_id=row["alarm_id"], level=level)
             await store.run(connection, "advance", id=escalation_id, level=level, next_at=next_at)
@@ -276,6 +276,19 @@ def began(alarm: Mapping[str, Any]) -> datetime:
     """When an alarm sounded, else when it was raised: names one annunciation of it."""
     moment: datetime = alarm.get("annunciated_at") or alarm["raised_at"]
     return moment
+
+
+def _due(escalation: Row, step: Step) -> datetime:
+    at: datetime = escalation["started_at"] + step.after
+    return at
+
+
+def _just_away(alarm: Row, now: datetime) -> bool:
+    """Whether a condition that held for a while returned within the last minute. What an event raised never held: it
+    is there until somebody answers."""
+    returned, since = alarm["returned_at"], alarm["active_since"]
+    held = returned is not None and since is not None and since < returned
+    return held and alarm["state"] == "returned_unacknowledged" and now - returned < _PAUSE
 
 
 def _known_as(row: Row) -> str:

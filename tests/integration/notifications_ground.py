@@ -13,22 +13,29 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
+from hub.alarms import book
 from hub.alarms.desk import AlarmDesk
+from hub.catalog.paths import packaged_config
 from hub.clock import FakeClock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
 from hub.live import Live
+from hub.model import Device, Event, Frame, frame_key
 from hub.principal import Principal
 from hub.reports import Reports
 from hub.settings import Settings
-from hub.store.database import Database
+from hub.store.database import Database, connect_ingest
 from hub.store.migrate import migrate
 from modules.notifications import NotificationsPlugin, Parts
 from modules.notifications.outgoing import Gateway
+from rules.evaluator import RuleEvaluator
+from rules.load import load_rules
 from tests.integration.postgres import close_database, new_database
+from tests.unit.demo_devices import demo_catalog, demo_devices
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)  # noon in Shanghai
 
@@ -152,6 +159,26 @@ class Ground:
         with psycopg.connect(self.url) as link:
             return insert(link, "hub.alarm", **{**values, **more})
 
+    async def forced(self) -> int:
+        """The door is forced, by the shipped rules and the real alarm book; the alarm's number."""
+        catalog = demo_catalog()
+        rules, problems = load_rules([packaged_config()], catalog.kinds)
+        assert not problems
+        known = next(one for one in demo_devices() if one.code == "door-b1-u1")
+        door = msgspec.structs.replace(known, id=self.door, community_id=self.here)
+        evaluator = RuleEvaluator(rules)
+        evaluator.load([])
+        evaluator.configure({door.id: door}, self.clock.now_us() - 1)
+        decision = evaluator.evaluate([_said(door, "door_forced", self.clock.now_us())], self.clock.now_us())
+        connection = await connect_ingest(self.url, [self.here])
+        try:
+            async with connection.transaction():
+                await book.apply(connection, decision.alarms, self.clock.now(), {door.id: door})
+        finally:
+            await connection.close()
+        [(number,)] = self.rows("SELECT max(id) FROM hub.alarm")
+        return int(number)
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as link:
             cursor = link.execute(query, values)  # type: ignore[call-overload]
@@ -200,6 +227,13 @@ class Ground:
         while self.clock.now() < end:
             self.clock.advance(each)
             await parts.pump.settle()
+
+
+def _said(device: Device, event: str, at: int) -> Frame:
+    """A frame in which a device says that something happened."""
+    key = frame_key(device.code, f"{at}", event.encode())
+    return Frame(device=device, key=key, natural=True, timed=True, ts=at, received=at, source="test", raw=b"",
+                 readings=[], events=[Event(key, event, {})])  # fmt: skip
 
 
 def roster(*people: Mapping[str, str]) -> Mapping[str, Callable[..., Any]]:

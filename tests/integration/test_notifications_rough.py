@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from hub.catalog.paths import packaged_config
 from hub.errors import Refused
 from modules.notifications import channels
 from modules.notifications.outgoing import MOST_BYTES, Gateway, networks
+from modules.notifications.spec import read_files
 from tests.integration.notifications_ground import Ground, Receiver, migrated
 from tests.integration.postgres import new_database
 
@@ -28,17 +30,55 @@ def by_group(receiver: Receiver, **more: Any) -> dict[str, Any]:
 async def test_an_alarm_that_is_away_for_a_moment_goes_on_up_the_ladder(ground: Ground):
     async with Receiver() as group:
         ground.write([by_group(group)], LADDER)
-        alarm = ground.alarm()
+        alarm = ground.alarm(active_since=ground.clock.now())
         async with ground.running() as parts:
             await ground.tell(parts, alarm)
             await ground.pass_time(parts, 115)
-            ground.rows("UPDATE hub.alarm SET state = 'returned_unacknowledged'")  # chattering: it calls no second time
+            away = "UPDATE hub.alarm SET state = 'returned_unacknowledged', returned_at = %s"
+            ground.rows(away, ground.clock.now())  # chattering: it calls no second time
             await ground.pass_time(parts, 10)
             assert len(group.got) == 1  # nobody is disturbed for what is not so now
-            ground.rows("UPDATE hub.alarm SET state = 'active_unacknowledged'")
+            ground.rows("UPDATE hub.alarm SET state = 'active_unacknowledged', returned_at = NULL")
             await ground.pass_time(parts, 60)
     assert [one.json["title"] for one in group.got] == ["【2级·高】强行开门"] * 2
     assert "第 1 次上报" in group.got[1].json["message"]
+
+
+async def test_an_alarm_that_moves_up_and_down_all_the_time_is_held_up_for_a_minute_at_most(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group)], LADDER)
+        alarm = ground.alarm(active_since=ground.clock.now())
+        async with ground.running() as parts:
+            await ground.tell(parts, alarm)
+            for _ in range(20):  # always away when it is looked at
+                returned = "UPDATE hub.alarm SET state = 'returned_unacknowledged', returned_at = %s"
+                ground.rows(returned, ground.clock.now() + timedelta(seconds=1))
+                await ground.pass_time(parts, 10, each=5)
+    assert len(group.got) == 2
+
+
+async def test_the_shipped_alarm_of_a_forced_door_climbs_to_the_top_while_nobody_answers(ground: Ground):
+    """It is raised and returned in one instant: that is no answer."""
+    async with Receiver() as group, Receiver() as sms:
+        ladder = packaged_config() / "notifications" / "demo.yaml"
+        [file] = read_files([packaged_config()], {})[0].values()
+        steps = [{"channels": ["sms" if step.after else "group"], "after": f"{int(step.after.total_seconds())}s"}
+                 for step in file.steps(2)]  # fmt: skip
+        assert [step["after"] for step in steps] == ["0s", "300s", "900s"], ladder
+        second = {"id": "sms", "url": sms.url.replace("http", "json") + "/sms"}
+        ground.write([by_group(group), second], {"high": steps})
+        alarm = await ground.forced()
+        assert ground.rows("SELECT state, annunciated_at IS NOT NULL FROM hub.alarm") == [
+            ("returned_unacknowledged", True)
+        ]
+        async with ground.running() as parts:
+            await ground.tell(parts, alarm)
+            await ground.pass_time(parts, 299, 13)
+            assert (len(group.got), len(sms.got)) == (1, 0)
+            await ground.pass_time(parts, 602, 7)
+    assert [step in one.json["message"] for step, one in zip(("第 1 次", "第 2 次"), sms.got, strict=True)] == [
+        True
+    ] * 2
 
 
 async def test_an_alarm_that_came_back_and_called_again_has_one_escalation(ground: Ground):
