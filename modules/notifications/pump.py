@@ -120,8 +120,7 @@ class Pump:
         async with self._context.database.session([community_id]) as connection:
             await store.run(connection, "know_target", **of)
             state = await store.needed(connection, "lock_target", target, **of)
-            if state["retry_at"] is not None and now < state["retry_at"] <= now + model.LONGEST:
-                return None
+            alone = state["retry_at"] is not None and now < state["retry_at"] <= now + model.LONGEST
             [community] = await store.rows(connection, "communities", ids=[community_id])
             endpoint = None
             if target.startswith("webhook:"):
@@ -134,7 +133,7 @@ class Pump:
             elif self._sending.channel(community, target) is None:
                 await store.run(connection, "drop_target", **of, at=now, detail=GONE)
                 return None
-            deliveries = await self._choose(connection, community, target, now)
+            deliveries = await self._choose(connection, community, target, now, alone=alone)
             if not deliveries:
                 return None
             begun = await store.rows(connection, "begin", ids=[one["id"] for one in deliveries], at=now)
@@ -145,12 +144,15 @@ class Pump:
             key = await store.signing_key(connection, community_id)
         return Work(community, target, deliveries, endpoint, key)
 
-    async def _choose(self, connection: Connection, community: Row, target: str, now: datetime) -> list[Row]:
-        """The most urgent delivery that is due and, where messages are combined, those that go with it."""
+    async def _choose(
+        self, connection: Connection, community: Row, target: str, now: datetime, *, alone: bool
+    ) -> list[Row]:
+        """The most urgent delivery that is due and, where messages are combined, those that go with it. `alone`: the
+        target is to be left alone, and life safety, which has waits of its own, does not heed that."""
         of = {"community_id": community["id"], "target": target}
         if (await store.needed(connection, "in_flight", target, **of, **_times(now)))["n"]:
             return []
-        leader = await store.first(connection, "leader", **of, **_times(now))
+        leader = await store.first(connection, "leader", **of, **_times(now), alone=alone)
         if leader is None:
             return []
         channel = self._sending.channel(community, target)
@@ -200,7 +202,10 @@ class Pump:
         sort = cast(Literal["channel", "webhook"], work.target.partition(":")[0])
         failures, first = state["failures"] + 1, work.deliveries[0]
         asked = outcome.retry_after or timedelta(0)
-        due_at = now + max(model.retry_delay(sort, first["attempts"], self._random), asked)
+        due_at = now + max(
+            model.retry_delay(sort, first["attempts"], self._random),
+            min(asked, model.PATIENCE) if first["life_safety"] else asked,
+        )
         await store.run(
             connection, "failed", ids=work.ids, at=now, state="dead" if outcome.gone else "queued", due_at=due_at,
             status=outcome.status, detail=outcome.detail[:300], repeated=outcome.perhaps,
@@ -241,8 +246,10 @@ class Pump:
 
     async def _reroute(self, communities: list[int]) -> None:
         """What waits for a failing channel goes by its fallback too; the original waits on, until either arrives."""
+        now = self._context.clock.now()
+        within = {"at": now, "longest": now + model.LONGEST, "patience": model.PATIENCE}
         async with self._context.database.session(communities) as connection:
-            rows = await store.rows(connection, "stranded", failing=model.FAILING)
+            rows = await store.rows(connection, "stranded", failing=model.FAILING, **within)
         if not rows:
             return
         on_shift = {one: await self._telling.on_shift(one, None) for one in {row["community_id"] for row in rows}}

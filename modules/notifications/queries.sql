@@ -60,7 +60,8 @@ LEFT JOIN notifications.target t ON t.community_id = d.community_id AND t.target
 LEFT JOIN notifications.endpoint e ON e.community_id = d.community_id AND 'webhook:' || e.id = d.target
 WHERE ((d.state IN ('queued', 'held') AND d.due_at <= %(at)s) OR (d.state = 'sending'
     AND (d.started_at <= %(lease)s OR d.started_at > %(ahead)s)))
-  AND (t.retry_at IS NULL OR t.retry_at <= %(at)s OR t.retry_at > %(longest)s) AND (e.id IS NULL OR e.state IN ('active', 'removed'))
+  AND (d.life_safety OR t.retry_at IS NULL OR t.retry_at <= %(at)s OR t.retry_at > %(longest)s)
+  AND (e.id IS NULL OR e.state IN ('active', 'removed'))
 
 -- name: know_target
 INSERT INTO notifications.target (community_id, target) VALUES (%(community_id)s, %(target)s) ON CONFLICT DO NOTHING
@@ -73,6 +74,7 @@ SELECT * FROM notifications.delivery
 WHERE community_id = %(community_id)s AND target = %(target)s
   AND ((state IN ('queued', 'held') AND due_at <= %(at)s) OR (state = 'sending'
     AND (started_at <= %(lease)s OR started_at > %(ahead)s)))
+  AND (life_safety OR NOT %(alone)s)
 ORDER BY life_safety DESC, priority, id LIMIT 1 FOR UPDATE
 
 -- name: in_flight
@@ -144,7 +146,8 @@ UPDATE notifications.delivery SET second = 'wanted' WHERE id = ANY (%(ids)s) AND
 SELECT d.* FROM notifications.delivery d
 JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
 WHERE d.state = 'queued' AND d.target LIKE 'channel:%%' AND d.fallback_of IS NULL AND d.event <> 'test'
-  AND (d.second = 'wanted' OR (d.second = '' AND t.failures >= %(failing)s))
+  AND (d.second = 'wanted' OR (d.second = '' AND (t.failures >= %(failing)s OR (t.retry_at > %(at)s
+    AND t.retry_at <= %(longest)s AND (d.life_safety OR t.retry_at >= d.created_at + %(patience)s)))))
 ORDER BY d.life_safety DESC, d.priority, d.id LIMIT 200
 
 -- name: second_tried

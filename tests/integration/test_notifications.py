@@ -124,6 +124,37 @@ async def test_retry_after_is_honoured(ground: Ground, group: Receiver):
     assert ground.states() == {"delivered": 2}
 
 
+async def test_while_a_gateway_asks_to_wait_the_second_channel_takes_over(
+    ground: Ground, group: Receiver, sms: Receiver
+):
+    """A17: told within 60 s, life safety at once, also when it was the channel's first message that was refused."""
+    ground.write([by_group(group, fallback="sms"), by_sms(sms, recipients=["boss"])],
+                 {"high": [{"channels": ["group"]}]})  # fmt: skip
+    group.usual = (429, {"Retry-After": "7200"}, b"")
+    async with ground.running() as parts:
+        await ground.tell(parts, ground.alarm())
+        assert len(sms.got) == 1
+        await ground.pass_time(parts, 60, 20)
+        await ground.tell(parts, ground.alarm())
+        assert (len(group.got), len(sms.got)) == (1, 2)
+        await ground.pass_time(parts, 7120, 89)  # the wait is all but over
+        await ground.tell(parts, ground.alarm())
+        assert len(sms.got) == 2
+        await ground.tell(parts, ground.alarm(life_safety=True))
+        assert len(sms.got) == 4  # and the gateway asked anew: the one before it goes too
+
+
+async def test_life_safety_without_a_second_channel_does_not_wait_for_hours(ground: Ground, group: Receiver):
+    ground.write([by_group(group)])
+    group.answers = [(429, {"Retry-After": "7200"}, b"")] * 2
+    async with ground.running() as parts:
+        await ground.tell(parts, ground.alarm())
+        await ground.tell(parts, ground.alarm(life_safety=True))
+        assert len(group.got) == 2
+        await ground.pass_time(parts, 40, 5)
+    assert ground.rows("SELECT life_safety, state FROM notifications.delivery ORDER BY id")[1] == (True, "delivered")
+
+
 async def test_a_hanging_gateway_is_left_and_the_repetition_is_marked(
     ground: Ground, group: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
