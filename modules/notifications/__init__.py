@@ -48,8 +48,9 @@ class NotificationsPlugin:
         if self._parts is None or self._parts.context is not context:
             own = context.settings.config_dir
             files = Files([packaged_config(), *([own] if own else [])], self._environment)
-            telling = Telling(context, files)
-            pump = Pump(context, files, telling, Sending(context, files, self._gateway))
+            sending = Sending(context, files, self._gateway)
+            telling = Telling(context, files, sending)
+            pump = Pump(context, files, telling, sending)
             service = Notifications(context, files, telling, Endpoints(context, files, self._gateway))
             telling.wake = service.wake = service.endpoints.wake = pump.wake
             self._parts = Parts(context, telling, pump, service)

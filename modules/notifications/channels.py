@@ -11,6 +11,7 @@ import importlib
 import json
 import logging
 import re
+import smtplib
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,8 @@ _SERVICES = {
 }
 SCHEMES = tuple(_SERVICES)
 _MAIL = ("mailto", "mailtos")
-_NO_MAIL_OPTIONS = ("pgp", "wkd")  # they make apprise read files or ask further hosts
+# The first two make apprise read files or ask further hosts; the last would go out again with everybody's mail.
+_NO_MAIL_OPTIONS = ("pgp", "wkd", "cc=", "bcc=")
 _RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
 _RATE_WAIT = timedelta(minutes=1)
 _THREADS = 8
@@ -126,6 +128,13 @@ def addressed(url: str, address: str) -> str:
     return re.sub(r"\{(phone|email|account|person)\}", lambda _: quote(address, safe=""), url)
 
 
+def mail_options(url: str) -> list[str]:
+    """Options of a mail URL that are not taken; of other URLs none."""
+    parts = urlsplit(url)
+    given = parts.query.lower().split("&") if parts.scheme in _MAIL else []
+    return [part.partition("=")[0] for part in given if part.startswith(_NO_MAIL_OPTIONS)]
+
+
 class Senders:
     """The threads apprise runs in: few, and nobody else's."""
 
@@ -133,8 +142,18 @@ class Senders:
         self._gateway = gateway
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
 
-    async def send(self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime) -> Outcome:
-        """One message by an apprise URL. Never raises for what the other side does."""
+    async def mailed(self, url: str) -> list[str]:
+        """Whom a mail URL names, so that each gets a message of their own; nobody for other URLs."""
+        if urlsplit(url).scheme not in _MAIL:
+            return []
+        plugin = await asyncio.get_running_loop().run_in_executor(self._pool, _plugin, url)
+        return list(dict.fromkeys(address for _, address in plugin.targets)) if plugin is not None else []
+
+    async def send(
+        self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, to: str = ""
+    ) -> Outcome:
+        """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
+        does."""
         loop = asyncio.get_running_loop()
         outlet = _Outlet(self._gateway, allowed, loop)
         plugin = await loop.run_in_executor(self._pool, _plugin, url)
@@ -143,6 +162,7 @@ class Senders:
         scheme = urlsplit(url).scheme
         try:
             if scheme in _MAIL:
+                plugin.targets = [one for one in plugin.targets if to in ("", one[1])]
                 await self._check_mail(plugin, allowed)
             context = contextvars.copy_context()
             context.run(_outlet.set, outlet)
@@ -163,10 +183,8 @@ class Senders:
 
 def _plugin(url: str) -> Any:
     """The sender of an apprise URL; None where it is none of ours or not understood."""
-    scheme, query = urlsplit(url).scheme, urlsplit(url).query.lower()
-    if scheme not in SCHEMES:
-        return None
-    if scheme in _MAIL and any(part.startswith(_NO_MAIL_OPTIONS) for part in query.split("&")):
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES or mail_options(url):
         return None
     service = _service(*_SERVICES[scheme])
     asset = apprise.AppriseAsset(http_redirects=False, async_mode=False, plugin_paths=[], app_id="Community Hub")
@@ -184,7 +202,30 @@ def _plugin(url: str) -> Any:
 def _service(module: str, name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its mail asks for imghdr
-        return getattr(importlib.import_module(f"apprise.plugins.{module}"), name)
+        service = getattr(importlib.import_module(f"apprise.plugins.{module}"), name)
+        if module == "email":
+            smtp = importlib.import_module("apprise.plugins.email.smtp")
+            setattr(smtp.AppriseSMTPController, "sendmail", _send_mail)  # noqa: B010 - it is ours from here on
+        return service
+
+
+def _send_mail(controller: Any, sender: str, to: list[str], message: str) -> bool:
+    """In the place of apprise's, which hides what the server said and whether the mail may have left."""
+    outlet = _outlet.get()
+    assert outlet is not None
+    try:
+        refused = controller._socket.sendmail(sender, to, message)
+    except smtplib.SMTPRecipientsRefused as error:
+        refused = error.recipients
+    except smtplib.SMTPResponseException as error:
+        outlet.trouble.append(NotSent(f"the mail server says {error.smtp_code}"))
+        return False
+    except (OSError, smtplib.SMTPException, RuntimeError) as error:
+        outlet.trouble.append(NotSent(f"the mail server went away ({type(error).__name__})", perhaps=True))
+        return False
+    for code, _ in refused.values():
+        outlet.trouble.append(NotSent(f"the mail server refuses the address ({code})"))
+    return not refused
 
 
 def _notify(plugin: Any, title: str, body: str) -> bool:
@@ -199,7 +240,7 @@ def judge(
         perhaps = any(not isinstance(one, Forbidden) and getattr(one, "perhaps", True) for one in trouble)
         return Outcome(False, detail=str(trouble[-1]) or "no answer in time", perhaps=perhaps)
     if not outlet_answers:  # mail, or apprise refused before it asked anybody
-        return Outcome(accepted, detail="" if accepted else "refused by the mail server or by apprise")
+        return Outcome(accepted, detail="" if accepted else "no connection to the mail server, or no sign-in")
     answer = outlet_answers[-1]
     code = _service_code(answer.body) if scheme in ("wecombot", "wechat", "dingtalk", "feishu", "lark") else 0
     if code:

@@ -269,7 +269,7 @@ class Pump:
             return
         due = model.first_due(second.limits(), community["time_zone"], now, life_safety=row["life_safety"])
         same = [{"person": row["person"], "name": row["name"], channel.address_field: row["address"]}]
-        for person in await self._telling.people(connection, file, second, same if row["person"] else on_shift):
+        for person in await self._telling.people(connection, file, second, same if channel.personal else on_shift):
             values = {name: row[name] for name in _SAME}
             await store.insert(connection, now, due, {
                 **values, **person, "language": row["language"], "target": f"channel:{second.id}",

@@ -66,20 +66,24 @@ class Sending:
         channel = self.channel(work.community, work.target)
         if channel is None or file is None:
             return Outcome(False, detail=GONE)
-        link, minutes = self._link(work, file)
+        link, minutes = self._link(work, file, channel)
         shown = "" if channel.voice else link  # nobody can follow a link that is read out
         title, body = texts.finished(work.deliveries, now, work.community["time_zone"], shown, minutes)
         url = addressed(channel.url.get_secret_value(), first["address"])
         if channel.voice and minutes:
             url += f"{'&' if '?' in url else '?'}:acknowledge={quote(link, safe='')}"
-        return await self._senders.send(url, title, body, allowed, now)
+        return await self._senders.send(url, title, body, allowed, now, "" if channel.personal else first["address"])
 
-    def _link(self, work: Work, file: NotificationsFile) -> tuple[str, int | None]:
+    async def mailed(self, channel: Channel) -> list[str]:
+        """The addresses in a group's mail URL; nobody for other channels."""
+        return await self._senders.mailed(channel.url.get_secret_value())
+
+    def _link(self, work: Work, file: NotificationsFile, channel: Channel) -> tuple[str, int | None]:
         """Where a message leads: to acknowledge, for one person and one alarm; else to the alarm, or the desk."""
         first = work.deliveries[0]
         if len(work.deliveries) > 1 or first["alarm_id"] is None:
             return f"{file.public_url}/", None
-        if first["person"] and first["event"] in ("annunciated", "escalated"):
+        if channel.personal and first["event"] in ("annunciated", "escalated"):
             token = make_token(work.token_key, self._context.clock, first["uid"])
             return f"{file.public_url}/notice/{work.community['code']}/{token}", file.link_minutes
         return f"{file.public_url}/alarms/{first['alarm_id']}", None

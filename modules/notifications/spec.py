@@ -16,7 +16,7 @@ from hub.catalog.validate import validate
 from hub.decisions import Priority
 from hub.vocabulary.base import Code, Duration, Model, Name, Text
 from hub.vocabulary.sites import PlacePath
-from modules.notifications.channels import SCHEMES, known_scheme
+from modules.notifications.channels import SCHEMES, known_scheme, mail_options
 from modules.notifications.model import Limits, Quiet, Rate, Wants
 from modules.notifications.texts import EVENTS, FIELDS
 
@@ -49,6 +49,8 @@ def _template(text: Text) -> Text:
 def _channel_url(url: SecretStr) -> SecretStr:
     if not known_scheme(url.get_secret_value()):
         raise ValueError(f"`off`, or an apprise URL of one of {', '.join(SCHEMES)}, better as !env NAME or !file path")
+    if barred := mail_options(url.get_secret_value()):
+        raise ValueError(f"mail without {', '.join(barred)}; everybody it is for in `to`")
     return url
 
 

@@ -13,6 +13,7 @@ from hub.store.database import Connection, Row
 from modules.notifications import store, texts, webhooks
 from modules.notifications.files import Files
 from modules.notifications.model import AHEAD, first_due
+from modules.notifications.sending import Sending
 from modules.notifications.spec import Channel, NotificationsFile, Step
 
 _log = structlog.get_logger()
@@ -25,9 +26,10 @@ Compose = Callable[[str], tuple[str, str]]
 class Telling:
     """The jobs behind domain events, and the steps of the escalation."""
 
-    def __init__(self, context: Context, files: Files) -> None:
+    def __init__(self, context: Context, files: Files, sending: Sending) -> None:
         self._context = context
         self._files = files
+        self._sending = sending
         self.wake: Callable[[], None] = lambda: None
 
     # -- jobs ----------------------------------------------------------------------------------------------------
@@ -152,10 +154,13 @@ class Telling:
     async def people(
         self, connection: Connection, file: NotificationsFile, channel: Channel, on_shift: Sequence[Row]
     ) -> list[dict[str, str]]:
-        """To whom a channel sends: one entry for a group; for a personal one those on shift it has an address of, else
-        its fixed recipients. Each {person, name, address, language}."""
+        """To whom a channel sends: one entry for a group, or for each mailbox its URL names; for a personal one those
+        on shift it has an address of, else its fixed recipients. Each {person, name, address, language}."""
         if not channel.personal:
-            return [{"person": "", "name": "", "address": "", "language": channel.language}]
+            mailed = await self._sending.mailed(channel)
+            each = {"person": "", "name": "", "address": "", "language": channel.language}
+            boxes = [{**each, "person": f"mail-{n}", "name": _box(one), "address": one} for n, one in enumerate(mailed)]
+            return boxes or [each]
         book = {one.person: one for one in file.people} | {one.account: one for one in file.people if one.account}
         found = []
         for row in on_shift:
@@ -295,6 +300,12 @@ def _known_as(row: Row) -> str:
     """What a person is called in deliveries and, having acknowledged, on the alarm: unique, and readable to people."""
     number = str(row["person"])
     return str(row.get("account") or (f"{row['name']} {number}" if number.isdigit() else number))
+
+
+def _box(address: str) -> str:
+    """`of***@example.com`: enough to know a mailbox by."""
+    name, _, domain = address.partition("@")
+    return f"{name[:2]}***@{domain}"
 
 
 def templates_of(file: NotificationsFile) -> dict[str, dict[str, str]]:

@@ -3,10 +3,14 @@
 import asyncio
 import json
 import random
+import ssl
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email import message_from_string, policy
+from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,6 +89,67 @@ class Receiver:
             extra = "".join(f"{name}: {value}\r\n" for name, value in more.items())
             writer.write(f"HTTP/1.1 {status} X\r\n{extra}Content-Length: {len(text)}\r\n\r\n".encode() + text)
             await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@dataclass
+class MailServer:
+    """An SMTP server that refuses some addresses; with `tls` it wants STARTTLS and then a sign-in."""
+
+    refused: set[str] = field(default_factory=set)
+    dropping: int = 0  # so many mails are taken and the connection dies before that is said
+    tls: ssl.SSLContext | None = None
+    signed_in: list[bytes] = field(default_factory=list)  # what AUTH PLAIN gave
+    got: list[tuple[str, EmailMessage]] = field(default_factory=list)  # to whom, what
+    port: int = 0
+    server: Any = None
+
+    async def __aenter__(self) -> "MailServer":
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to, open_ = "", self.tls is None
+        try:
+            writer.write(b"220 test\r\n")
+            while line := (await reader.readline()).decode().strip():
+                word, _, rest = line.partition(" ")
+                match word.upper():
+                    case "EHLO":
+                        more = "" if self.tls is None else "250-AUTH PLAIN\r\n" if open_ else "250-STARTTLS\r\n"
+                        writer.write(f"{more}250 ok\r\n".encode())
+                    case "STARTTLS":
+                        writer.write(b"220 go on\r\n")
+                        await writer.start_tls(self.tls)
+                        open_ = True
+                    case "AUTH":
+                        self.signed_in.append(b64decode(rest.partition(" ")[2]))
+                        writer.write(b"235 welcome\r\n")
+                    case "MAIL" if not open_ or (self.tls is not None and not self.signed_in):
+                        writer.write(b"530 no\r\n")
+                    case "RCPT":
+                        to = rest.partition("<")[2].partition(">")[0]
+                        writer.write(b"550 nobody\r\n" if to in self.refused else b"250 ok\r\n")
+                    case "DATA":
+                        writer.write(b"354 go on\r\n")
+                        text = (await reader.readuntil(b"\r\n.\r\n")).decode()
+                        self.got.append((to, message_from_string(text, policy=policy.default)))
+                        self.dropping -= 1
+                        if self.dropping >= 0:
+                            break
+                        writer.write(b"250 ok\r\n")
+                    case "QUIT":
+                        writer.write(b"221 bye\r\n")
+                        break
+                    case _:
+                        writer.write(b"250 ok\r\n")
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:

@@ -12,7 +12,7 @@ from hub.errors import Refused
 from modules.notifications import channels
 from modules.notifications.outgoing import MOST_BYTES, Gateway, networks
 from modules.notifications.spec import read_files
-from tests.integration.notifications_ground import Ground, Receiver, migrated
+from tests.integration.notifications_ground import Ground, MailServer, Receiver, migrated
 from tests.integration.postgres import new_database
 
 LADDER = {"high": [{"channels": ["group"]}, {"after": "2m", "channels": ["group"]}]}
@@ -137,6 +137,39 @@ async def test_what_came_later_does_not_die_with_the_oldest_of_its_message(groun
             await ground.tell(parts, ground.alarm())
             await ground.pass_time(parts, 400, each=20)
             assert ground.rows("SELECT state FROM notifications.delivery ORDER BY id") == [("dead",), ("queued",)]
+
+
+def by_mail(server: MailServer, *to: str) -> dict[str, Any]:
+    boxes = ",".join(f"{one}@example.com" for one in to)
+    url = f"mailto://mail.local:{server.port}/?smtp=127.0.0.1&from=hub@example.com&to={boxes}"
+    return {"id": "mail", "url": url}
+
+
+async def test_a_mailbox_that_is_refused_floods_no_other(ground: Ground):
+    async with MailServer(refused={"gone@example.com"}) as server:
+        ground.write([by_mail(server, "office", "gone", "boss")])
+        async with ground.running() as parts:
+            alarm = ground.alarm()
+            await ground.tell(parts, alarm)
+            await ground.pass_time(parts, 3600, 60)
+            rows = await parts.service.deliveries(ground.engineer, alarm)
+    assert [to for to, _ in server.got] == ["office@example.com", "boss@example.com"]
+    assert f"https://hub.example.com/alarms/{alarm}" in server.got[0][1].get_content()  # a box acknowledges nothing
+    assert {(row["name"], row["state"], row["detail"]) for row in rows} == {
+        ("of***@example.com", "delivered", ""), ("bo***@example.com", "delivered", ""),
+        ("go***@example.com", "queued", "the mail server refuses the address (550)"),
+    }  # fmt: skip
+
+
+async def test_mail_that_may_have_left_is_marked_when_it_is_sent_again(ground: Ground):
+    async with MailServer(dropping=1) as server:
+        ground.write([by_mail(server, "office")])
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            await ground.pass_time(parts, 30, 5)
+    first, second = (mail.get_content() for _, mail in server.got)
+    assert "可能重复" not in first and "可能重复" in second
+    assert ground.states() == {"delivered": 1}
 
 
 async def test_an_answer_that_unpacks_to_a_flood_is_not_unpacked():

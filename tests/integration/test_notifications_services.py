@@ -6,7 +6,6 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from email import message_from_string, policy
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +17,7 @@ from apprise.plugins.wecombot import NotifyWeComBot
 
 from modules.notifications.channels import Outcome, Senders
 from modules.notifications.outgoing import Gateway, networks
+from tests.integration.notifications_ground import MailServer
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 HERE = networks(["127.0.0.0/8"])
@@ -131,31 +131,15 @@ async def test_urls_apprise_does_not_understand(url: str, caplog: pytest.LogCapt
 
 
 async def test_mail_by_a_server_on_the_premises():
-    received: list[str] = []
+    async with MailServer() as server:
+        url = f"mailto://mail.local:{server.port}/?smtp=127.0.0.1&from=hub@example.com&to=office@example.com"
+        assert (await sending(url)).delivered
+        [(to, mail)] = server.got
+        assert "强行开门" in mail["Subject"] and mail["To"] == to == "office@example.com"
+        assert "1号楼" in mail.get_content()
 
-    async def smtp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 test\r\n")
-        while line := (await reader.readline()).decode().strip():
-            word = line.split()[0].upper()
-            if word == "DATA":
-                writer.write(b"354 go on\r\n")
-                received.append((await reader.readuntil(b"\r\n.\r\n")).decode())
-            writer.write(b"221 bye\r\n" if word == "QUIT" else b"250 ok\r\n")
-            if word == "QUIT":
-                break
-        writer.close()
+        async def elsewhere(host: str, port: int) -> list[str]:
+            return ["10.9.9.9"]
 
-    server = await asyncio.start_server(smtp, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    url = f"mailto://mail.local:{port}/?smtp=127.0.0.1&from=hub@example.com&to=office@example.com"
-    assert (await sending(url)).delivered
-    mail = message_from_string(received[0], policy=policy.default)
-    assert "强行开门" in mail["Subject"] and mail["To"] == "office@example.com"
-    assert "1号楼" in mail.get_content()
-
-    async def elsewhere(host: str, port: int) -> list[str]:
-        return ["10.9.9.9"]
-
-    barred = await sending(url, Gateway(elsewhere))
-    assert not barred.delivered and len(received) == 1
-    server.close()
+        barred = await sending(url, Gateway(elsewhere))
+        assert not barred.delivered and len(server.got) == 1

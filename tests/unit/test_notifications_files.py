@@ -51,6 +51,7 @@ def test_a_good_file(tmp_path: Path):
     [
         ("!env CHANNEL_A", "exec://rm", "channels[0].url"),
         ("!env CHANNEL_A", "!env MISSING", "channels[0].url"),
+        ("!env CHANNEL_A", "mailtos://u:p@x.example.com?to=a@x.com&cc=b@x.com", "channels[0].url"),
         ("fallback: b", "fallback: a", "channels[0].fallback"),
         ("fallback: b", "fallback: zz", "channels[0].fallback"),
         ("recipients: [boss]", "recipients: [nobody]", "channels[1].recipients[0]"),
