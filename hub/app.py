@@ -136,6 +136,7 @@ class Hub:
             self._rulebook = context.rulebook = Rulebook(
                 self.database, self.clock, self.live, tools, roots=self.roots, kinds=catalog.kinds,
                 devices=self.devices, communities=self.communities,
+                price_at=lambda: context.ports.get("billing.price_at"),
             )  # fmt: skip
             await context.rulebook.read_files(catalog.kinds)
             context.rulebook.on_change = self.apply_rules

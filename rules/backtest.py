@@ -13,6 +13,7 @@ from hub.errors import Refused
 from hub.model import Device, Frame
 from hub.rulebook.model import Raised, Wanted
 from rules.evaluator import RuleEvaluator
+from rules.hourly import HourlyAnalysis
 from rules.model import Rule
 from rules.slots import DISABLED
 from rules.terms import Limits, Threshold
@@ -29,9 +30,6 @@ class RuleTrial:
     """One rule on its way through history; implements `hub.rulebook.model.Trial`."""
 
     def __init__(self, rule: Rule, devices: Mapping[int, Device], since: int) -> None:
-        """Refused for a rule that is judged by the hour from roll-ups: those are not kept as they were."""
-        if rule.hourly is not None:
-            raise Refused("not_testable", "a rule that is judged by the hour cannot be tried on history", 422)
         self._rule = rule.model_copy(update={"enabled": True})
         self._devices = devices
         self._evaluator = RuleEvaluator([self._rule])
@@ -41,6 +39,8 @@ class RuleTrial:
 
     @property
     def wanted(self) -> Wanted:
+        if self._rule.hourly is not None:
+            return Wanted(analysis=HourlyAnalysis(self._rule))
         points: set[int] = set()
         devices: set[int] = set()
         names: set[str] = set()
@@ -82,7 +82,7 @@ class RuleTrial:
             return
         if len(self._over) + len(self._open) >= MAX_RAISED:
             raise Refused("too_many", f"it would have raised more than {MAX_RAISED} alarms", 422)
-        self._open[device.id] = Raised(device.id, device.code, change.at, None, change.text)
+        self._open[device.id] = Raised(device.id, device.code, change.at, None, change.text, change.cost_fen)
 
     def _of(self, kinds: Sequence[str] | None) -> Iterator[Device]:
         for device in self._devices.values():

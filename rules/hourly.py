@@ -43,9 +43,22 @@ class HourlyAnalysis:
             device.points
         )
 
+    def hours(self, end: datetime) -> list[int]:
+        spec = self._spec
+        if spec.analysis == "balance":
+            return [0]
+        if spec.analysis == "unusual":
+            return [week * _WEEK for week in range(WEEKS + 1)]
+        if spec.analysis == "night_flow":
+            begins, ends = (int(moment[:2]) for moment in spec.between or ("02:00", "05:00"))
+            return list(range((ends - begins) % 24 or 24)) if end.hour == ends else []
+        if end.hour != 0:
+            return []
+        return list(range(24 * (_REFERENCE_DAYS + 1 if spec.analysis == "efficiency" else 1)))
+
     def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
         spec = self._spec
-        back, parts = self._hours(end), self._counting(below)
+        back, parts = self.hours(end), self._counting(below)
         if not back or (spec.analysis == "balance" and not parts):
             return
         yield Need(device, spec.point, back)
@@ -73,20 +86,6 @@ class HourlyAnalysis:
         """Those below that have the point: a valve may hang on a main meter, too."""
         return [child for child in below if self._child_point in child.points]
 
-    def _hours(self, end: datetime) -> list[int]:
-        """Hours back that belong to the interval ending at `end`; empty: no interval of this analysis ends there."""
-        spec = self._spec
-        if spec.analysis == "balance":
-            return [0]
-        if spec.analysis == "unusual":
-            return [week * _WEEK for week in range(WEEKS + 1)]
-        if spec.analysis == "night_flow":
-            begins, ends = (int(moment[:2]) for moment in spec.between or ("02:00", "05:00"))
-            return list(range((ends - begins) % 24 or 24)) if end.hour == ends else []
-        if end.hour != 0:
-            return []
-        return list(range(24 * (_REFERENCE_DAYS + 1 if spec.analysis == "efficiency" else 1)))
-
     def _over(self, value: float, whole: float | None = None) -> bool:
         """Past every limit that is given."""
         spec = self._spec
@@ -105,7 +104,7 @@ class HourlyAnalysis:
 
     def _base(self, device: Device, end: datetime, series: Series) -> Finding | None:
         """The least of any hour of the night or day: what flows when nobody uses anything."""
-        hours = [series(device, self._spec.point, back) for back in self._hours(end)]
+        hours = [series(device, self._spec.point, back) for back in self.hours(end)]
         known = [hour for hour in hours if hour is not None]
         if len(known) < len(hours):
             return None

@@ -60,7 +60,7 @@ class RuleToolbox:
         return outcomes
 
     def trial(self, text: str, kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], since: int) -> RuleTrial:
-        """The rule, switched on, over these devices. CatalogError; Refused where it cannot be tried."""
+        """The rule, switched on, over these devices. CatalogError."""
         return RuleTrial(_must_read(text, kinds), devices, since)
 
     def put_over(

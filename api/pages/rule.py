@@ -41,7 +41,7 @@ examples:
 _DAYS = (7, 14, 30)
 _REFUSALS = {
     "invalid_rule": "rules.e_invalid", "examples_fail": "rules.e_examples", "not_backtested": "rules.try_first",
-    "busy": "rules.e_busy", "too_many": "rules.e_many", "not_testable": "rules.e_not_testable",
+    "busy": "rules.e_busy", "too_many": "rules.e_many",
     "several_communities": "rules.e_several", "wrong_rule": "rules.e_wrong", "too_long": "rules.e_invalid",
 }  # fmt: skip
 _SOURCES = {"file": "rules.from_file", "page": "rules.from_page", "api": "rules.from_api"}

@@ -9,6 +9,7 @@ from nicegui import ui
 
 from api.pages.view import View
 from api.pages.widgets import Table, box, tag
+from api.texts import money_text
 from hub.live import Change
 from hub.rulebook.model import digest, normal
 
@@ -86,9 +87,10 @@ class TrialPanel:
             ui.echart(_bars(view, result, [first + timedelta(days=number) for number in range(days + 1)])).classes(
                 "rule-chart"
             )
+        cost = [("cost", t("alarm.cost"), "num")] if result["cost_fen"] is not None else []
         Table(
             [("device", t("rules.device"), "link"), ("from", t("rules.from"), "num"), ("to", t("rules.to"), "num"),
-             ("text", t("rules.seen"))],
+             *cost, ("text", t("rules.seen"))],
             [self._raised(number, one) for number, one in enumerate(result["raised"][:_SHOWN])],
             t("rules.none_raised"),
         )  # fmt: skip
@@ -101,6 +103,7 @@ class TrialPanel:
         return {
             "id": number, "device": view.device_cell(one["device_id"], one["device"]),
             "from": view.stamp(datetime.fromisoformat(one["from"])), "to": until, "text": view.pick(one["text"]),
+            "cost": money_text(one["cost_fen"]) if one["cost_fen"] is not None else "—",
         }  # fmt: skip
 
 

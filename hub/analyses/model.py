@@ -38,9 +38,12 @@ class Analysis(Protocol):
 
     def watches(self, device: Device) -> bool: ...
 
+    def hours(self, end: datetime) -> Sequence[int]:
+        """Hours back of the interval ending at `end` (local time of the community); none where none ends then."""
+        ...
+
     def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
-        """The hours it must see for the interval that ends at `end` (local time of the community); none: no interval
-        ends then."""
+        """What it must see of a device for the interval that ends at `end`; none: nothing can be said."""
         ...
 
     def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:

@@ -116,7 +116,8 @@ def backtest_command(
 
     result = _with_book(community, work)
     for raised in result["raised"]:
-        typer.echo(f"{raised['from']}  {raised['to'] or '—':<32}  {raised['device']:<24} {raised['text']['zh']}")
+        cost = f"  {raised['cost_fen'] / 100:.2f} 元" if raised["cost_fen"] is not None else ""
+        typer.echo(f"{raised['from']}  {raised['to'] or '—':<32}  {raised['device']:<24} {raised['text']['zh']}{cost}")
     typer.echo(
         f"{days} 天会产生 {result['alarms']} 次报警，实际 {result['really']} 次，相同 {result['same']} 次。"
         f"It would have raised {result['alarms']} alarms in {days} days; really {result['really']}, "

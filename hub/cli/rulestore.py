@@ -32,6 +32,7 @@ async def rulebook(conninfo: str, community: str) -> AsyncIterator[tuple[Ruleboo
         book = Rulebook(
             context.database, context.clock, context.live, tools[0], roots=config_roots(settings),
             kinds=catalog.kinds, devices=await _devices(context, catalog), communities=context.communities,
+            price_at=lambda: context.ports.get("billing.price_at"),
         )  # fmt: skip
         await book.read_files(catalog.kinds, record=False)
         try:

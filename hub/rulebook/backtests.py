@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from hub import audit
+from hub.analyses.judging import PriceAt
 from hub.clock import Clock, from_us, to_us
 from hub.errors import HubError, Refused
 from hub.live import Change, Live
@@ -60,11 +61,15 @@ class Backtest:
 class Backtests:
     """Starts, watches and ends them."""
 
-    def __init__(self, database: Database, clock: Clock, live: Live, devices: Mapping[int, Device]) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, live: Live, devices: Mapping[int, Device],
+        price_at: Callable[[], PriceAt | None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._live = live
         self._devices = devices
+        self._price_at = price_at
         self._numbers = count(1)
         self._all: dict[int, Backtest] = {}
 
@@ -122,7 +127,9 @@ class Backtests:
     async def play(self, one: Backtest, trial: Trial, since: datetime) -> tuple[list[Raised], int]:
         """Feed the whole history; gives what was raised and how many rows were read."""
         until = since + timedelta(days=one.days)
-        history = History(self._database, one.community_id, self._devices, trial.wanted, since, until)
+        history = History(
+            self._database, one.community_id, self._devices, trial.wanted, since, until, self._price_at()
+        )  # fmt: skip
         size = _CHUNK
         async for end, frames in history.slices():
             start = 0
@@ -163,7 +170,7 @@ class Backtests:
 
 
 def summary(raised: Sequence[Raised], real: Sequence[tuple[int, datetime]], zone: str) -> dict[str, Any]:
-    """JSON: counts, by day in the community's zone, the first alarms, what differs from reality, the hash."""
+    """JSON: counts, by day in the community's zone too, what it costs in fen, the first alarms, the hash."""
     days: dict[str, list[int]] = {}
     for at in (from_us(one.at) for one in raised):
         days.setdefault(_day(at, zone), [0, 0])[0] += 1
@@ -174,6 +181,7 @@ def summary(raised: Sequence[Raised], real: Sequence[tuple[int, datetime]], zone
         "alarms": len(raised),
         "really": len(real),
         "same": same,
+        "cost_fen": sum(costs) if (costs := [one.cost_fen for one in raised if one.cost_fen is not None]) else None,
         "days": [{"day": day, "would": would, "really": was} for day, (would, was) in sorted(days.items())],
         "raised": [
             {
@@ -182,6 +190,7 @@ def summary(raised: Sequence[Raised], real: Sequence[tuple[int, datetime]], zone
                 "from": from_us(one.at).isoformat(),
                 "to": from_us(one.until).isoformat() if one.until is not None else None,
                 "text": {"zh": one.text.zh, "en": one.text.en},
+                "cost_fen": one.cost_fen,
             }
             for one in raised[:_SHOWN]
         ],

@@ -7,7 +7,9 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from hub.model import Device, Event, Frame, Point, Reading
+from hub.analyses.judging import Judge, PriceAt
+from hub.analyses.model import Analysis
+from hub.model import Device, Event, Frame, Point, Reading, Verdict
 from hub.rulebook.model import Wanted
 from hub.store.database import Connection, Database
 from hub.store.queries import load_queries
@@ -27,7 +29,7 @@ class History:
 
     def __init__(
         self, database: Database, community_id: int, devices: Mapping[int, Device], wanted: Wanted,
-        since: datetime, until: datetime,
+        since: datetime, until: datetime, price_at: PriceAt | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._community_id = community_id
@@ -38,10 +40,15 @@ class History:
         self._wanted = wanted
         self._since = since
         self._until = until
+        self._price_at = price_at
         self.rows = 0
 
     async def slices(self) -> AsyncIterator[tuple[datetime, list[Frame]]]:
         """(end of the slice, its frames in order of time). psycopg.OperationalError when the store is away."""
+        if self._wanted.analysis is not None:
+            async for one in self._judged(self._wanted.analysis):
+                yield one
+            return
         if (hours := await self._hours()) is not None:
             async for one in self._chosen(hours):
                 yield one
@@ -52,6 +59,18 @@ class History:
             end = min(begin + step, self._until)
             yield end, await self._read(begin, end)
             begin = end
+
+    async def _judged(self, analysis: Analysis) -> AsyncIterator[tuple[datetime, list[Frame]]]:
+        """Each hour of the span as the running hub would judge it."""
+        judge = Judge(self._price_at)
+        end = self._since.replace(minute=0, second=0, microsecond=0) + _HOUR
+        while end < self._until:
+            async with self._session() as connection:
+                found = await judge.judge(connection, [analysis], self._devices, end)
+            yield end, [self._frame(device, verdict.at, [], [], [verdict]) for device, verdict in found]
+            self.rows = judge.rows
+            end += _HOUR
+        yield self._until, []
 
     async def _hours(self) -> Sequence[tuple[datetime, int]] | None:
         """(hour, point) in which a value can matter; None: all are to be read, or too many to choose."""
@@ -132,5 +151,9 @@ class History:
         return self._frame(self._devices[device_id], us, [], [Event(number.bytes, name, data)])
 
     @staticmethod
-    def _frame(device: Device, us: int, readings: list[Reading], events: list[Event]) -> Frame:
-        return Frame(device, _NO_KEY, True, True, us, us, "history", b"", readings, events)
+    def _frame(
+        device: Device, us: int, readings: list[Reading], events: list[Event], verdicts: Sequence[Verdict] = ()
+    ) -> Frame:
+        return Frame(
+            device, _NO_KEY, True, True, us, us, "history", b"", readings, events, verdicts=list(verdicts)
+        )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hub.analyses.model import Analysis
 from hub.catalog.problems import Problem
 from hub.decisions import Priority
 from hub.model import Device, Frame
@@ -57,6 +58,7 @@ class ExampleOutcome(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True):
     """The stored history a rule must see. `band`: only hours with readings from..to matter, those `around` them and the
     one after; None: all. `heard`: devices whose signs of life count, one at each end of every `heard_step` is enough.
+    `analysis`: what judges the stored hours, in place of all else.
     """
 
     points: Sequence[int] = ()
@@ -66,6 +68,7 @@ class Wanted(msgspec.Struct, frozen=True):
     event_names: Sequence[str] = ()
     heard: Sequence[int] = ()
     heard_step: int = 0
+    analysis: Analysis | None = None
 
 
 class Raised(msgspec.Struct, frozen=True):
@@ -76,6 +79,7 @@ class Raised(msgspec.Struct, frozen=True):
     at: int
     until: int | None
     text: Text
+    cost_fen: int | None = None
 
 
 class Trial(Protocol):
@@ -119,7 +123,7 @@ class RuleTools(Protocol):
         ...
 
     def trial(self, text: str, kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], since: int) -> Trial:
-        """The rule, switched on, over these devices from `since`. CatalogError; Refused where it cannot be tried."""
+        """The rule, switched on, over these devices from `since`. CatalogError."""
         ...
 
     def put_over(

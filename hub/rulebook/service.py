@@ -14,6 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from hub import audit
+from hub.analyses.judging import PriceAt
 from hub.catalog.problems import CatalogError, Problem
 from hub.clock import Clock, to_us
 from hub.errors import Refused
@@ -44,6 +45,7 @@ class Rulebook:
     def __init__(
         self, database: Database, clock: Clock, live: Live, tools: RuleTools, *, roots: Sequence[Path],
         kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], communities: Mapping[str, int],
+        price_at: Callable[[], PriceAt | None] = lambda: None,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
@@ -55,7 +57,7 @@ class Rulebook:
         self.kinds = kinds
         self.files: dict[str, RuleText] = {}
         self.problems: list[Problem] = []  # overrides that no longer fit
-        self.backtests = Backtests(database, clock, live, devices)
+        self.backtests = Backtests(database, clock, live, devices, price_at)
         self.on_change: Callable[[], Awaitable[None]] | None = None
 
     # -- the running hub -----------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hub.analyses.model import Finding
 from hub.analyses.runner import Analyses
 from hub.errors import Misconfigured
 from hub.model import Device
+from hub.principal import Principal
 from rules.hourly import HourlyAnalysis
 from tests.integration.pipeline_bench import NOON, Bench, make_bench
 from tests.integration.test_reports import listening, pump
@@ -58,6 +59,7 @@ class Hours:
         async def price_at(community: int, commodity: str, day: Any) -> Decimal | None:
             return Decimal("4.10") if commodity == "water" else None
 
+        self.price_at = price_at
         self.runner = Analyses(
             hub.database, bench.clock, hub.reports, hub.devices, hub._analyses, lambda: price_at
         )  # fmt: skip
@@ -183,3 +185,36 @@ async def test_neither_wrong_tariffs_nor_a_fault_at_one_meter_keep_a_loss_from_b
                 assert await hours.pass_hour()
         assert bench.query(ALARMS) == [("active_unacknowledged", 1, None)]
         assert {line["device"] for line in logs if line["log_level"] == "error"} == {"wm-b2-main"}
+
+
+async def test_a_back_test_judges_stored_hours_as_the_hub_did(database_url: str, config: Path) -> None:
+    """The same alarms, beginnings, ends and prices as live, for a rule nobody has enabled too."""
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        bench.hub.context.ports["billing.price_at"] = hours.price_at
+        for number in range(6):
+            hours.write_all(NOON + timedelta(hours=number - 1), number, loss=0.7)
+        flow = {home.code: 0.06 for home in hours.homes}
+        hours.write(NOON + timedelta(hours=5), flow | {"wm-b1-main": 0.06 * len(flow) + 0.7 * 5})
+        bench.clock.advance(600)
+        await hours.runner.step(hours.main.community_id)
+        for _ in range(6):
+            await hours.pass_hour()
+        live = bench.query(
+            "SELECT raised_at, returned_at, cost_fen FROM hub.alarm WHERE rule = 'water-loss' ORDER BY raised_at"
+        )
+        result = await tried(bench, RULE)
+        found = [(one["from"], one["to"], one["cost_fen"]) for one in result["raised"]]
+        assert [(begin.isoformat(), end.isoformat(), cost) for begin, end, cost in live] == found
+        assert (found[0][2], result["cost_fen"], result["same"]) == (287, 287, 1)
+        assert (await tried(bench, RULE.replace("above: 0.2", "above: 0.8")))["raised"] == []
+
+
+async def tried(bench: Bench, text: str) -> dict[str, Any]:
+    book = bench.hub.context.rulebook
+    assert book is not None
+    one = await book.start_backtest(Principal("user:li", bench.device("wm-b1-main").community_id, "engineer"), text, 1)
+    assert one.task is not None
+    await one.task
+    assert one.state == "done", one.error
+    return one.result
