@@ -27,6 +27,7 @@ class Match(msgspec.Struct, frozen=True, array_like=True):
 
     times: tuple[int, ...]
     heard: tuple[int, ...]
+    lag: int = 0  # of the device that said the newest step
 
 
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,6 +40,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: Phase
     since: int = 0  # device time: when it became true; raised: when the alarm began
     began: int = 0  # time of receipt of the same moment
+    lag: int = 0  # how late the device that told of it usually is
     value: float | None = None  # the worst value while pending
     recent: tuple[int, ...] = ()  # occurrences that count towards a repeat
     buckets: tuple[Bucket, ...] = ()  # windows: what is not judged for good
@@ -228,17 +230,18 @@ def level_of(state: State | None) -> State | None:
     """The part of a state that tells of a level: raised, pending or nothing."""
     if state is None or (state.phase in ("idle", "armed") and not state.recent):
         return None
-    return State(state.phase, state.since, state.began, state.value, state.recent)
+    return State(state.phase, state.since, state.began, state.lag, state.value, state.recent)
 
 
 def join(memory: State, level: State | None) -> State | None:
     """The memory with another level; None where nothing is left to remember."""
     if level is None:
-        joined = msgspec.structs.replace(memory, phase="idle", since=0, began=0, value=None, recent=())
+        joined = msgspec.structs.replace(memory, phase="idle", since=0, began=0, lag=0, value=None, recent=())
         return None if joined == IDLE else joined
     return msgspec.structs.replace(
-        memory, phase=level.phase, since=level.since, began=level.began, value=level.value, recent=level.recent
-    )
+        memory, phase=level.phase, since=level.since, began=level.began, lag=level.lag, value=level.value,
+        recent=level.recent,
+    )  # fmt: skip
 
 
 IDLE = State("idle")

@@ -30,6 +30,7 @@ from rules.engine import (
     set_back,
     step,
 )
+from rules.lags import LAG, LEAST, Lag, learn
 from rules.model import Rule
 from rules.overlay import Overlay, rows, tell
 from rules.slots import DISABLED, Key, Plan, Slot, row, unpack
@@ -64,7 +65,10 @@ class RuleEvaluator(Wiring):
         self._deaf_since = max(self._heard.values(), default=None)
         for stored in states:
             try:
-                self._stored[stored.rule, stored.device_id] = unpack(stored.state)
+                if stored.rule == LAG:
+                    self._lags[stored.device_id] = msgspec.convert(stored.state, Lag)
+                else:
+                    self._stored[stored.rule, stored.device_id] = unpack(stored.state)
             except msgspec.ValidationError:
                 self._stored[stored.rule, stored.device_id] = (None, ())
 
@@ -113,9 +117,10 @@ class RuleEvaluator(Wiring):
             received = frame.received
             if (self._heap and self._heap[0][0] <= received) or (overlay.pushed and overlay.pushed[0][0] <= received):
                 self._fire(overlay, received)
+            lag = self._learn(overlay, frame)
             plan = self._plans.get(frame.device.id)
             if plan is not None:
-                self._frame(overlay, plan, frame)
+                self._frame(overlay, plan, frame, lag)
         self._fire(overlay, now)
         told = {(gone.rule, gone.device_id): gone for gone in (*parting.states, *decision.states)}
         told |= rows(overlay, self._slots)
@@ -136,6 +141,11 @@ class RuleEvaluator(Wiring):
             heapq.heappush(self._heap, entry)
         self._heard.update(overlay.heard)
         self._seen.update(overlay.seen)
+        for device, lag in overlay.lags.items():
+            if lag is None:
+                self._lags.pop(device, None)
+            else:
+                self._lags[device] = lag
         self._limits.accept(overlay)
         self._parting = Decision([], [], [])
         self._overlay = None
@@ -158,6 +168,7 @@ class RuleEvaluator(Wiring):
         self._roll_back()
         self._seen = {point: (min(ts, now), value) for point, (ts, value) in self._seen.items()}
         self._heard = {device: min(ts, now) for device, ts in self._heard.items()}
+        self._lags = {d: msgspec.structs.replace(lag, since=min(lag.since, now)) for d, lag in self._lags.items()}
         for slot in self._slots.values():
             if slot.state is not None and (state := set_back(slot.state, now)) is not slot.state:
                 slot.state = state
@@ -180,7 +191,21 @@ class RuleEvaluator(Wiring):
                 heapq.heappush(self._heap, entry)
             self._overlay = None
 
-    def _frame(self, overlay: Overlay, plan: Plan, frame: Frame) -> None:
+    def _learn(self, overlay: Overlay, frame: Frame) -> int:
+        """How late the frame's device usually is, this frame included. The broker's memory says nothing of it."""
+        device, late = frame.device.id, frame.received - frame.ts
+        known = overlay.lags[device] if device in overlay.lags else self._lags.get(device)
+        if frame.timed and not frame.retained and (known is not None or late > LEAST):
+            learned = learn(known, late, frame.received)
+            if learned is not known:
+                known = overlay.lags[device] = learned
+        return known.usual if known is not None else 0
+
+    def _usual(self, overlay: Overlay, device: int) -> int:
+        known = overlay.lags[device] if device in overlay.lags else self._lags.get(device)
+        return known.usual if known is not None else 0
+
+    def _frame(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         if not frame.retained and frame.online is not False and frame.heard:
             overlay.heard[device] = max(received, overlay.heard.get(device, 0))
@@ -189,7 +214,7 @@ class RuleEvaluator(Wiring):
                 if state is not None and attentive(slot.condition, state, device):
                     self._step(overlay, slot, Heard(cause, device), received)
         if frame.readings:
-            self._readings(overlay, plan, frame)
+            self._readings(overlay, plan, frame, lag)
         for verdict in frame.verdicts:
             slot_ = plan.findings.get(verdict.rule)
             if slot_ is not None:
@@ -200,9 +225,9 @@ class RuleEvaluator(Wiring):
             return
         for event in frame.events:
             for slot in plan.events.get(event.name, ()):
-                self._step(overlay, slot, Happening(ts, event.name, event.data, cause, device), received)
+                self._step(overlay, slot, Happening(ts, event.name, event.data, cause, device, lag), received)
 
-    def _readings(self, overlay: Overlay, plan: Plan, frame: Frame) -> None:
+    def _readings(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         touched: dict[Key, Slot] = {}
         for reading in frame.readings:
@@ -219,17 +244,17 @@ class RuleEvaluator(Wiring):
                 continue
             if late:
                 for slot in plan.late.get(point, ()):
-                    self._step(overlay, slot, Late(ts, value, cause, reading.point.name, device), received)
+                    self._step(overlay, slot, Late(ts, value, cause, reading.point.name, device, lag), received)
                 continue
             overlay.seen[point] = (ts, value)
             known = before if before is not None and before[1] is not None else None
-            sample = Sample(ts, value, cause, reading.point.name, device, known, not frame.retained)  # type: ignore[arg-type]
+            sample = Sample(ts, value, cause, reading.point.name, device, known, not frame.retained, lag)  # type: ignore[arg-type]
             for slot in slots:
                 self._step(overlay, slot, sample, received)
             for slot in valued or ():
                 touched[slot.key] = slot
         for slot in touched.values():
-            self._step(overlay, slot, Values(ts, self._values(overlay, slot), cause), received)
+            self._step(overlay, slot, Values(ts, self._values(overlay, slot), cause, lag), received)
 
     def _values(self, overlay: Overlay, slot: Slot) -> dict[str, object]:
         """The newest usable values an expression names, states as their words."""
@@ -278,4 +303,4 @@ class RuleEvaluator(Wiring):
             slot = self._slots[key]
             if (overlay.moved.get(key) or (slot.state, slot.wake))[1] == at:
                 heard: Mapping[int, int] = ChainMap(overlay.heard, self._heard)
-                self._step(overlay, slot, Wake(heard.get(slot.device.id, 0), heard), at)
+                self._step(overlay, slot, Wake(heard.get(key[1], 0), heard, self._usual(overlay, key[1])), at)

@@ -52,7 +52,7 @@ def _happening(rule: Occurrence, state: State | None, event: Happening, now: int
 def raise_event(rule: Occurrence, state: State | None, event: Happening, now: int) -> Step:
     """The event is the alarm; it ends by its clear event, by time, or at once."""
     ts, cause = event.ts, event.cause
-    effect = Effect("raise", ts, cause, historical=now - ts > HISTORICAL)
+    effect = Effect("raise", ts, cause, historical=now - ts - event.lag > HISTORICAL)
     note = Note("raised", ts, cause, f"{event.name} came")
     if rule.clear_event is not None:
         if state is not None and state.phase == "cleared" and state.since > ts:

@@ -45,7 +45,7 @@ def sample(rule: Threshold, state: State | None, observed: Sample, now: int) -> 
         return returned(after, at, cause, value, f"{value:.10g} is back")
     if not rule.trips(value):
         return Step(state)
-    pending = State("pending", observed.ts, now, value, recent)
+    pending = State("pending", observed.ts, now, observed.lag, value, recent)
     if rule.lasting == 0:
         return _mature(rule, pending, cause)
     reason = Note("pending", observed.ts, cause, f"{value:.10g} is past the limit {rule.limit:.10g}")
@@ -67,12 +67,12 @@ def _mature(rule: Threshold, state: State, cause: bytes | None) -> Step:
     recent, full = count(state.recent, at, rule.times, rule.within)
     if not full:
         why = f"occurrence {len(recent)} of {rule.times}"
-        counted = State("counted", state.since, state.began, state.value, recent)
+        counted = State("counted", state.since, state.began, state.lag, state.value, recent)
         return Step(counted, None, (), (Note("waiting", at, cause, why),))
-    raised = State("raised", at, state.began, state.value)
+    raised = State("raised", at, state.began, state.lag, state.value)
     seen = "the value" if state.value is None else f"{state.value:.10g}"
     why = f"{seen} is past the limit {rule.limit:.10g} for {rule.lasting / 1e6:g} s"
-    historical = state.began - state.since > HISTORICAL
+    historical = state.began - state.since - state.lag > HISTORICAL
     effect = Effect("raise", at, cause, state.value, historical)
     return Step(raised, None, (effect,), (Note("raised", at, cause, why),))
 

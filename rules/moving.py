@@ -25,14 +25,14 @@ def change(rule: Change, state: State | None, observation: Observation, now: int
     if rule.level is None:
         if abs(moved) <= rule.by or moved * rule.direction < 0:
             return Step(state)
-        late = now - observation.ts > HISTORICAL
+        late = now - observation.ts - observation.lag > HISTORICAL
         step = momentary(observation.ts, observation.cause, observation.value, late, f"{before:.10g} became "
                          f"{observation.value:.10g}")  # fmt: skip
         return msgspec.structs.replace(step, state=state)
     if observation.ts <= before_ts:
         return Step(state)
     rate = moved * rule.per / (observation.ts - before_ts)
-    return sample(rule.level, state, Sample(observation.ts, rate, observation.cause), now)
+    return sample(rule.level, state, Sample(observation.ts, rate, observation.cause, lag=observation.lag), now)
 
 
 def _extent(rule: Change, state: State | None, observed: Sample, now: int) -> Step:
@@ -50,7 +50,7 @@ def _extent(rule: Change, state: State | None, observed: Sample, now: int) -> St
     up = value - min(one.low for one in kept)
     down = max(one.high for one in kept) - value
     extent = up if rule.direction > 0 else down if rule.direction < 0 else max(up, down)
-    judged = sample(rule.level, level_of(state), Sample(ts, extent, observed.cause), now)
+    judged = sample(rule.level, level_of(state), Sample(ts, extent, observed.cause, lag=observed.lag), now)
     memory = msgspec.structs.replace(memory, buckets=tuple(kept))
     return Step(join(memory, judged.state), None, judged.effects, judged.reasons)
 
@@ -85,7 +85,7 @@ def stuck(rule: Stuck, state: State | None, observation: Observation, now: int) 
     if state.phase == "raised" or ts < state.since + rule.lasting:
         return Step(state)
     raised = msgspec.structs.replace(state, phase="raised")
-    effect = Effect("raise", state.since + rule.lasting, cause, value, now - ts > HISTORICAL)
+    effect = Effect("raise", state.since + rule.lasting, cause, value, now - ts - observation.lag > HISTORICAL)
     why = f"{value:.10g} has not moved for {rule.lasting / 1e6:g} s"
     return Step(raised, None, (effect,), (Note("raised", effect.at, cause, why),))
 
@@ -94,4 +94,4 @@ def _begun(rule: Stuck, observed: Sample, now: int) -> State | None:
     """It may stand still since the sample before this one; a value that moves leaves no trace."""
     if observed.before is None or abs(observed.value - observed.before[1]) > rule.deadband:
         return None
-    return State("pending", observed.before[0], now, observed.before[1])
+    return State("pending", observed.before[0], now, value=observed.before[1])

@@ -12,7 +12,7 @@ from rules.observations import QUIET, Heard, Observation, Sample, Step, Wake, ea
 def near(rule: Near, state: State | None, observation: Observation, now: int) -> Step:
     """A neighbour spoke, or time has passed. An `at_most` is judged only once every neighbour was heard of."""
     memory = state or IDLE
-    ts, cause = now, None
+    ts, cause, lag = now, None, 0
     parts = dict(memory.parts) if type(observation) is not Sample else {}
     if type(observation) is Sample:
         member = rule.members.get(observation.device)
@@ -26,7 +26,7 @@ def near(rule: Near, state: State | None, observation: Observation, now: int) ->
             part = IDLE  # `at_most` needs to know who does not show it, too
         if part == memory.parts.get(key):
             return Step(state, due(rule, state))
-        ts, cause, parts = observation.ts, observation.cause, dict(memory.parts)
+        ts, cause, lag, parts = observation.ts, observation.cause, observation.lag, dict(memory.parts)
         _keep(parts, key, part)
     elif type(observation) is Heard:
         if str(observation.device) not in parts or observation.device not in rule.members:
@@ -47,7 +47,7 @@ def near(rule: Near, state: State | None, observation: Observation, now: int) ->
     judged = levels.wake(rule.level, level, now) if type(observation) is Wake else Step(level)
     if rule.level.sign > 0 or len(parts) == len(rule.members):
         number = sum(1 for part in parts.values() if part.phase == "raised")
-        counted = levels.sample(rule.level, judged.state, Sample(ts, float(number), cause), now)
+        counted = levels.sample(rule.level, judged.state, Sample(ts, float(number), cause, lag=lag), now)
         judged = Step(counted.state, None, judged.effects + counted.effects, judged.reasons + counted.reasons)
     result = join(memory, judged.state)
     if result == state:

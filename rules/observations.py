@@ -9,7 +9,8 @@ from hub.vocabulary.base import Text
 from rules.conditions import State
 
 HISTORICAL = 120_000_000
-"""A condition that became true so long (µs) before it was heard of is history: told, but not sounded."""
+"""A condition that became true so long (µs) before it was heard of is history: told, but not sounded. How late its
+device usually is (`lag` of what is told, `rules.lags`) does not count."""
 
 HISTORICAL_ANALYSIS = 10_800_000_000
 """The same of the outcome of an hourly analysis, which waits for late readings by itself."""
@@ -25,6 +26,7 @@ class Sample(msgspec.Struct, gc=False):
     device: int = 0
     before: tuple[int, float] | None = None  # the usable sample before it: when and what
     fresh: bool = True  # False: the broker's memory
+    lag: int = 0
 
 
 class Late(msgspec.Struct, gc=False):
@@ -35,6 +37,7 @@ class Late(msgspec.Struct, gc=False):
     cause: bytes | None
     point: str
     device: int
+    lag: int = 0
 
 
 class Happening(msgspec.Struct, gc=False):
@@ -45,6 +48,7 @@ class Happening(msgspec.Struct, gc=False):
     data: dict[str, Any]
     cause: bytes | None = None
     device: int = 0
+    lag: int = 0
 
 
 class Values(msgspec.Struct, gc=False):
@@ -53,6 +57,7 @@ class Values(msgspec.Struct, gc=False):
     ts: int
     values: Mapping[str, object]
     cause: bytes | None
+    lag: int = 0
 
 
 class Finding(msgspec.Struct, gc=False):
@@ -79,6 +84,7 @@ class Wake(msgspec.Struct, gc=False):
 
     heard: int = 0
     others: Mapping[int, int] = {}
+    lag: int = 0
 
 
 Observation = Sample | Late | Happening | Values | Finding | Heard | Wake

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import structlog
 
 from hub.decisions import Decision, Reason, RuleState
@@ -9,6 +10,7 @@ from hub.vocabulary.base import Text
 from rules.conditions import State
 from rules.engine import Effect, Observation, Step, step
 from rules.expressions import ExpressionError
+from rules.lags import LAG, Lag
 from rules.model import Rule
 from rules.slots import COMMAND_SPAN, DISABLED, MOST_COMMANDS, Key, Slot, alarm, row, stopped, wish
 
@@ -23,13 +25,16 @@ again."""
 class Overlay:
     """The changes of one `evaluate`; nothing of it is true before `accept`."""
 
-    __slots__ = ("decision", "failures", "heard", "moved", "muted", "orders", "popped", "pushed", "seen", "stopped")
+    __slots__ = (
+        "decision", "failures", "heard", "lags", "moved", "muted", "orders", "popped", "pushed", "seen", "stopped",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.decision = Decision([], [], [])
         self.moved: dict[Key, tuple[State | None, int | None]] = {}
         self.heard: dict[int, int] = {}  # device -> last sign of life
         self.seen: dict[int, tuple[int, float | None]] = {}  # point -> newest device time and usable value
+        self.lags: dict[int, Lag | None] = {}  # device -> how late it is
         self.orders: dict[Key, tuple[int, ...]] = {}
         self.pushed: list[tuple[int, str, int]] = []
         self.popped: list[tuple[int, str, int]] = []
@@ -148,4 +153,6 @@ def rows(overlay: Overlay, slots: Mapping[Key, Slot]) -> dict[Key, RuleState]:
     for key, orders in overlay.orders.items():
         if key not in changed:
             changed[key] = row(key, slots[key].state, slots[key].wake, orders)
+    for device, lag in overlay.lags.items():
+        changed[LAG, device] = RuleState(LAG, device, {} if lag is None else msgspec.to_builtins(lag), None)
     return changed

@@ -135,7 +135,7 @@ def _happened(
     """A step happened: it begins a match, or carries on those that wait for it."""
     ts, cause = observation.ts, observation.cause
     if step == 0:
-        begun = _carried(rule, memory, [Match((ts,), (now,))], now)
+        begun = _carried(rule, memory, [Match((ts,), (now,), observation.lag)], now)
     else:
         if rule.steps[step].event:
             span = sum(later.within for later in rule.steps) + rule.lateness
@@ -144,7 +144,7 @@ def _happened(
         for match in memory.matches:
             if len(match.times) == step and match.times[-1] <= ts <= match.times[-1] + rule.steps[step].within:
                 memory = msgspec.structs.replace(memory, matches=tuple(m for m in memory.matches if m != match))
-                begun += _carried(rule, memory, [Match((*match.times, ts), (*match.heard, now))], now)
+                begun += _carried(rule, memory, [Match((*match.times, ts), (*match.heard, now), observation.lag)], now)
     if not begun and step:
         return memory, ()
     matches = tuple(dict.fromkeys((*memory.matches, *begun)))[-MOST_MATCHES:]
@@ -172,7 +172,7 @@ def _carried(rule: Sequence, memory: State, matches: list[Match], now: int) -> l
             if following is None:
                 done.append(match)
                 break
-            match = Match((*match.times, following), (*match.heard, now))
+            match = Match((*match.times, following), (*match.heard, now), match.lag)
     return done
 
 
@@ -191,7 +191,7 @@ def _settle(rule: Sequence, memory: State, cause: bytes | None, now: int) -> Ste
             continue
         at = _ends(rule, match)
         told = cause if match.heard[-1] == now else None
-        delay = match.heard[-1] - match.times[-1]
+        delay = match.heard[-1] - match.times[-1] - match.lag
         happening = Happening(at, rule.done.name, {}, told)
         raised = raise_event(rule.done, level_of(memory), happening, max(now, at))
         marked = tuple(

@@ -24,7 +24,8 @@ def expression(rule: Expression, state: State | None, observation: Observation, 
     result = rule.compiled.evaluate(observation.values)
     if result is None:  # a value is not known yet
         return Step(state, levels.due(rule.level, state))
-    return levels.sample(rule.level, state, Sample(observation.ts, float(bool(result)), observation.cause), now)
+    found = Sample(observation.ts, float(bool(result)), observation.cause, lag=observation.lag)
+    return levels.sample(rule.level, state, found, now)
 
 
 def analysis(rule: Analysis, state: State | None, observation: Observation, now: int) -> Step:

@@ -30,11 +30,10 @@ def window(rule: Window, state: State | None, observation: Observation, now: int
     """A sample or event of the window's, or time has passed."""
     told = _told(rule, observation)
     if told is not None:
-        ts, value, cause = told
-        return _samples(rule, state, ts, value, cause, now) if rule.samples else _add(rule, state, told, now)
+        return (_samples if rule.samples else _add)(rule, state, told, now)
     at = due(rule, state)
     if type(observation) is Wake and state is not None and at is not None and now >= at:
-        return _close(rule, state, now - rule.lateness - state.skew, None)
+        return _close(rule, state, now - rule.lateness - state.skew, None, now - observation.lag)
     return Step(state, at)
 
 
@@ -53,17 +52,21 @@ def due(rule: Window, state: State | None) -> int | None:
     return None if end is None else end + rule.lateness + state.skew
 
 
-def _told(rule: Window, observation: Observation) -> tuple[int, float, bytes | None] | None:
+_Told = tuple[int, float, bytes | None, int]
+"""Device time, value, cause, and how late the device usually is."""
+
+
+def _told(rule: Window, observation: Observation) -> _Told | None:
     if type(observation) is Sample or type(observation) is Late:
         if observation.device != rule.own or observation.point != rule.point:
             return None
         if type(observation) is Sample and not observation.fresh:
             return None
-        return observation.ts, observation.value, observation.cause
+        return observation.ts, observation.value, observation.cause, observation.lag
     if type(observation) is Happening and observation.device == rule.own and observation.name == rule.event:
         if any(observation.data.get(field) != wanted for field, wanted in rule.where):
             return None
-        return observation.ts, 1.0, observation.cause
+        return observation.ts, 1.0, observation.cause, observation.lag
     return None
 
 
@@ -83,8 +86,8 @@ def _next_end(rule: Window, state: State) -> int | None:
     return None if first is None else max(after, first + rule.every)
 
 
-def _add(rule: Window, state: State | None, told: tuple[int, float, bytes | None], now: int) -> Step:
-    ts, value, cause = told
+def _add(rule: Window, state: State | None, told: _Told, now: int) -> Step:
+    ts, value, cause, lag = told
     memory = state or State("idle")
     if ts < memory.mark:
         if memory.late:
@@ -95,9 +98,9 @@ def _add(rule: Window, state: State | None, told: tuple[int, float, bytes | None
     skew = now - ts if not memory.buckets or now - ts < memory.skew - 1_000_000 else memory.skew
     buckets = _into_session(rule, memory, ts, value) if rule.gap else _into_bucket(rule, memory, ts, value)
     memory = msgspec.structs.replace(memory, buckets=buckets, skew=skew, late=False)
-    early = _early(rule, memory, ts, cause)
+    early = _early(rule, memory, ts, cause, now - lag)
     assert early.state is not None
-    closed = _close(rule, early.state, ts - rule.lateness, cause)
+    closed = _close(rule, early.state, ts - rule.lateness, cause, now - lag)
     if closed.wake_at is not None and closed.wake_at <= now:  # it is told slower than before
         assert closed.state is not None
         slower = msgspec.structs.replace(closed.state, skew=now - ts)
@@ -163,7 +166,7 @@ def aggregate(rule: Window, buckets: tuple[Bucket, ...]) -> float | None:
     }[rule.aggregate]
 
 
-def _early(rule: Window, memory: State, ts: int, cause: bytes | None) -> Step:
+def _early(rule: Window, memory: State, ts: int, cause: bytes | None, present: int) -> Step:
     if memory.phase == "raised" or (rule.aggregate, rule.level.sign) not in _ONLY_CONFIRMED:
         return Step(memory)
     if rule.gap:
@@ -174,14 +177,14 @@ def _early(rule: Window, memory: State, ts: int, cause: bytes | None) -> Step:
     value = aggregate(rule, inside)
     if value is None or not rule.level.trips(value):
         return Step(memory)
-    return _judge(rule, memory, ts, value, cause)
+    return _judge(rule, memory, ts, value, cause, present)
 
 
-def _judge(rule: Window, memory: State, at: int, value: float, cause: bytes | None) -> Step:
-    """One finished or confirmed window against the limit."""
+def _judge(rule: Window, memory: State, at: int, value: float, cause: bytes | None, present: int) -> Step:
+    """One finished or confirmed window against the limit. `present`: what the device's clock shows now."""
     judged = sample(rule.level, level_of(memory), Sample(at, value, cause), at)
     effects = tuple(
-        msgspec.structs.replace(effect, historical=effect.action == "raise" and memory.skew > HISTORICAL)
+        msgspec.structs.replace(effect, historical=effect.action == "raise" and present - at > HISTORICAL)
         for effect in judged.effects
     )
     return Step(_kept(memory, judged.state), None, effects, judged.reasons)
@@ -191,15 +194,16 @@ def _kept(memory: State, level: State | None) -> State:
     return join(memory, level) or State("idle")
 
 
-def _close(rule: Window, state: State, mark: int, cause: bytes | None) -> Step:
+def _close(rule: Window, state: State, mark: int, cause: bytes | None, present: int) -> Step:
     """Judge every window that ends up to `mark`; the watermark never steps back."""
+    present -= rule.lateness  # so long it waits by itself
     memory = msgspec.structs.replace(state, mark=max(state.mark, mark))
     effects: tuple[Effect, ...] = ()
     reasons: tuple[Note, ...] = ()
     done = state
     while (end := _next_end(rule, done)) is not None and end <= mark:
         nothing = not done.buckets
-        judged = _close_session(rule, done, end, cause) if rule.gap else _close_window(rule, done, end, cause)
+        judged = (_close_session if rule.gap else _close_window)(rule, done, end, cause, present)
         effects, reasons = effects + judged.effects, reasons + judged.reasons
         assert judged.state is not None
         done = judged.state
@@ -210,22 +214,22 @@ def _close(rule: Window, state: State, mark: int, cause: bytes | None) -> Step:
     return Step(state if kept == state else kept, due(rule, kept), effects, reasons)
 
 
-def _close_window(rule: Window, memory: State, end: int, cause: bytes | None) -> Step:
+def _close_window(rule: Window, memory: State, end: int, cause: bytes | None, present: int) -> Step:
     inside = tuple(one for one in memory.buckets if end - rule.size <= one.start < end)
     rest = tuple(one for one in memory.buckets if one.start >= end + rule.every - rule.size)
     memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
     value = aggregate(rule, inside)
-    return Step(memory) if value is None else _judge(rule, memory, end, value, cause)
+    return Step(memory) if value is None else _judge(rule, memory, end, value, cause, present)
 
 
-def _close_session(rule: Window, memory: State, end: int, cause: bytes | None) -> Step:
+def _close_session(rule: Window, memory: State, end: int, cause: bytes | None, present: int) -> Step:
     """A session is over: it is judged, and its alarm, if any, ends with it."""
     over = next(one for one in memory.buckets if one.last_ts + rule.gap == end)
     rest = tuple(one for one in memory.buckets if one is not over)
     memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
     value = aggregate(rule, (over,))
     assert value is not None
-    judged = _judge(rule, memory, end, value, cause)
+    judged = _judge(rule, memory, end, value, cause, present)
     assert judged.state is not None
     if judged.state.phase != "raised":
         return judged
@@ -233,17 +237,17 @@ def _close_session(rule: Window, memory: State, end: int, cause: bytes | None) -
     return Step(ended.state, None, judged.effects + ended.effects, judged.reasons + ended.reasons)
 
 
-def _samples(rule: Window, state: State | None, ts: int, value: float, cause: bytes | None, now: int) -> Step:
+def _samples(rule: Window, state: State | None, told: _Told, now: int) -> Step:
     """So many samples in the order they came, whenever that was."""
+    ts, value, cause, lag = told
     memory = state or State("idle")
     one = memory.buckets[0] if memory.buckets else None
     grown = Bucket(ts, ts, ts, 1, value, value, value, value, value) if one is None else widened(one, ts, value)
-    skew = now - ts if one is None else min(memory.skew, now - ts)
     if grown.count < rule.samples:
-        return Step(msgspec.structs.replace(memory, buckets=(grown,), skew=skew))
+        return Step(msgspec.structs.replace(memory, buckets=(grown,)))
     found = aggregate(rule, (grown,))
     assert found is not None
-    judged = _judge(rule, msgspec.structs.replace(memory, buckets=(), skew=skew), ts, found, cause)
+    judged = _judge(rule, msgspec.structs.replace(memory, buckets=()), ts, found, cause, now - lag)
     return msgspec.structs.replace(judged, state=_forgotten(judged.state))
 
 

@@ -10,6 +10,7 @@ from hub.vocabulary.base import Text
 from rules.binding import TooMany
 from rules.conditions import State
 from rules.engine import arm, patience, settled
+from rules.lags import LAG, Lag
 from rules.model import Rule
 from rules.overlay import Limits, Overlay
 from rules.slots import DISABLED, Key, Plan, Slot, farewell, make_slot, row, stopped
@@ -28,6 +29,7 @@ class Wiring:
         self._plans: dict[int, Plan] = {}
         self._heap: list[tuple[int, str, int]] = []  # due, rule, device; stale entries are skipped
         self._heard: dict[int, int] = {}
+        self._lags: dict[int, Lag] = {}  # devices that are late
         self._seen: dict[int, tuple[int, float | None]] = {}  # point -> newest device time, usable value
         self._stored: dict[Key, tuple[State | None, tuple[int, ...]]] = {}  # loaded, its device not configured yet
         self._parting = Decision([], [], [])  # what configuring must still tell the store
@@ -62,6 +64,9 @@ class Wiring:
             self._part((rule_id, device_id), self._devices.get(device_id), state or State("idle"), now)
         self._stored.clear()
         self._heard = {device: at for device, at in self._heard.items() if device in self._devices}
+        for device_id in self._lags.keys() - self._devices.keys():
+            del self._lags[device_id]
+            self._parting.states.append(RuleState(LAG, device_id, {}, None))
         points = {point.id for device in self._devices.values() for point in device.points.values()}
         self._seen = {point: known for point, known in self._seen.items() if point in points}
         self._deaf_since = None

@@ -175,14 +175,14 @@ async def _family(
 
 def _askers(raised: Iterable[Move], now: datetime) -> list[Asker]:
     """Who became active and may disturb. An alarm that moves up and down calls once a minute at most; a chattering one
-    not at all; what happened long ago only if it holds for a while."""
+    not at all; what happened long ago only if it holds for a while, life safety apart."""
     askers = []
     for move in raised:
         entry = move.entry
         lately = entry.annunciated_at is not None and abs(now - entry.annunciated_at) < _CHATTER
         if entry.suppression or lately or (entry.chattering and not entry.life_safety):
             continue
-        if move.change.historical:
+        if move.change.historical and not entry.life_safety:
             entry.annunciate_at = now + _HISTORICAL if entry.state in ACTIVE else None
             continue
         askers.append(Asker(entry.community_id, entry.id, entry.priority, move.change.at, entry.life_safety))
@@ -267,7 +267,8 @@ def _happened(moves: Iterable[Move], calls: Calls) -> list[Happened]:
         happened[Happened("alarm_changed", entry.community_id, entry.id)] = None
         if move.opened:
             happened[Happened("alarm_raised", entry.community_id, entry.id)] = None
-            if entry.work_order and entry.suppression is None and not entry.historical:
+            known_late = entry.historical and not entry.life_safety
+            if entry.work_order and entry.suppression is None and not known_late:
                 happened[Happened("work_order_wanted", entry.community_id, entry.id)] = None
         if move.after == "normal" and entry.annunciated_at is not None:
             happened[Happened("alarm_settled", entry.community_id, entry.id)] = None

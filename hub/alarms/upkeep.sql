@@ -58,7 +58,7 @@ UPDATE hub.alarm SET storm_id = %(storm_id)s, annunciate_at = %(now)s
 WHERE id = ANY (%(ids)s) AND community_id = %(community_id)s
 
 -- name: wanting_work
-SELECT community_id, id FROM hub.alarm WHERE id = ANY (%(ids)s) AND work_order AND historical
+SELECT community_id, id FROM hub.alarm WHERE id = ANY (%(ids)s) AND work_order AND historical AND NOT life_safety
 
 -- name: quiet_storms
 SELECT id, community_id FROM hub.alarm_storm WHERE ended_at IS NULL AND (last_at <= %(quiet)s OR last_at > %(soon)s)

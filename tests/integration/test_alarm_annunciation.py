@@ -220,6 +220,19 @@ async def test_i18_what_happened_long_ago_is_history_and_not_noise(database_url:
         assert bench.query("SELECT bool_and(historical) FROM hub.alarm") == [(True,)]
 
 
+async def test_i18_life_safety_of_long_ago_calls_at_once(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        ago = bench.clock.now_us() - 7_200_000_000
+        outcome = await bench.apply(
+            bench.change("raise", at=ago, historical=True, life_safety=True, work_order=True),
+            bench.change("return", at=ago + 60_000_000, historical=True, life_safety=True),
+        )
+        assert len(outcome.urgent) == 1
+        await bench.pass_time(30)
+        assert bench.query("SELECT count(*) FROM hub.annunciation WHERE life_safety") == [(1,)]
+        assert len(bench.jobs("work_order_wanted")) == 1
+
+
 async def test_i18_chatter_of_long_ago_does_not_keep_what_happens_now_silent(database_url: str) -> None:
     async with make_alarms(database_url) as bench:
         ago = bench.clock.now_us() - 7_200_000_000

@@ -1,0 +1,100 @@
+"""Device clocks that are wrong: what comes as late as ever is no history, and what was held up is."""
+
+from typing import Any
+
+import pytest
+
+from hub.model import Frame
+from rules.evaluator import RuleEvaluator
+from rules.examples import example_device
+from rules.lags import Lag, learn
+from tests.unit.rule_harness import KINDS, T0, S, Store, frame, make
+
+PUMP = example_device("pump", KINDS["pump"], 1)
+DOOR = example_device("door", KINDS["door"], 4, place="b1/u1")
+LIFT = example_device("elevator", KINDS["elevator"], 5, place="b1/u1/el")
+DEVICES = {device.id: device for device in (PUMP, DOOR, LIFT)}
+SLOW = 180
+
+FORCED = make("r", "door", event={"name": "door_forced"})
+INTRUDER = make("r", "door", sequence={"lateness": "10s", "steps": [
+    {"event": "door_forced"},
+    {"point": "direction", "equals": ["up", "down"], "kinds": ["elevator"], "at": "same_building", "within": "60s"},
+]})  # fmt: skip
+OVER = {"point": "pressure", "above": 600}
+
+
+def slow(device: Any, at: float, points: Any = None, event: str | None = None, by: float = SLOW, **parts: Any) -> Frame:
+    return frame(device, at, points, event, at - by, **parts)
+
+
+def history(evaluator: RuleEvaluator, store: Store, frames: list[Frame], until: float) -> list[bool]:
+    told = [store.run(evaluator, [each], each.received) for each in frames]
+    told.append(store.run(evaluator, [], T0 + round(until * S)))
+    return [change.historical for one in told for change in one.alarms if change.action == "raise"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "frames"),
+    [
+        (FORCED, [slow(DOOR, 900, event="door_forced")]),
+        (INTRUDER, [frame(DOOR, 840, event="door_forced", said=710), slow(LIFT, 900, {"direction": 1})]),
+        (make("r", "pump", threshold={**OVER, "for": "10s"}), [slow(PUMP, 900, {"pressure": 700})]),
+        (make("r", "pump", change={"point": "pressure", "by": 50}), [slow(PUMP, 900, {"pressure": 700})]),
+        (make("r", "pump", expression={"when": "pressure > 600", "for": "5s"}), [slow(PUMP, 900, {"pressure": 700})]),
+        (make("r", "pump", window={"point": "pressure", "aggregate": "max", "size": "20s", "above": 600}),
+         [slow(PUMP, 900, {"pressure": 700})]),
+        (make("r", "pump", window={"point": "pressure", "aggregate": "avg", "size": "20s", "above": 600}),
+         [slow(PUMP, 900, {"pressure": 700})]),
+        (make("r", "pump", stuck={"point": "pressure", "for": "10s"}),
+         [slow(PUMP, at, {"pressure": 700}) for at in (880, 890, 900)]),
+        (make("r", "pump", any_of=[{"threshold": OVER}, {"change": {"point": "running"}}]),
+         [slow(PUMP, 900, {"pressure": 700})]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_slow_clock_makes_no_history(rule: Any, frames: list[Frame], restarted: bool) -> None:
+    store = Store([rule], DEVICES)
+    evaluator = store.start(T0)
+    for at in (0, 61, 800):
+        for each in (slow(PUMP, at, {"pressure": 500 + at / 100}), slow(LIFT, at, {"direction": 0}),
+                     slow(DOOR, at, event="access_granted")):  # fmt: skip
+            store.run(evaluator, [each], each.received)
+    evaluator = store.start(T0 + 801 * S) if restarted else evaluator
+    assert history(evaluator, store, frames, 1000) == [False]
+
+
+def test_what_was_held_up_beyond_a_slow_clock_is_history() -> None:
+    store = Store([FORCED], DEVICES)
+    evaluator = store.start(T0)
+    usual = [slow(DOOR, at, event="access_granted") for at in (0, 61)]
+    held_up = slow(DOOR, 500, event="door_forced", by=SLOW + 130)
+    assert history(evaluator, store, [*usual, held_up, slow(DOOR, 501, event="door_forced")], 600) == [True, False]
+
+
+def test_what_waited_in_a_buffer_is_history_however_long_it_takes_to_come() -> None:
+    store = Store([FORCED], DEVICES)
+    evaluator = store.start(T0)
+    frames = [frame(DOOR, 7200 + number, event="door_forced", said=number * 30) for number in range(200)]
+    assert history(evaluator, store, frames, 8000) == [True] * 200
+
+
+def test_a_clock_that_is_put_right_is_believed_at_once() -> None:
+    known = learn(learn(None, SLOW * S, T0), SLOW * S, T0 + 60 * S)
+    assert known == Lag(SLOW * S)
+    assert learn(known, S, T0 + 61 * S) is None
+    assert learn(known, 120 * S, T0 + 61 * S) == Lag(120 * S)
+    assert learn(known, (SLOW + 9) * S, T0 + 61 * S) is known
+    assert learn(Lag(0, SLOW * S, T0), S, T0 + 61 * S) is None
+
+
+def test_devices_in_time_leave_nothing_and_gone_ones_no_row() -> None:
+    store = Store([FORCED], DEVICES)
+    evaluator = store.start(T0)
+    store.run(evaluator, [slow(DOOR, 0, event="access_granted", by=5)], T0)
+    assert store.states == {}
+    store.run(evaluator, [slow(DOOR, 1, event="access_granted")], T0 + S)
+    assert list(store.states) == [("@lag", 4)]
+    evaluator.configure({PUMP.id: PUMP}, T0 + 2 * S)
+    store.run(evaluator, [], T0 + 2 * S)
+    assert store.states == {}
