@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from hub.codecs.device_time import compile_time, plausible
+from hub.codecs.device_time import compile_time, names, plausible
 from hub.codecs.json_guard import load_json
 from hub.codecs.json_pointer import compile_pointer
 from hub.codecs.mqtt_events import EventReader
@@ -74,7 +74,8 @@ class JsonDecoder:
         timed = told is not None and plausible(told, received)
         sequence, boot = self._sequence(root) if self._sequence is not None else (None, None)
         # Without a boot number a sequence starts over unseen: then only a time beside it makes a message unique
-        natural = timed or (sequence is not None and boot is not None)
+        named = told is not None and names(told, received)
+        natural = named or (sequence is not None and boot is not None)
         if natural:
             stamp = f"t{told}" if sequence is None else f"{boot or ''}:{sequence}"
         else:

@@ -136,6 +136,27 @@ async def test_n10_a_device_whose_clock_is_nonsense_is_stamped_with_the_receipt_
         assert bench.query("SELECT DISTINCT ts, quality FROM telemetry.sample") == [(NOON, 2)]
 
 
+async def test_one_stamp_from_the_future_makes_nothing_late(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        await bench.feed(bench.door_state(1, "closed", ago_s=-12 * 3600))
+        bench.clock.advance(5)
+        await bench.feed(bench.door_state(2, "open"))
+        bench.clock.advance(61)
+        await bench.feed()
+        assert bench.query("SELECT quality FROM telemetry.sample ORDER BY ts, point_id") == [(2,), (2,), (0,), (0,)]
+        assert bench.query("SELECT count(*) FROM hub.alarm WHERE rule = 'door-held-open'") == [(1,)]
+
+
+async def test_a_message_of_a_clock_far_ahead_is_known_when_it_comes_again(database_url: str) -> None:
+    async with make_bench(database_url) as bench:
+        camera = next(one for one in bench.hub.devices.values() if one.profile.profile == "heyue-pc300")
+        said = {"captured": to_us(NOON) + 3 * 3_600_000_000, "plate": {"number": "B12345"}}
+        for _ in range(2):
+            await bench.feed(bench.arrival(f"community/demo/camera/{camera.code}/plate", said))
+            bench.clock.advance(60)
+        assert bench.query("SELECT ts FROM telemetry.event") == [(NOON,)]
+
+
 async def test_a_dead_letter_is_counted_not_multiplied_and_can_be_replayed(database_url: str) -> None:
     async with make_bench(database_url) as bench:
         topic, payload = "community/demo/door/door-b1-u1/state", b'{"door":'

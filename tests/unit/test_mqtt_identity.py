@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.clock import from_us, to_us
-from hub.codecs.device_time import compile_time, plausible, write_time
+from hub.codecs.device_time import compile_time, names, plausible, write_time
 from hub.codecs.mqtt import MAX_LETTERS, MqttDecoder
 from hub.codecs.mqtt_encode import (
     encode_element,
@@ -81,6 +81,16 @@ def test_a_dead_clock_names_nothing() -> None:
     assert (first.natural, first.timed, first.ts) == (False, False, NOW)
     assert first.readings[0].quality == Quality.CLOCK
     assert first.key != second.key
+
+
+def test_a_clock_far_ahead_names_its_messages_and_is_not_believed() -> None:
+    message = SIMPLE | {"time": {"pointer": "/ts", "format": "epoch_us"}}
+    decoder = MqttDecoder([make_device(inline(message))])
+    said = b'{"t":1,"ts":%d}' % (NOW + 12 * 3_600_000_000)
+    first, again = (one(decoder, "acme/d1/up", said, received=NOW + delay, token=1) for delay in (0, 60_000_000))
+    assert (first.natural, first.timed, first.ts) == (True, False, NOW)
+    assert first.readings[0].quality == Quality.CLOCK
+    assert (again.ts, again.key) == (NOW + 60_000_000, first.key)
 
 
 def test_a_number_that_starts_over_names_nothing_without_time_or_boot() -> None:
@@ -155,8 +165,11 @@ def test_the_hour_that_comes_twice_is_the_first() -> None:
 def test_what_is_plausible() -> None:
     day = 86_400_000_000
     assert plausible(NOW, NOW)
-    assert plausible(NOW + day, NOW)
-    assert not plausible(NOW + day + 1, NOW)
+    minutes = 300_000_000
+    assert plausible(NOW + minutes, NOW)
+    assert not plausible(NOW + minutes + 1, NOW)
+    assert names(NOW + day, NOW)
+    assert not names(NOW + day + 1, NOW)
     assert plausible(NOW - 400 * day, NOW)
     assert not plausible(NOW - 400 * day - 1, NOW)
     early = to_us(datetime(2020, 1, 1, tzinfo=UTC))
