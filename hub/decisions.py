@@ -115,12 +115,13 @@ class Evaluator(Protocol):
         last_seen: Mapping[int, int] | None = None,
         last_points: Mapping[int, int] | None = None,
         last_values: Mapping[int, float] | None = None,
+        heard_until: int | None = None,
     ) -> None:
         """Begin from what the store remembers, forgetting all else; `configure` comes next.
 
         `last_seen`: device id -> when something fresh was last received from it, so that a restart does not begin the
         window of silence anew. `last_points`: point id -> newest device time, so that late readings are known as late.
-        `last_values`: point id -> newest usable value.
+        `last_values`: point id -> newest usable value. `heard_until`: up to when all was heard, where that is known.
         """
         ...
 
@@ -150,7 +151,8 @@ class Evaluator(Protocol):
         ...
 
     def deaf(self, since: int, until: int) -> None:
-        """Nothing could be heard from `since` to `until` (the store was away): that is no device's silence."""
+        """Nothing could be heard from `since` to `until` (the store was away): that is no device's silence, and no
+        wait is over for it."""
         ...
 
     def next_wake(self) -> int | None:

@@ -52,6 +52,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     matches: tuple[Match, ...] = ()  # sequences that have begun
     seen: dict[str, tuple[int, ...]] = {}  # sequences: occurrences by step
     streak: int = 0  # analyses: intervals in a row
+    deaf: tuple[int, int] | None = None  # absences: nobody listened from then to then, times of receipt
 
 
 class Threshold(msgspec.Struct, frozen=True):

@@ -45,7 +45,7 @@ from rules.observations import (
 
 __all__ = [
     "QUIET", "Effect", "Finding", "Happening", "Heard", "Late", "Note", "Observation", "Sample", "Step", "Values",
-    "Wake", "arm", "attentive", "due", "patience", "set_back", "settled", "step",
+    "Wake", "arm", "attentive", "due", "excused", "set_back", "settled", "step",
 ]  # fmt: skip
 
 _JUDGES: dict[type, Any] = {
@@ -124,7 +124,7 @@ def arm(
                 return state, None
             if state is None and own not in heard:
                 state = State("armed", began=now)
-            return state, happenings.last_heard(state, heard.get(own, 0)) + rule.after
+            return state, happenings.looks(rule, state, heard.get(own, 0))
         case Near():
             return neighbours.arm(rule, state, now)
         case Window():
@@ -188,21 +188,33 @@ def _lasts(rule: Condition) -> bool:
             return True
 
 
-def patience(rule: Condition) -> int | None:
-    """How long a wake-up that fell due while nobody listened must wait at most; None: it need not."""
+def excused(rule: Condition, state: State | None, heard: int, deaf: tuple[int, int]) -> State | None:
+    """The state after a time in which nothing could be heard, from-to in time of receipt: what falls due before it was
+    listened as long again waits till then, for what was said meanwhile still waits at the source.
+
+    `heard`: last sign of life of the rule's device. The very same object where nothing is to wait.
+    """
+    if isinstance(rule, Silence):
+        return happenings.excused(rule, state, heard, deaf)
+    if isinstance(rule, During):
+        return _with(state, "0", excused(rule.inner, (state or IDLE).parts.get("0"), heard, deaf))
+    if state is None:
+        return None
     match rule:
-        case Silence():
-            return rule.after
+        case Threshold():
+            return levels.excused(rule, state, deaf)
+        case Expression(level=level):
+            return levels.excused(level, state, deaf)
         case Window():
-            return (rule.size or rule.gap) + rule.lateness
+            return windows.excused(rule, state, deaf)
+        case Sequence():
+            return sequences.excused(rule, state, deaf)
         case Near():
-            return max((one.after for one in rule.members.values() if isinstance(one, Silence)), default=None)
-        case During():
-            return patience(rule.inner)
-        case Several():
-            return max((wait for part in rule.parts if (wait := patience(part)) is not None), default=None)
-        case _:
-            return None
+            return neighbours.excused(rule, state, deaf)
+        case Several(parts=parts):
+            for index, part in enumerate(parts):
+                state = _with(state, str(index), excused(part, (state or IDLE).parts.get(str(index)), heard, deaf))
+    return state
 
 
 def attentive(rule: Condition, state: State | None, device: int) -> bool:
@@ -219,8 +231,9 @@ def attentive(rule: Condition, state: State | None, device: int) -> bool:
 
 
 def set_back(state: State, now: int) -> State:
-    """Nothing is judged up to a time later than `now`: the clock was set back."""
+    """Nothing is judged up to a time later than `now`, nor waited for till then: the clock was set back."""
     parts = {key: set_back(part, now) for key, part in state.parts.items()}
-    if state.mark <= now and all(parts[key] is part for key, part in state.parts.items()):
+    deaf = state.deaf if state.deaf is None or state.deaf[1] <= now else None
+    if state.mark <= now and deaf is state.deaf and all(parts[key] is part for key, part in state.parts.items()):
         return state
-    return msgspec.structs.replace(state, mark=min(state.mark, now), parts=parts)
+    return msgspec.structs.replace(state, mark=min(state.mark, now), deaf=deaf, parts=parts)

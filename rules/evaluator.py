@@ -26,7 +26,6 @@ from rules.engine import (
     Values,
     Wake,
     attentive,
-    patience,
     set_back,
     step,
 )
@@ -51,18 +50,19 @@ class RuleEvaluator(Wiring):
         last_seen: Mapping[int, int] | None = None,
         last_points: Mapping[int, int] | None = None,
         last_values: Mapping[int, float] | None = None,
+        heard_until: int | None = None,
     ) -> None:
         """Begin from what the store remembers, forgetting all else; then call `configure`.
 
         `last_seen`: device id -> when something fresh was last received. `last_points`: point id -> newest device
-        time; `last_values`: its value, where that was neither bad nor implausible. A state that cannot be read (an
-        older release's) is forgotten.
+        time; `last_values`: its value, where that was neither bad nor implausible. `heard_until`: up to when all was
+        heard; default: the last sign of life. A state that cannot be read (an older release's) is forgotten.
         """
         Wiring.__init__(self, self._rules, self._used)
         self._heard.update(last_seen or {})
         values = last_values or {}
         self._seen.update({point: (ts, values.get(point)) for point, ts in (last_points or {}).items()})
-        self._deaf_since = max(self._heard.values(), default=None)
+        self._until = heard_until if heard_until is not None else max(self._heard.values(), default=None)
         for stored in states:
             try:
                 if stored.rule == LAG:
@@ -151,17 +151,12 @@ class RuleEvaluator(Wiring):
         self._overlay = None
 
     def deaf(self, since: int, until: int) -> None:
-        """Nobody listened from `since` to `until`: a silence or an empty window that falls due is judged only after
-        listening as long again, for what was said meanwhile still waits at the source."""
+        """Nobody listened from `since` to `until`: what falls due is judged only after listening as long again, for
+        what was said meanwhile still waits at the source."""
         self._roll_back()
         for slot in self._slots.values():
-            wait = patience(slot.condition)
-            if wait is None or slot.wake is None:
-                continue
-            wake = until + min(wait, until - since)
-            if slot.wake < wake:
-                slot.wake = wake
-                heapq.heappush(self._heap, (wake, *slot.key))
+            if slot.wake is not None:
+                self._arm(slot, until, (since, until))
 
     def set_back(self, now: int) -> None:
         """Nothing was heard or read later than `now`, or all that comes would count as late until then."""

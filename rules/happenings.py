@@ -4,7 +4,19 @@ import msgspec
 
 from rules.conditions import Occurrence, Silence, State
 from rules.levels import count
-from rules.observations import HISTORICAL, Effect, Happening, Heard, Note, Observation, Step, Wake, returned
+from rules.observations import (
+    HISTORICAL,
+    Effect,
+    Happening,
+    Heard,
+    Note,
+    Observation,
+    Step,
+    Wake,
+    listening,
+    merged,
+    returned,
+)
 
 
 def due(rule: Occurrence, state: State | None) -> int | None:
@@ -76,6 +88,22 @@ def last_heard(state: State | None, heard: int) -> int:
     return max(heard, state.began if state is not None and state.phase == "armed" else 0)
 
 
+def looks(rule: Silence, state: State | None, heard: int) -> int:
+    """When the device may be called silent, if it says nothing more."""
+    return max(last_heard(state, heard) + rule.after, listening(state.deaf if state is not None else None, rule.after))
+
+
+def excused(rule: Silence, state: State | None, heard: int, deaf: tuple[int, int]) -> State | None:
+    """After a time in which nobody listened."""
+    if state is not None and state.phase == "raised":
+        return state
+    kept = state if state is not None else State("armed")
+    deaf = merged(kept.deaf, deaf)
+    if last_heard(state, heard) + rule.after >= listening(deaf, rule.after):
+        return state
+    return msgspec.structs.replace(kept, deaf=deaf)
+
+
 def silence(rule: Silence, state: State | None, observation: Observation, now: int) -> Step:
     """A sign of life, or time has passed."""
     raised = state is not None and state.phase == "raised"
@@ -86,9 +114,11 @@ def silence(rule: Silence, state: State | None, observation: Observation, now: i
         return Step(state, now + rule.after)
     if type(observation) is not Wake or raised:
         return Step(state)
+    wake = looks(rule, state, observation.heard)
+    if now < wake:
+        told = state is not None and not state.began and listening(state.deaf, rule.after) <= now
+        return Step(None if told else state, wake)
     at = last_heard(state, observation.heard) + rule.after
-    if now < at:
-        return Step(state, at)
     why = f"nothing heard for {rule.after / 1e6:g} s"
     raise_ = Effect("raise", at, None)
     return Step(State("raised", at, now), None, (raise_,), (Note("raised", at, None, why),))

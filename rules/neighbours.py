@@ -6,7 +6,7 @@ import msgspec
 
 from rules import levels
 from rules.conditions import IDLE, Near, Silence, State, Threshold, join, level_of
-from rules.observations import QUIET, Heard, Observation, Sample, Step, Wake, earliest
+from rules.observations import QUIET, Heard, Observation, Sample, Step, Wake, earliest, listening, merged
 
 
 def near(rule: Near, state: State | None, observation: Observation, now: int) -> Step:
@@ -78,6 +78,19 @@ def arm(rule: Near, state: State | None, now: int) -> tuple[State | None, int | 
     return state, now if state.phase == "raised" and rule.level.clears(number) else due(rule, state)
 
 
+def excused(rule: Near, state: State, deaf: tuple[int, int]) -> State:
+    """After a time in which nobody listened."""
+    level = level_of(state)
+    waits = levels.excused(rule.level, level, deaf)
+    changed = state if waits is level else join(state, waits) or IDLE
+    for device, member in rule.members.items():
+        part = state.parts.get(str(device))
+        if isinstance(member, Threshold) and (later := levels.excused(member, part, deaf)) is not part:
+            assert later is not None
+            changed = msgspec.structs.replace(changed, parts={**changed.parts, str(device): later})
+    return msgspec.structs.replace(changed, deaf=merged(state.deaf, deaf)) if rule.silent else changed
+
+
 def forget(rule: Near, state: State | None) -> State | None:
     """Without what was remembered of devices that are not neighbours any more."""
     if state is None:
@@ -99,7 +112,7 @@ def _pass_time(rule: Near, memory: State, parts: dict[str, State], heard: Mappin
     for device, member in rule.members.items():
         key = str(device)
         if isinstance(member, Silence):
-            at = max(heard.get(device, 0), memory.mark) + member.after
+            at = max(max(heard.get(device, 0), memory.mark) + member.after, listening(memory.deaf, member.after))
             if at > now:
                 coming = earliest(coming, at)
             elif key not in parts:

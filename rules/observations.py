@@ -125,6 +125,17 @@ class Step(msgspec.Struct, frozen=True):
 QUIET = Step(None)
 
 
+def listening(deaf: tuple[int, int] | None, wait: int) -> int:
+    """Until when (time of receipt) a wait of `wait` that fell due while nobody listened is not judged: what was said
+    meanwhile still waits at the source, so it listens as long again."""
+    return deaf[1] + min(wait, deaf[1] - deaf[0]) if deaf else 0
+
+
+def merged(old: tuple[int, int] | None, deaf: tuple[int, int]) -> tuple[int, int]:
+    """One deaf time for two, where it was still listened for the older one."""
+    return (old[0], deaf[1]) if old and 2 * old[1] - old[0] > deaf[0] else deaf
+
+
 def earliest(*moments: int | None) -> int | None:
     return min((moment for moment in moments if moment is not None), default=None)
 

@@ -9,7 +9,18 @@ import msgspec
 from rules.conditions import IDLE, Match, Occasion, Sequence, State, join, level_of
 from rules.happenings import due as clears_at
 from rules.happenings import occurrence, raise_event
-from rules.observations import HISTORICAL, QUIET, Effect, Happening, Note, Observation, Sample, Step, earliest
+from rules.observations import (
+    HISTORICAL,
+    QUIET,
+    Effect,
+    Happening,
+    Note,
+    Observation,
+    Sample,
+    Step,
+    earliest,
+    listening,
+)
 
 MOST_MATCHES = 8
 MOST_SEEN = 32
@@ -48,6 +59,17 @@ def due(rule: Sequence, state: State | None) -> int | None:
     if state is None:
         return None
     return earliest(clears_at(rule.done, level_of(state)), *(_deadline(rule, match) for match in state.matches))
+
+
+def excused(rule: Sequence, state: State, deaf: tuple[int, int]) -> State:
+    """What would have come to its end while nobody listened waits for what was said meanwhile."""
+    matches = []
+    for match in state.matches:
+        deadline = _deadline(rule, match)
+        later = max(listening(deaf, deadline - match.heard[-1]) - deadline, 0)
+        heard = tuple(moment + later for moment in match.heard)
+        matches.append(msgspec.structs.replace(match, heard=heard) if later else match)
+    return state if tuple(matches) == state.matches else msgspec.structs.replace(state, matches=tuple(matches))
 
 
 def _concerns(rule: Sequence, observation: Observation) -> bool:

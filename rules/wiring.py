@@ -9,7 +9,7 @@ from hub.model import Device
 from hub.vocabulary.base import Text
 from rules.binding import TooMany
 from rules.conditions import State
-from rules.engine import arm, patience, settled
+from rules.engine import arm, excused, settled
 from rules.lags import LAG, Lag
 from rules.model import Rule
 from rules.overlay import Limits, Overlay
@@ -35,10 +35,12 @@ class Wiring:
         self._parting = Decision([], [], [])  # what configuring must still tell the store
         self._overlay: Overlay | None = None
         self._limits = Limits(used)
-        self._deaf_since: int | None = None
+        self._deaf: tuple[int, int] | None = None  # at a start: nobody listened from then to then
+        self._until: int | None = None  # up to when all was heard, before a start
         self._configured = False
 
     def _rebuild(self, now: int) -> None:
+        self._deaf = (self._until, now) if self._until is not None and self._until < now else None
         old, self._slots, self._plans, self._heap = self._slots, {}, {}, []
         crowded, self._limits.crowded = self._limits.crowded, {}
         topology = Topology(self._devices)
@@ -69,7 +71,7 @@ class Wiring:
             self._parting.states.append(RuleState(LAG, device_id, {}, None))
         points = {point.id for device in self._devices.values() for point in device.points.values()}
         self._seen = {point: known for point, known in self._seen.items() if point in points}
-        self._deaf_since = None
+        self._until = None
 
     def _place(self, slot: Slot, old: dict[Key, Slot], now: int) -> None:
         """A slot among the others, with what it or the store remembers."""
@@ -83,11 +85,14 @@ class Wiring:
             self._plans.setdefault(want.device, Plan()).add(slot, want, self._devices[want.device])
         if slot.rule.hourly is not None:
             self._plans.setdefault(slot.device.id, Plan()).findings[slot.rule.rule] = slot
-        self._arm(slot, now)
+        self._arm(slot, now, self._deaf)
 
-    def _arm(self, slot: Slot, now: int) -> None:
-        """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last."""
+    def _arm(self, slot: Slot, now: int, deaf: tuple[int, int] | None) -> None:
+        """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last. `deaf`: nobody
+        listened from then to then."""
         state = settled(slot.condition, slot.state)
+        if deaf is not None:
+            state = excused(slot.condition, state, self._heard.get(slot.device.id, 0), deaf)
         state, wake = arm(slot.condition, state, slot.device.id, self._heard, now)
         if state is not slot.state:
             if slot.state is not None and slot.state.phase == "raised" and (state is None or state.phase != "raised"):
@@ -95,12 +100,8 @@ class Wiring:
                 self._parting.reasons.append(Reason(*slot.key, now, None, "returned", "the rule is another one now"))
             slot.state = state
             self._parting.states.append(row(slot.key, state, wake, slot.orders))
-        wait = patience(slot.condition)
-        if wait is not None and wake is not None and wake <= now and self._deaf_since is not None:
-            # it fell due while nobody listened: listen as long again as we were deaf, before judging
-            wake = now + min(wait, max(0, now - self._deaf_since))
-        slot.wake = wake
-        if wake is not None:
+        before, slot.wake = slot.wake, wake
+        if wake is not None and wake != before:
             heapq.heappush(self._heap, (wake, *slot.key))
 
     def _refuse(self, rule: Rule, device: Device, why: str, now: int, known: bool) -> None:

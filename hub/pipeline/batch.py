@@ -18,6 +18,7 @@ class Batch:
     dead: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
     decision: Decision = field(default_factory=lambda: Decision([], [], []))
+    heard_until: int | None = None  # up to when all that could be heard has been, where that is to be written down
     proofs: list[Proof] = field(default_factory=list)
     alarms: Outcome = field(default_factory=Outcome)
     newest: Newest = field(default_factory=dict)

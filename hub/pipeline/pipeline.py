@@ -13,7 +13,7 @@ from hub.failpoint import failpoint
 from hub.model import Arrival, DeadLetter
 from hub.pipeline.batch import Batch
 from hub.pipeline.intake import ArrivalQueue
-from hub.pipeline.stages import Stages
+from hub.pipeline.stages import SEEN_EVERY_US, Stages
 from hub.settings import Settings
 
 _log = structlog.get_logger()
@@ -46,8 +46,7 @@ class Pipeline:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            wake = self._stages.evaluator.next_wake()
-            arrivals = await self._queue.take(self._most, self._window_s, wake)
+            arrivals = await self._queue.take(self._most, self._window_s, self._wake())
             async with self._busy:
                 self._begun = self._clock.now_us()
                 self._status.unstored = arrivals[0].received if arrivals else None
@@ -58,6 +57,11 @@ class Pipeline:
                     raise
                 self._excuse()
             self._status.queue, self._status.unstored = len(self._queue), self._queue.oldest
+
+    def _wake(self) -> int:
+        """When the next batch is due though nothing comes: a wake-up, or to write down that nothing came."""
+        due, idle = self._stages.evaluator.next_wake(), self._clock.now_us() + SEEN_EVERY_US
+        return idle if due is None else min(due, idle)
 
     def between_batches(self) -> asyncio.Lock:
         """`async with` it to change rules, devices or decoders while no batch is under way."""

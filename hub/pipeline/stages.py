@@ -23,7 +23,7 @@ from hub.store.deferral import Job, defer
 from hub.store.writer import Newest, Writer
 
 _log = structlog.get_logger()
-_SEEN_EVERY_US = 5_000_000
+SEEN_EVERY_US = 5_000_000
 _UNUSABLE = Quality.LATE | Quality.BAD
 _UNUSABLE_VALUE = int(Quality.BAD | Quality.RANGE)
 
@@ -49,6 +49,7 @@ class Stages:
     newest_ts: dict[int, int] = field(default_factory=dict)  # point id -> ts of its newest committed reading
     seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
+    heard_until: int = 0  # as stored
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
 
     async def recall(self) -> None:
@@ -64,7 +65,8 @@ class Stages:
         self.seen_us = {device: to_us(received) for device, received in seen}
         self.online = dict(online)
         states = [RuleState(rule, device, state, to_us(wake) if wake else None) for rule, device, state, wake in rules]
-        self.evaluator.load(states, self.seen_us, self.newest_ts, values)
+        until = [to_us(moment) for (moment,) in await load("load_heard_until")]
+        self.evaluator.load(states, self.seen_us, self.newest_ts, values, max(until, default=None))
         self.configure(last)
 
     async def newest(self) -> dict[int, tuple[int, float | None]]:
@@ -142,6 +144,7 @@ class Stages:
     def evaluate(self, batch: Batch, now: int) -> None:
         """Ask the rules, and whether a command has its proof. `now`: no later than what still waits was received."""
         batch.decision = self.evaluator.evaluate(batch.frames, now)
+        batch.heard_until = now if abs(now - self.heard_until) > SEEN_EVERY_US else None
         batch.proofs = self.commands.watch(batch.frames)
 
     async def commit(self, batch: Batch) -> None:
@@ -163,6 +166,8 @@ class Stages:
         await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
         for proof in batch.proofs:
             await writer.confirm_command(proof.command_id, proof.frame_key, now)
+        if batch.heard_until is not None:
+            await writer.put_heard_until(from_us(batch.heard_until))
         if batch.dead:
             await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
 
@@ -183,7 +188,7 @@ class Stages:
         latest = {
             frame.device.id: (frame.device, frame.received)
             for frame in frames
-            if frame.received - self.seen_us.get(frame.device.id, 0) > _SEEN_EVERY_US
+            if frame.received - self.seen_us.get(frame.device.id, 0) > SEEN_EVERY_US
             and not frame.retained
             and frame.heard
         }
@@ -220,6 +225,8 @@ class Stages:
         self.calculator.accept()
         for point, (ts, *_) in batch.newest.items():
             self.newest_ts[point] = ts
+        if batch.heard_until is not None:
+            self.heard_until = batch.heard_until
         for device, received in batch.seen:
             self.seen_us[device.id] = received
         for device, state, detail in batch.states:

@@ -235,6 +235,10 @@ class Writer:
             if rows:
                 await self.connection.execute(_SQL[query], [msgspec.json.encode(rows).decode()])
 
+    async def put_heard_until(self, until: datetime) -> None:
+        """Up to when all that could be heard has been."""
+        await self.connection.execute(_SQL["heard_until"], [until])
+
     async def set_back(self, now: datetime) -> None:
         """The clock was set back: nothing is newer than now, or all that comes would be late until now is passed."""
         await self.connection.execute(_SQL["set_back"], [now, now])

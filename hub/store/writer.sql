@@ -112,6 +112,12 @@ SELECT point_id, ts, value, quality FROM telemetry.point_last
 -- name: load_seen
 SELECT device_id, received FROM telemetry.device_last
 
+-- name: heard_until
+INSERT INTO hub.heard_until (until) VALUES (%s) ON CONFLICT (one) DO UPDATE SET until = excluded.until
+
+-- name: load_heard_until
+SELECT until FROM hub.heard_until
+
 -- name: load_rule_state
 SELECT rule, device_id, state, wake_at FROM hub.rule_state
 

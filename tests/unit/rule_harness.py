@@ -68,6 +68,7 @@ class Store:
         self.points: dict[int, int] = {}
         self.values: dict[int, float] = {}
         self.commands: list[tuple[str, int, str]] = []
+        self.until: int | None = None
 
     def commit(self, frames: Sequence[Frame], decision: Decision) -> None:
         for row in decision.states:
@@ -99,13 +100,14 @@ class Store:
 
     def start(self, now: int, rules: Sequence[Rule] | None = None) -> RuleEvaluator:
         evaluator = RuleEvaluator(self.rules if rules is None else rules)
-        evaluator.load(self.rows(), self.heard, self.points, self.values)
+        evaluator.load(self.rows(), self.heard, self.points, self.values, self.until)
         evaluator.configure(self.devices, now)
         return evaluator
 
     def run(self, evaluator: RuleEvaluator, frames: Sequence[Frame], now: int) -> Decision:
         decision = evaluator.evaluate(frames, now)
         self.commit(frames, decision)
+        self.until = now
         evaluator.accept(decision)
         wake = evaluator.next_wake()
         assert wake is None or wake > now

@@ -45,6 +45,13 @@ CREATE TABLE hub.rule_backtest (
 CREATE INDEX ON hub.rule_backtest (community_id, digest);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hub.rule_backtest EXECUTE FUNCTION hub.append_only();
 
+-- Up to when all that could be heard has been: how long a start was deaf. One row.
+CREATE TABLE hub.heard_until (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  until timestamptz NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON hub.heard_until TO hub_ingest;
+
 DO $$ BEGIN
   PERFORM hub.guard_community(('hub.' || name)::regclass)
   FROM unnest(ARRAY['rule_version', 'rule_state_now', 'rule_backtest']) AS name;
