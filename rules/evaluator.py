@@ -32,7 +32,7 @@ from rules.engine import (
 from rules.lags import LAG, LEAST, Lag, learn
 from rules.model import Rule
 from rules.overlay import Overlay, rows, tell
-from rules.slots import DISABLED, Key, Plan, Slot, row, unpack
+from rules.slots import DISABLED, Key, Plan, Slot, Stored, row, unpack
 from rules.wiring import Wiring
 
 _WORTHLESS = int(Quality.BAD | Quality.RANGE)
@@ -70,7 +70,7 @@ class RuleEvaluator(Wiring):
                 else:
                     self._stored[stored.rule, stored.device_id] = unpack(stored.state)
             except msgspec.ValidationError:
-                self._stored[stored.rule, stored.device_id] = (None, ())
+                self._stored[stored.rule, stored.device_id] = Stored()
 
     def configure(self, devices: Mapping[int, Device], now: int) -> None:
         """The devices changed. State of devices that stay is kept; that of vanished ones is dropped, their alarms
@@ -167,7 +167,7 @@ class RuleEvaluator(Wiring):
         for slot in self._slots.values():
             if slot.state is not None and (state := set_back(slot.state, now)) is not slot.state:
                 slot.state = state
-                self._parting.states.append(row(slot.key, state, slot.wake, slot.orders))
+                self._parting.states.append(row(slot, state, slot.wake, slot.orders))
 
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes; 0: at once. Of what is committed."""

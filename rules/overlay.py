@@ -149,10 +149,10 @@ def rows(overlay: Overlay, slots: Mapping[Key, Slot]) -> dict[Key, RuleState]:
     changed = {}
     for key, (state, wake) in overlay.moved.items():
         if state is not slots[key].state or key in overlay.orders:
-            changed[key] = row(key, state, wake, overlay.orders.get(key, slots[key].orders))
+            changed[key] = row(slots[key], state, wake, overlay.orders.get(key, slots[key].orders))
     for key, orders in overlay.orders.items():
         if key not in changed:
-            changed[key] = row(key, slots[key].state, slots[key].wake, orders)
+            changed[key] = row(slots[key], slots[key].state, slots[key].wake, orders)
     for device, lag in overlay.lags.items():
         changed[LAG, device] = RuleState(LAG, device, {} if lag is None else msgspec.to_builtins(lag), None)
     return changed

@@ -13,6 +13,7 @@ from rules.conditions import Condition, Expression, Several, State
 from rules.conditions import During as DuringCondition
 from rules.model import Rule
 from rules.observations import Effect
+from rules.shapes import digest
 from rules.texts import limit_of, point_of, render
 from rules.topology import Topology
 
@@ -30,13 +31,26 @@ COMMAND_SPAN = 600_000_000
 class Slot:
     """One rule watching one device, with the state that is committed."""
 
-    __slots__ = ("condition", "device", "guarded", "inputs", "interests", "key", "orders", "rule", "state", "wake")
+    __slots__ = (
+        "condition",
+        "device",
+        "guarded",
+        "inputs",
+        "interests",
+        "key",
+        "orders",
+        "rule",
+        "shape",
+        "state",
+        "wake",
+    )
 
     def __init__(self, rule: Rule, device: Device, condition: Condition) -> None:
         self.rule = rule
         self.device = device
         self.condition = condition
         self.key: Key = (rule.rule, device.id)
+        self.shape = digest(condition)
         self.interests: tuple[Interest, ...] = tuple(interests(condition, device.id))
         self.guarded = _evaluates(condition)
         self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
@@ -93,18 +107,27 @@ def make_slot(rule: Rule, device: Device, topology: Topology | None = None) -> S
     return None if condition is None else Slot(rule, device, condition)
 
 
-def row(key: Key, state: State | None, wake: int | None, orders: tuple[int, ...] = ()) -> RuleState:
-    stored: dict[str, Any] = {} if state is None else msgspec.to_builtins(state)
+def row(slot: Slot, state: State | None, wake: int | None, orders: tuple[int, ...] = ()) -> RuleState:
+    stored: dict[str, Any] = {} if state is None else {**msgspec.to_builtins(state), "shape": slot.shape}
     if orders:
         stored = {"phase": "idle", **stored, "orders": list(orders)}
-    return RuleState(*key, stored, wake)
+    return RuleState(*slot.key, stored, wake)
 
 
-def unpack(stored: Mapping[str, Any]) -> tuple[State | None, tuple[int, ...]]:
-    """State and orders of a stored row. msgspec.ValidationError where an older release wrote it."""
+class Stored(msgspec.Struct, frozen=True):
+    """What the store remembers of a slot."""
+
+    state: State | None = None
+    orders: tuple[int, ...] = ()
+    shape: int | None = None  # of the condition that left the state; None: unknown
+
+
+def unpack(stored: Mapping[str, Any]) -> Stored:
+    """A stored row. msgspec.ValidationError where an older release wrote it."""
     rest = dict(stored)
     orders = msgspec.convert(rest.pop("orders", ()), tuple[int, ...])
-    return msgspec.convert(rest, State), orders
+    shape = msgspec.convert(rest.pop("shape", None), int | None)
+    return Stored(msgspec.convert(rest, State), orders, shape)
 
 
 def alarm(slot: Slot, effect: Effect) -> AlarmChange:

@@ -13,7 +13,7 @@ from rules.engine import arm, excused, settled
 from rules.lags import LAG, Lag
 from rules.model import Rule
 from rules.overlay import Limits, Overlay
-from rules.slots import DISABLED, Key, Plan, Slot, farewell, make_slot, row, stopped
+from rules.slots import DISABLED, Key, Plan, Slot, Stored, farewell, make_slot, row, stopped
 from rules.topology import Topology
 
 
@@ -31,7 +31,7 @@ class Wiring:
         self._heard: dict[int, int] = {}
         self._lags: dict[int, Lag] = {}  # devices that are late
         self._seen: dict[int, tuple[int, float | None]] = {}  # point -> newest device time, usable value
-        self._stored: dict[Key, tuple[State | None, tuple[int, ...]]] = {}  # loaded, its device not configured yet
+        self._stored: dict[Key, Stored] = {}  # loaded, its device not configured yet
         self._parting = Decision([], [], [])  # what configuring must still tell the store
         self._overlay: Overlay | None = None
         self._limits = Limits(used)
@@ -62,8 +62,8 @@ class Wiring:
                 self._part((DISABLED, device_id), self._devices.get(device_id), State("raised"), now)
         for slot in old.values():
             self._part(slot.key, slot.device, slot.state, now, bool(slot.orders))
-        for (rule_id, device_id), (state, _) in self._stored.items():
-            self._part((rule_id, device_id), self._devices.get(device_id), state or State("idle"), now)
+        for (rule_id, device_id), stored in self._stored.items():
+            self._part((rule_id, device_id), self._devices.get(device_id), stored.state or State("idle"), now)
         self._stored.clear()
         self._heard = {device: at for device, at in self._heard.items() if device in self._devices}
         for device_id in self._lags.keys() - self._devices.keys():
@@ -75,22 +75,19 @@ class Wiring:
 
     def _place(self, slot: Slot, old: dict[Key, Slot], now: int) -> None:
         """A slot among the others, with what it or the store remembers."""
-        before = old.pop(slot.key, None)
-        if before is None:
-            slot.state, slot.orders = self._stored.pop(slot.key, (None, ()))
-        else:
-            slot.state, slot.orders = before.state, before.orders
+        before = old.pop(slot.key, None) or self._stored.pop(slot.key, Stored())
+        slot.state, slot.orders = before.state, before.orders
         self._slots[slot.key] = slot
         for want in slot.interests:
             self._plans.setdefault(want.device, Plan()).add(slot, want, self._devices[want.device])
         if slot.rule.hourly is not None:
             self._plans.setdefault(slot.device.id, Plan()).findings[slot.rule.rule] = slot
-        self._arm(slot, now, self._deaf)
+        self._arm(slot, now, self._deaf, before.shape in (slot.shape, None))
 
-    def _arm(self, slot: Slot, now: int, deaf: tuple[int, int] | None) -> None:
+    def _arm(self, slot: Slot, now: int, deaf: tuple[int, int] | None, fits: bool = True) -> None:
         """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last. `deaf`: nobody
-        listened from then to then."""
-        state = settled(slot.condition, slot.state)
+        listened from then to then. `fits`: the state is one of this condition."""
+        state = settled(slot.condition, slot.state) if fits else None
         if deaf is not None:
             state = excused(slot.condition, state, self._heard.get(slot.device.id, 0), deaf)
         state, wake = arm(slot.condition, state, slot.device.id, self._heard, now)
@@ -99,7 +96,7 @@ class Wiring:
                 self._parting.alarms.append(farewell(slot.key, slot.device, now))
                 self._parting.reasons.append(Reason(*slot.key, now, None, "returned", "the rule is another one now"))
             slot.state = state
-            self._parting.states.append(row(slot.key, state, wake, slot.orders))
+            self._parting.states.append(row(slot, state, wake, slot.orders))
         before, slot.wake = slot.wake, wake
         if wake is not None and wake != before:
             heapq.heappush(self._heap, (wake, *slot.key))

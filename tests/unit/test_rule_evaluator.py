@@ -1,6 +1,7 @@
 """The evaluator: batches, failed commits and kills change nothing; silence, hot reload, late and stale word."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -188,6 +189,46 @@ def test_changed_devices_and_rules_keep_their_state() -> None:
     told = store.run(evaluator, [], T0 + 50 * S)
     assert actions(told) == [("over", "raise", 50.0)]
     assert told.alarms[0].device.code == "renamed"
+
+
+FAULT = {"threshold": {"point": "fault", "equals": "fault"}}
+HIGH = {"threshold": {"point": "pressure", "above": 600}}
+RUNNING = {"threshold": {"point": "running", "equals": "running"}}
+LOW = {"threshold": {"point": "pressure", "below": 150}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ends"),
+    [
+        (HIGH, {**HIGH, "during": "daily"}, True),
+        (HIGH, {"any_of": [HIGH, FAULT]}, True),
+        ({"any_of": [HIGH, FAULT]}, {"any_of": [FAULT, HIGH]}, True),
+        ({"any_of": [HIGH, FAULT]}, {"all_of": [HIGH, FAULT]}, True),
+        (HIGH, {"expression": {"when": "pressure > 600"}}, True),
+        (HIGH, {"threshold": {"point": "pressure", "above": 610, "for": "9s", "clear": {"below": 500}}}, False),
+        ({"any_of": [HIGH, FAULT]}, {"any_of": [{"threshold": {"point": "pressure", "above": 620}}, FAULT]}, False),
+    ],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_state_does_not_outlive_the_shape_of_its_condition(old: Any, new: Any, ends: bool, restarted: bool) -> None:
+    store, evaluator = quiet_start([make("r", "pump", **old)])
+    assert actions(store.run(evaluator, [frame(PUMP, 1, {"pressure": 650})], T0 + S)) == [("r", "raise", 1)]
+    changed = make("r", "pump", **new)
+    if restarted:
+        evaluator = store.start(T0 + 2 * S, [changed])
+    else:
+        evaluator.replace_rules([changed], T0 + 2 * S)
+    told = actions(store.run(evaluator, [], T0 + 2 * S))
+    assert told == ([("r", "return", 2)] if ends else [])
+    told = actions(store.run(evaluator, [frame(PUMP, 20, {"pressure": 400})], T0 + 20 * S))
+    assert told == ([] if ends else [("r", "return", 20)])
+
+
+def test_what_one_part_remembers_is_not_taken_for_another_part() -> None:
+    store, evaluator = quiet_start([make("r", "pump", all_of=[LOW, RUNNING])])
+    store.run(evaluator, [frame(PUMP, 1, {"pressure": 400, "running": 1, "fault": 0})], T0 + S)
+    evaluator.replace_rules([make("r", "pump", all_of=[LOW, FAULT])], T0 + 2 * S)
+    assert actions(store.run(evaluator, [frame(PUMP, 10, {"pressure": 100})], T0 + 10 * S)) == []
 
 
 def test_a_raised_limit_cancels_what_was_waiting_under_the_old_one() -> None:
