@@ -17,7 +17,8 @@ CROSS JOIN LATERAL (SELECT a.id, a.community_id, a.condition, a.state, a.returns
 -- name: lock_live
 SELECT id, community_id, condition, rule, device_id, priority, life_safety, state, title, text, count, latch, suppresses,
   work_order, returns, chattering, active_since, returned_at, annunciate_at, annunciated_at, storm_id, first_out,
-  suppression, suppressed_until, suppressed_by, suppression_reason, parent_alarm_id, limit_value, cost_fen
+  suppression, suppressed_until, suppressed_by, suppression_reason, parent_alarm_id, returned_silently, limit_value,
+  cost_fen
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE
 
 -- name: numbers
@@ -37,30 +38,32 @@ UPDATE hub.alarm a SET state = r.state, count = r.count, text = r.text, changed_
   annunciate_at = r.annunciate_at, annunciated_at = r.annunciated_at, storm_id = r.storm_id, first_out = r.first_out,
   suppression = r.suppression, suppressed_until = r.suppressed_until, suppressed_by = r.suppressed_by,
   suppression_reason = r.suppression_reason, parent_alarm_id = r.parent_alarm_id, limit_value = r.limit_value,
-  cost_fen = r.cost_fen,
+  cost_fen = r.cost_fen, returned_silently = r.returned_silently,
   acknowledged_at = CASE WHEN r.state = 'active_unacknowledged' THEN NULL ELSE a.acknowledged_at END,
   acknowledged_by = CASE WHEN r.state = 'active_unacknowledged' THEN NULL ELSE a.acknowledged_by END
 FROM jsonb_to_recordset(%(rows)s) AS r (id bigint, state text, count int, text jsonb, returned_at timestamptz,
   active_since timestamptz, returns timestamptz[], chattering boolean, annunciate_at timestamptz,
   annunciated_at timestamptz, storm_id bigint, first_out boolean, suppression text, suppressed_until timestamptz,
-  suppressed_by text, suppression_reason text, parent_alarm_id bigint, limit_value float8, cost_fen bigint)
+  suppressed_by text, suppression_reason text, parent_alarm_id bigint, limit_value float8, cost_fen bigint,
+  returned_silently boolean)
 WHERE a.id = r.id
 
 -- name: insert
 INSERT INTO hub.alarm (id, community_id, condition, rule, device_id, priority, life_safety, state, title, text,
   procedure, raised_at, returned_at, count, cause, changed_at, suppression, suppressed_until, suppressed_by,
   suppression_reason, parent_alarm_id, first_out, first_out_group, chattering, returns, historical, active_since,
-  annunciate_at, annunciated_at, storm_id, limit_value, point, cost_fen, latch, suppresses, shelvable, work_order)
+  annunciate_at, annunciated_at, storm_id, limit_value, point, cost_fen, latch, suppresses, shelvable, work_order,
+  returned_silently)
 OVERRIDING SYSTEM VALUE
 SELECT r.id, r.community_id, r.condition, r.rule, r.device_id, r.priority, r.life_safety, r.state, r.title, r.text,
   r.procedure, r.raised_at, r.returned_at, r.count, r.cause, %(now)s, r.suppression, r.suppressed_until,
   r.suppressed_by, r.suppression_reason, r.parent_alarm_id, r.first_out, r.first_out_group, r.chattering, r.returns,
   r.historical, r.active_since, r.annunciate_at, r.annunciated_at, r.storm_id, r.limit_value, r.point, r.cost_fen,
-  r.latch, r.suppresses, r.shelvable, r.work_order
+  r.latch, r.suppresses, r.shelvable, r.work_order, r.returned_silently
 FROM jsonb_to_recordset(%(rows)s) AS r (id bigint, community_id int, condition text, rule text, device_id int,
   priority smallint, life_safety boolean, state text, title jsonb, text jsonb, procedure jsonb, raised_at timestamptz,
   returned_at timestamptz, count int, cause uuid, suppression text, suppressed_until timestamptz, suppressed_by text,
   suppression_reason text, parent_alarm_id bigint, first_out boolean, first_out_group text, chattering boolean,
   returns timestamptz[], historical boolean, active_since timestamptz, annunciate_at timestamptz,
   annunciated_at timestamptz, storm_id bigint, limit_value float8, point text, cost_fen bigint, latch boolean,
-  suppresses boolean, shelvable boolean, work_order boolean)
+  suppresses boolean, shelvable boolean, work_order boolean, returned_silently boolean)

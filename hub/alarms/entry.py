@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from hub.alarms.model import CHATTER_US, PRIORITIES, State, Suppression, chatters, transition, with_return
+from hub.alarms.model import ACTIVE, CHATTER_US, PRIORITIES, State, Suppression, chatters, transition, with_return
 from hub.alarms.suppression import Silence, Subject
 from hub.clock import from_us, to_us
 from hub.decisions import AlarmChange
@@ -46,6 +46,7 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
     suppressed_by: str | None = None
     suppression_reason: str | None = None
     parent_alarm_id: int | None = None
+    returned_silently: bool = False  # while suppressed: nobody missed it
     limit_value: float | None = None
     cost_fen: int | None = None
     # written once, when the alarm is opened
@@ -66,6 +67,7 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
         self.suppression, self.suppressed_until = why.kind, why.until
         self.suppressed_by, self.suppression_reason = why.by, why.reason
         self.parent_alarm_id, self.annunciate_at = why.parent_alarm_id, None
+        self.returned_silently = self.state not in ACTIVE
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -111,13 +113,14 @@ def play(live: dict[Key, Entry], past: dict[Key, Past], change: AlarmChange) -> 
     entry.state = after
     at = from_us(change.at)
     if change.action == "raise":
-        entry.active_since, entry.returned_at = at, None
+        entry.active_since, entry.returned_at, entry.returned_silently = at, None, False
         if before == "latched_acknowledged":
             entry.annunciated_at = None  # what was acknowledged was the call before
         if entry.returns and change.at - to_us(entry.returns[-1]) > CHATTER_US:
             entry.chattering = False
     else:
         entry.returned_at, entry.annunciate_at = at, None
+        entry.returned_silently = entry.suppression is not None
         _note_return(entry, change.at)
     if after == "normal":
         del live[key]

@@ -24,6 +24,9 @@ STATES: tuple[State, ...] = (
     "latched_acknowledged",
 )  # fmt: skip
 ACTIVE: frozenset[State] = frozenset({"active_unacknowledged", "active_acknowledged"})
+UNACKNOWLEDGED: frozenset[State] = frozenset(
+    {"active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged"}
+)
 
 CHATTER_CYCLES = 3
 CHATTER_US = 60_000_000  # so many returns within this are chattering; without any it falls again

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from hub.alarms.jobs import Happened
-from hub.alarms.model import ACTIVE, GRACE_S, State, Suppression, suppression
+from hub.alarms.model import ACTIVE, GRACE_S, UNACKNOWLEDGED, State, Suppression, suppression
 from hub.alarms.topology import ancestors
 from hub.model import Device
 from hub.store.queries import load_queries
@@ -113,7 +113,8 @@ async def reconsider(
 ) -> Released:
     """Look again at why these live alarms keep silent, or may not. `wait` False leaves out those another writer holds.
 
-    An alarm that may sound again and is still active asks for it; one that returned meanwhile is over, unless latched.
+    Only what is active falls silent: what returned before has still to be acknowledged. An alarm that may sound again and
+    is active asks for it, and so does one that nobody heard of; what returned while it was silent is over, unless latched.
     """
     released = Released([], [])
     if not ids:
@@ -125,15 +126,16 @@ async def reconsider(
     reasons = await Reasons(devices).read(connection, subjects, now)
     rows: list[Mapping[str, Any]] = []
     history: list[Mapping[str, Any]] = []
-    for subject, (number, community, _, _, state, _, before, parent, work_order, annunciated) in zip(
+    for subject, (number, community, _, _, state, _, before, parent, work_order, annunciated, silently) in zip(
         subjects, live, strict=True
     ):
         silence = reasons.of(subject)
-        if silence is None and before is None:
+        if before is None and (silence is None or state not in ACTIVE):
             continue
-        over = silence is None and state == "returned_unacknowledged"
+        over = silence is None and state == "returned_unacknowledged" and silently
         after: State = "normal" if over else state
-        asks = silence is None and state == "active_unacknowledged"
+        unheard = after == "active_unacknowledged" or (after in UNACKNOWLEDGED and not annunciated)
+        asks = silence is None and unheard
         rows.append(_row(number, after, silence, now if asks else None))
         if silence is None or (silence.kind, silence.parent_alarm_id) != (before, parent):
             history.append(entry_of(community, number, now, state, after, actor, silence))

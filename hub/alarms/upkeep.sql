@@ -37,7 +37,7 @@ SELECT id, community_id, priority, active_since, life_safety, rule, title,
 FROM hub.alarm
 WHERE community_id = %(community_id)s AND annunciate_at IS NOT NULL AND storm_id IS NULL
   AND (annunciate_at <= %(now)s OR annunciate_at > %(soon)s)
-  AND suppression IS NULL AND state IN ('active_unacknowledged', 'active_acknowledged')
+  AND suppression IS NULL AND state <> 'normal'
 ORDER BY priority, annunciate_at LIMIT 2000 FOR UPDATE SKIP LOCKED
 
 -- name: waiting

@@ -1,7 +1,10 @@
 """Nobody keeps silent for want of somebody who asks: whatever is unacknowledged was heard, or will be."""
 
+from datetime import timedelta
+
 from tests.integration.alarm_bench import make_alarms
 
+HOUR = timedelta(hours=1)
 METERS = [f"em-b1-{n:03d}" for n in range(1, 31)]
 
 
@@ -18,3 +21,48 @@ async def test_a_latched_alarm_that_comes_back_after_it_was_acknowledged_calls_a
             outcome = await bench.apply(bench.change("raise", code, "fire", latch=True))
             assert outcome.urgent == {number}
             assert len([job for job in bench.jobs("alarm_annunciated") if job["alarm_id"] == number]) == 2
+
+
+async def test_a_window_that_begins_does_not_close_what_returned_before_it(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        for latch in (False, True):
+            code = "door-b1-u2" if latch else "door-b1-u1"
+            await bench.apply(bench.change("raise", code, latch=latch), bench.change("return", code, latch=latch))
+            for start in (0, 60):  # at once, and by the upkeep
+                since = bench.clock.now() + timedelta(seconds=start)
+                await bench.desk.plan_maintenance(
+                    bench.person("engineer"), device_id=bench.device(code).id, since=since, until=since + HOUR,
+                    reason="x",
+                )  # fmt: skip
+        await bench.apply(bench.change("raise", "door-b1-u1", "other"))
+        await bench.pass_time(65, 5)
+        seen = {row["rule"] for row in await bench.desk.recent(bench.person())}
+        assert seen == {"over"}
+        await bench.apply(bench.change("return", "door-b1-u1", "other"))
+        await bench.pass_time(3700, 100)
+        assert bench.query("SELECT rule, state, suppression FROM hub.alarm ORDER BY id") == [
+            ("over", "returned_unacknowledged", None), ("over", "latched_unacknowledged", None),
+            ("other", "normal", None),
+        ]  # fmt: skip
+
+
+async def test_what_had_returned_when_it_was_shelved_is_there_again_after_the_shelf(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await bench.apply(bench.change("raise"), bench.change("return"))
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        await bench.desk.shelve(bench.person(), number, bench.clock.now() + HOUR, "x")
+        row = await bench.desk.unshelve(bench.person(), number)
+        assert (row["state"], row["suppression"]) == ("returned_unacknowledged", None)
+
+
+async def test_a_latched_alarm_that_came_and_went_in_a_window_is_heard_after_it(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        now = bench.clock.now()
+        await bench.desk.plan_maintenance(
+            bench.person("engineer"), device_id=bench.device("pump-1").id, since=now, until=now + HOUR, reason="x"
+        )
+        await bench.apply(bench.change("raise", latch=True), bench.change("return", latch=True))
+        assert bench.calls() == 0
+        await bench.pass_time(3700, 100)
+        assert bench.query("SELECT state, suppression FROM hub.alarm") == [("latched_unacknowledged", None)]
+        assert bench.calls() == 1

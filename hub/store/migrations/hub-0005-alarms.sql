@@ -9,6 +9,7 @@ ALTER TABLE hub.alarm
   ADD COLUMN suppressed_until timestamptz,  -- null: until the parent returns
   ADD COLUMN suppressed_by text,
   ADD COLUMN suppression_reason text,
+  ADD COLUMN returned_silently boolean NOT NULL DEFAULT false,  -- while suppressed: over when that ends
   ADD COLUMN parent_alarm_id bigint,
   ADD COLUMN assignee text,
   ADD COLUMN first_out boolean NOT NULL DEFAULT false,
