@@ -175,7 +175,8 @@ async def _family(
 
 def _askers(raised: Iterable[Move], now: datetime) -> list[Asker]:
     """Who became active and may disturb. An alarm that moves up and down calls once a minute at most; a chattering one
-    not at all; what happened long ago only if it holds for a while, life safety apart."""
+    not at all; what happened long ago, life safety apart, only if it holds for a while; what was over the moment it
+    came like the rest."""
     askers = []
     for move in raised:
         entry = move.entry
@@ -186,7 +187,7 @@ def _askers(raised: Iterable[Move], now: datetime) -> list[Asker]:
             entry.annunciate_at = now + _HISTORICAL if entry.state in ACTIVE else None
             continue
         askers.append(Asker(entry.community_id, entry.id, entry.priority, move.change.at, entry.life_safety))
-        entry.annunciate_at = now if entry.state in ACTIVE else None
+        entry.annunciate_at = now
     return askers
 
 

@@ -62,6 +62,10 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
     def subject(self) -> Subject:
         return Subject(self.community_id, self.condition, self.device_id, self.life_safety)
 
+    def waits_on(self, before: State) -> bool:
+        """Whether it still waits for a call in a storm, though it returned: it must be reset, or is critical."""
+        return self.storm_id is not None and before == "active_unacknowledged" and (self.latch or self.priority == 1)
+
     def silence(self, why: Silence) -> None:
         """Keep silent for this reason."""
         self.suppression, self.suppressed_until = why.kind, why.until
@@ -119,7 +123,9 @@ def play(live: dict[Key, Entry], past: dict[Key, Past], change: AlarmChange) -> 
         if entry.returns and change.at - to_us(entry.returns[-1]) > CHATTER_US:
             entry.chattering = False
     else:
-        entry.returned_at, entry.annunciate_at = at, None
+        entry.returned_at = at
+        if not entry.waits_on(before):
+            entry.annunciate_at = None
         entry.returned_silently = entry.suppression is not None
         _note_return(entry, change.at)
     if after == "normal":

@@ -113,8 +113,8 @@ async def reconsider(
 ) -> Released:
     """Look again at why these live alarms keep silent, or may not. `wait` False leaves out those another writer holds.
 
-    Only what is active falls silent: what returned before has still to be acknowledged. An alarm that may sound again and
-    is active asks for it, and so does one that nobody heard of; what returned while it was silent is over, unless latched.
+    Only what is active falls silent: what returned before has still to be acknowledged. An alarm that may sound again
+    asks if it is active or nobody heard of it; what returned while it was silent is over, unless latched.
     """
     released = Released([], [])
     if not ids:

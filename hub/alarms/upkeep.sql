@@ -43,7 +43,7 @@ ORDER BY priority, annunciate_at LIMIT 2000 FOR UPDATE SKIP LOCKED
 -- name: waiting
 SELECT id, community_id, priority, active_since, life_safety FROM hub.alarm
 WHERE community_id = %(community_id)s AND annunciate_at IS NOT NULL AND storm_id IS NOT NULL AND suppression IS NULL
-  AND state IN ('active_unacknowledged', 'active_acknowledged') AND priority <= %(priority)s
+  AND NOT chattering AND state <> 'normal' AND priority <= %(priority)s
 ORDER BY priority, annunciate_at LIMIT %(slots)s FOR UPDATE SKIP LOCKED
 
 -- name: communities_waiting
@@ -74,7 +74,8 @@ WHERE raised_at <= %(stale)s AND state IN ('active_unacknowledged', 'active_ackn
 
 -- name: calm
 UPDATE hub.alarm SET chattering = false, changed_at = %(now)s,
-  annunciate_at = CASE WHEN state = 'active_unacknowledged' AND annunciated_at IS NULL AND suppression IS NULL
+  annunciate_at = CASE WHEN annunciated_at IS NULL AND suppression IS NULL AND state LIKE '%%unacknowledged'
+                    AND (state = 'active_unacknowledged' OR NOT historical)
                   THEN %(now)s ELSE annunciate_at END
 WHERE chattering AND state <> 'normal'
   AND (returns[cardinality(returns)] <= %(quiet)s OR returns[cardinality(returns)] > %(soon)s)

@@ -1,8 +1,11 @@
 """Nobody keeps silent for want of somebody who asks: whatever is unacknowledged was heard, or will be."""
 
 from datetime import timedelta
+from typing import Any
 
-from tests.integration.alarm_bench import make_alarms
+import pytest
+
+from tests.integration.alarm_bench import AlarmBench, make_alarms
 
 HOUR = timedelta(hours=1)
 METERS = [f"em-b1-{n:03d}" for n in range(1, 31)]
@@ -66,3 +69,62 @@ async def test_a_latched_alarm_that_came_and_went_in_a_window_is_heard_after_it(
         await bench.pass_time(3700, 100)
         assert bench.query("SELECT state, suppression FROM hub.alarm") == [("latched_unacknowledged", None)]
         assert bench.calls() == 1
+
+
+async def storm(bench: AlarmBench) -> None:
+    await bench.apply(*(bench.change("raise", code, priority="low") for code in METERS))
+    assert await bench.desk.storm(bench.person()) is not None
+
+
+@pytest.mark.parametrize("priority", ["critical", "high"])
+async def test_what_was_over_the_moment_it_came_in_a_storm_is_heard_in_its_turn(
+    database_url: str, priority: str
+) -> None:
+    async with make_alarms(database_url) as bench:
+        await storm(bench)
+        bench.clock.advance(5)
+        await bench.apply(
+            bench.change("raise", "door-b1-u1", "door-forced", priority=priority),
+            bench.change("return", "door-b1-u1", "door-forced", priority=priority),
+        )
+        [(number,)] = bench.query("SELECT max(id) FROM hub.alarm")
+        await bench.pass_time(1300, 10)
+        assert bench.calls([number]) == 1
+        assert [job["alarm_id"] for job in bench.jobs("alarm_annunciated")].count(number) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "calls"), [({"priority": "critical"}, 1), ({"latch": True}, 1), ({}, 0)], ids=["critical", "latched", "no"]
+)  # fmt: skip
+async def test_what_returned_before_its_turn_in_a_storm_is_heard_if_it_is_grave(
+    database_url: str, more: dict[str, Any], calls: int
+) -> None:
+    async with make_alarms(database_url) as bench:
+        await storm(bench)
+        await bench.apply(bench.change("raise", **more))
+        bench.clock.advance(5)
+        await bench.apply(bench.change("return", **more))
+        [(number,)] = bench.query("SELECT max(id) FROM hub.alarm")
+        await bench.pass_time(1300, 10)
+        assert bench.calls([number]) == calls
+
+
+async def test_nobody_is_called_for_what_was_acknowledged_while_it_waited(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await storm(bench)
+        await bench.apply(bench.change("raise", latch=True), bench.change("return", latch=True))
+        [(number,)] = bench.query("SELECT max(id) FROM hub.alarm")
+        await bench.desk.acknowledge(bench.person(), number)
+        await bench.pass_time(1300, 10)
+        assert bench.calls([number]) == 0
+
+
+async def test_what_chattered_in_a_storm_is_heard_once_it_is_quiet(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        await storm(bench)
+        for _ in range(4):
+            await bench.apply(bench.change("raise"), bench.change("return"))
+            bench.clock.advance(2)
+        [(number,)] = bench.query("SELECT max(id) FROM hub.alarm")
+        await bench.pass_time(1300, 10)
+        assert bench.calls([number]) == 1
