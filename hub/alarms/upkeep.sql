@@ -18,7 +18,11 @@ SELECT id FROM hub.alarm a
 WHERE suppression IS NOT NULL AND state <> 'normal' AND (suppressed_until <= %(now)s
   OR suppression = 'suppressed_by_design' AND suppressed_until > %(soon)s
   OR suppression = 'shelved' AND NOT EXISTS (SELECT FROM hub.alarm_shelf s
-    WHERE s.community_id = a.community_id AND s.condition = a.condition))
+    WHERE s.community_id = a.community_id AND s.condition = a.condition)
+  OR suppression = 'out_of_service' AND NOT EXISTS (SELECT FROM hub.device d JOIN hub.maintenance m
+    ON m.community_id = d.community_id AND m.ended_at IS NULL AND m.since <= %(now)s AND m.until > %(now)s
+      AND (d.id = m.device_id OR d.place = m.place OR starts_with(d.place, m.place || '/'))
+    WHERE d.id = a.device_id))
 ORDER BY id LIMIT 2000
 
 -- name: orphans

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hub.alarms import book
+from hub.store.database import connect_ingest
 from tests.integration.alarm_bench import AlarmBench, make_alarms
 
 HOUR = timedelta(hours=1)
@@ -128,3 +130,20 @@ async def test_what_chattered_in_a_storm_is_heard_once_it_is_quiet(database_url:
         [(number,)] = bench.query("SELECT max(id) FROM hub.alarm")
         await bench.pass_time(1300, 10)
         assert bench.calls([number]) == 1
+
+
+async def test_a_window_called_off_while_a_batch_reads_it_leaves_nobody_out_of_service(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        engineer, now = bench.person("engineer"), bench.clock.now()
+        window = await bench.desk.plan_maintenance(
+            engineer, device_id=bench.device("pump-1").id, since=now, until=now + 24 * HOUR, reason="x"
+        )
+        connection = await connect_ingest(bench.url, [bench.community])
+        async with connection.transaction():
+            await book.apply(connection, [bench.change("raise")], now, bench.devices)
+            await bench.desk.end_maintenance(engineer, window["id"])
+        await connection.close()
+        assert bench.query("SELECT suppression FROM hub.alarm") == [("out_of_service",)]
+        await bench.pass_time(3)
+        assert bench.query("SELECT suppression FROM hub.alarm") == [(None,)]
+        assert bench.calls() == 1
