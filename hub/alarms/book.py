@@ -18,7 +18,7 @@ from hub.alarms.annunciation import Asker, Calls, Raised
 from hub.alarms.entry import Entry, Key, Move, Past, history_of, key_of, play
 from hub.alarms.jobs import Happened
 from hub.alarms.model import ACTIVE, CHATTER_US, FIRST_OUT_US, HISTORICAL_S, State
-from hub.alarms.suppression import Reasons, by_parent, entry_of
+from hub.alarms.suppression import Reasons, by_parent, entry_of, explains
 from hub.alarms.topology import descendants
 from hub.clock import to_us
 from hub.decisions import AlarmChange
@@ -145,7 +145,9 @@ async def _silence(
     reasons = await Reasons(devices).read(connection, (entry.subject for entry in asked), now)
     for entry in entries:
         if entry.suppresses:
-            reasons.put_parent(entry.device_id, by_parent(entry.id, entry.title["zh"]), entry.state in ACTIVE)
+            why = reasons.of(entry.subject)
+            seen = explains(entry.state, entry.suppression or (why.kind if why else None))
+            reasons.put_parent(entry.device_id, by_parent(entry.id, entry.title["zh"]), seen)
     silenced = []
     for entry in asked:
         why = reasons.of(entry.subject)
@@ -160,10 +162,11 @@ async def _family(
 ) -> list[Happened]:
     """Parents that became active silence what stands below them; those that returned give their children a grace."""
     parents = {id(move.entry): move.entry for move in moves if move.entry.suppresses}.values()
+    seen = [entry for entry in parents if explains(entry.state, entry.suppression)]
     returned = [entry.id for entry in parents if entry.state not in ACTIVE]
     if returned:
         await suppression.give_grace(connection, returned, now)
-    children = descendants(devices, {entry.device_id for entry in parents if entry.state in ACTIVE}) if parents else {}
+    children = descendants(devices, {entry.device_id for entry in seen}) if seen else {}
     if not children:
         return []
     ids = await suppression.below(connection, children)

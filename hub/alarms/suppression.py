@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg.rows import class_row, tuple_row
 
 from hub.alarms.jobs import Happened
 from hub.alarms.model import ACTIVE, GRACE_S, UNACKNOWLEDGED, State, Suppression, suppression
-from hub.alarms.topology import ancestors
+from hub.alarms.topology import ancestors, descendants
 from hub.model import Device
 from hub.store.queries import load_queries
 
@@ -91,8 +91,43 @@ class Reasons:
         return {"shelved": shelf, "out_of_service": service, "suppressed_by_design": parent}[kind] if kind else None
 
 
+def explains(state: State, silence: Suppression | None) -> bool:
+    """Whether a suppressing alarm keeps what stands below it silent: somebody must see it, or its own parent."""
+    return state in ACTIVE and silence in (None, "suppressed_by_design")
+
+
 def by_parent(alarm_id: int, title: str) -> Silence:
     return Silence("suppressed_by_design", None, f"alarm:{alarm_id}", title, alarm_id)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """A live alarm of the book as far as reconsidering asks."""
+
+    id: int
+    community_id: int
+    condition: str
+    device_id: int
+    state: State
+    life_safety: bool
+    suppression: Suppression | None
+    parent_alarm_id: int | None
+    work_order: bool
+    annunciated: bool
+    returned_silently: bool
+    suppresses: bool
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.community_id, self.condition, self.device_id, self.life_safety)
+
+    @property
+    def freed(self) -> State:
+        """Its state once nothing keeps it silent any more."""
+        return "normal" if self.state == "returned_unacknowledged" and self.returned_silently else self.state
+
+    def unheard(self, state: State) -> bool:
+        """Whether somebody must be called for it in this state."""
+        return state == "active_unacknowledged" or (state in UNACKNOWLEDGED and not self.annunciated)
 
 
 class Released(msgspec.Struct):
@@ -114,46 +149,48 @@ async def reconsider(
     """Look again at why these live alarms keep silent, or may not. `wait` False leaves out those another writer holds.
 
     Only what is active falls silent: what returned before has still to be acknowledged. An alarm that may sound again
-    asks if it is active or nobody heard of it; what returned while it was silent is over, unless latched.
+    asks if it is active or nobody heard of it; what returned while it was silent is over, unless latched. A parent that
+    comes back from the shelf or into service explains what stands below it again.
     """
     released = Released([], [])
     if not ids:
         return released
-    async with connection.cursor(row_factory=tuple_row) as cursor:
+    async with connection.cursor(row_factory=class_row(Standing)) as cursor:
         await cursor.execute(_SQL["lock_live" if wait else "lock_free"], {"ids": list(ids)})
         live = await cursor.fetchall()
-    subjects = [Subject(row[1], row[2], row[3], row[5]) for row in live]
-    reasons = await Reasons(devices).read(connection, subjects, now)
+    reasons = await Reasons(devices).read(connection, (alarm.subject for alarm in live), now)
     rows: list[Mapping[str, Any]] = []
     history: list[Mapping[str, Any]] = []
-    for subject, (number, community, _, _, state, _, before, parent, work_order, annunciated, silently) in zip(
-        subjects, live, strict=True
-    ):
-        silence = reasons.of(subject)
-        if before is None and (silence is None or state not in ACTIVE):
+    back: set[int] = set()
+    for alarm in live:
+        silence, before = reasons.of(alarm.subject), alarm.suppression
+        if before is None and (silence is None or alarm.state not in ACTIVE):
             continue
-        over = silence is None and state == "returned_unacknowledged" and silently
-        after: State = "normal" if over else state
-        unheard = after == "active_unacknowledged" or (after in UNACKNOWLEDGED and not annunciated)
-        asks = silence is None and unheard
-        rows.append(_row(number, after, silence, now if asks else None))
-        if silence is None or (silence.kind, silence.parent_alarm_id) != (before, parent):
-            history.append(entry_of(community, number, now, state, after, actor, silence))
-        released.changed.append((community, number))
-        released.happened += _happened(community, number, state, after, silence, work_order, annunciated)
+        after = alarm.state if silence else alarm.freed
+        asks = silence is None and alarm.unheard(after)
+        rows.append(_row(alarm.id, after, silence, now if asks else None))
+        if silence is None or (silence.kind, silence.parent_alarm_id) != (before, alarm.parent_alarm_id):
+            history.append(entry_of(alarm.community_id, alarm.id, now, alarm.state, after, actor, silence))
+        released.changed.append((alarm.community_id, alarm.id))
+        released.happened += _happened(alarm, after, silence)
+        kind = silence.kind if silence else None
+        if alarm.suppresses and not explains(alarm.state, before) and explains(after, kind):
+            back.add(alarm.device_id)
     await write(connection, rows, history, now)
+    if back:
+        ids = await below(connection, descendants(devices, back))
+        again = await reconsider(connection, ids, now, devices, actor, wait=wait)
+        released.changed += again.changed
+        released.happened += again.happened
     return released
 
 
-def _happened(
-    community: int, number: int, before: State, after: State, silence: Silence | None, work_order: bool,
-    annunciated: bool,
-) -> list[Happened]:  # fmt: skip
-    found = [Happened("alarm_changed", community, number)]
-    if silence is None and work_order and after in ACTIVE:
-        found.append(Happened("work_order_wanted", community, number))
-    if annunciated and after == "normal" != before:
-        found.append(Happened("alarm_settled", community, number))
+def _happened(alarm: Standing, after: State, silence: Silence | None) -> list[Happened]:
+    found = [Happened("alarm_changed", alarm.community_id, alarm.id)]
+    if silence is None and alarm.work_order and after in ACTIVE:
+        found.append(Happened("work_order_wanted", alarm.community_id, alarm.id))
+    if alarm.annunciated and after == "normal" != alarm.state:
+        found.append(Happened("alarm_settled", alarm.community_id, alarm.id))
     return found
 
 

@@ -14,16 +14,17 @@ ORDER BY d.id, m.until DESC
 -- name: parents
 SELECT device_id, id, title->>'zh' FROM hub.alarm
 WHERE suppresses AND state IN ('active_unacknowledged', 'active_acknowledged') AND device_id = ANY (%(devices)s)
+  AND (suppression IS NULL OR suppression = 'suppressed_by_design')
   AND community_id = ANY (%(communities)s)
 
 -- name: lock_live
 SELECT id, community_id, condition, device_id, state, life_safety, suppression, parent_alarm_id, work_order,
-  annunciated_at IS NOT NULL AS annunciated, returned_silently
+  annunciated_at IS NOT NULL AS annunciated, returned_silently, suppresses
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE
 
 -- name: lock_free
 SELECT id, community_id, condition, device_id, state, life_safety, suppression, parent_alarm_id, work_order,
-  annunciated_at IS NOT NULL AS annunciated, returned_silently
+  annunciated_at IS NOT NULL AS annunciated, returned_silently, suppresses
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE SKIP LOCKED
 
 -- name: below_parents

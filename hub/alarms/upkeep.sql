@@ -28,7 +28,7 @@ ORDER BY id LIMIT 2000
 -- name: orphans
 SELECT DISTINCT c.parent_alarm_id FROM hub.alarm c JOIN hub.alarm p ON p.id = c.parent_alarm_id
 WHERE c.suppression = 'suppressed_by_design' AND c.suppressed_until IS NULL AND c.state <> 'normal'
-  AND p.state NOT IN ('active_unacknowledged', 'active_acknowledged')
+  AND (p.state NOT IN ('active_unacknowledged', 'active_acknowledged') OR p.suppression IN ('shelved', 'out_of_service'))
 
 -- name: communities_asking
 SELECT c FROM unnest(hub.communities()) AS c WHERE EXISTS (SELECT FROM hub.alarm

@@ -147,3 +147,34 @@ async def test_a_window_called_off_while_a_batch_reads_it_leaves_nobody_out_of_s
         await bench.pass_time(3)
         assert bench.query("SELECT suppression FROM hub.alarm") == [(None,)]
         assert bench.calls() == 1
+
+
+async def test_a_parent_on_the_shelf_hides_nobody_and_one_that_is_back_does(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        bench.below("env-1", *METERS[:3])
+        children = "SELECT suppression FROM hub.alarm WHERE NOT suppresses ORDER BY id"
+        await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True), bench.change("raise", METERS[0]))
+        [(parent,)] = bench.query("SELECT id FROM hub.alarm WHERE suppresses")
+        assert bench.query(children) == [("suppressed_by_design",)]
+        await bench.desk.shelve(bench.person(), parent, bench.clock.now() + HOUR, "known")
+        await bench.apply(bench.change("raise", METERS[1]))
+        await bench.pass_time(6)
+        await bench.apply(bench.change("raise", METERS[2]))
+        assert bench.query(children) == [(None,)] * 3
+        assert bench.calls() == 1 + 3
+        row = await bench.desk.unshelve(bench.person(), parent)
+        assert row["hides"] == 3
+        assert bench.query(children) == [("suppressed_by_design",)] * 3
+
+
+async def test_a_parent_that_is_raised_into_its_shelf_hides_nobody_of_its_batch(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        bench.below("env-1", METERS[0])
+        await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True))
+        [(parent,)] = bench.query("SELECT id FROM hub.alarm")
+        await bench.desk.acknowledge(bench.person(), parent)
+        await bench.desk.shelve(bench.person(), parent, bench.clock.now() + HOUR, "known")
+        await bench.apply(bench.change("return", "env-1", "lost", suppresses=True))
+        await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True), bench.change("raise", METERS[0]))
+        rows = bench.query("SELECT suppression FROM hub.alarm WHERE state <> 'normal' ORDER BY id")
+        assert rows == [("shelved",), (None,)]
