@@ -32,7 +32,7 @@ WHERE c.suppression = 'suppressed_by_design' AND c.suppressed_until IS NULL AND 
 
 -- name: communities_asking
 SELECT c FROM unnest(hub.communities()) AS c WHERE EXISTS (SELECT FROM hub.alarm
-  WHERE community_id = c AND annunciate_at IS NOT NULL AND storm_id IS NULL
+  WHERE community_id = c AND annunciate_at IS NOT NULL AND storm_id IS NULL AND NOT chattering
     AND (annunciate_at <= %(now)s OR annunciate_at > %(soon)s)) ORDER BY c
 
 -- name: askers
@@ -41,7 +41,7 @@ SELECT id, community_id, priority, active_since, life_safety, rule, title,
 FROM hub.alarm
 WHERE community_id = %(community_id)s AND annunciate_at IS NOT NULL AND storm_id IS NULL
   AND (annunciate_at <= %(now)s OR annunciate_at > %(soon)s)
-  AND suppression IS NULL AND state <> 'normal'
+  AND suppression IS NULL AND NOT chattering AND state <> 'normal'
 ORDER BY priority, annunciate_at LIMIT 2000 FOR UPDATE SKIP LOCKED
 
 -- name: waiting

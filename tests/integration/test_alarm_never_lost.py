@@ -178,3 +178,22 @@ async def test_a_parent_that_is_raised_into_its_shelf_hides_nobody_of_its_batch(
         await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True), bench.change("raise", METERS[0]))
         rows = bench.query("SELECT suppression FROM hub.alarm WHERE state <> 'normal' ORDER BY id")
         assert rows == [("shelved",), (None,)]
+
+
+async def test_a_chattering_child_is_heard_only_when_it_is_quiet_and_its_parent_back(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        bench.below("env-1", METERS[0])
+        for _ in range(4):
+            await bench.apply(bench.change("raise", METERS[0]))
+            bench.clock.advance(2)
+            await bench.apply(bench.change("return", METERS[0]))
+            bench.clock.advance(2)
+        await bench.apply(bench.change("raise", METERS[0]))
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True))
+        await bench.apply(bench.change("return", "env-1", "lost", suppresses=True))
+        await bench.pass_time(10)
+        assert bench.query("SELECT suppression, chattering FROM hub.alarm WHERE id = %s", number) == [(None, True)]
+        assert bench.calls([number]) == 1
+        await bench.pass_time(60)
+        assert bench.calls([number]) == 2
