@@ -48,6 +48,7 @@ class AlarmUpkeep:
         self._communities = communities
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._slowly: float | None = None
+        self._above: dict[int, int | None] | None = None  # the topology that suppression was last judged by
 
     async def run(self) -> None:
         """Work until cancelled; psycopg.OperationalError when the store goes away (the supervisor starts it again)."""
@@ -109,7 +110,8 @@ class AlarmUpkeep:
     # -- suppression ---------------------------------------------------------------------------------------------
 
     async def _release(self, now: datetime) -> list[Happened]:
-        """Ends of shelves, maintenance and graces; beginnings of maintenance; children whose parent is no more."""
+        """Ends of shelves, maintenance and graces; beginnings of maintenance; children whose parent is no more, or stands
+        above them no more (at the start, and when the site changed)."""
         values = {"now": now, "soon": now + _SOON, "farthest": now + SHELF_ENGINEER + _SOON}
         ids = [row[0] for row in await self._rows("end_shelves", values)]
         for (number,) in await self._rows("end_maintenance", values):
@@ -121,9 +123,14 @@ class AlarmUpkeep:
         if parents:
             await suppression.give_grace(self._open, parents, now)
         ids += [row[0] for row in await self._rows("due", values)]
-        # What another writer holds is due again at the next tick; a beginning is not, so it waits.
-        ended = await suppression.reconsider(self._open, set(ids), now, self._devices, "system", wait=False)
+        above = {device.id: device.parent for device in self._devices.values()}
+        if above != self._above:
+            ids += [row[0] for row in await self._rows("by_design", {})]
+        # What another writer holds is due again at the next tick; a beginning or another topology is not, so it waits.
+        wait = above != self._above
+        ended = await suppression.reconsider(self._open, set(ids), now, self._devices, "system", wait=wait)
         silenced = await suppression.reconsider(self._open, set(begun), now, self._devices, "system")
+        self._above = above
         return [*ended.happened, *silenced.happened]
 
     # -- annunciation --------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ WHERE suppression IS NOT NULL AND state <> 'normal' AND (suppressed_until <= %(n
     WHERE d.id = a.device_id))
 ORDER BY id LIMIT 2000
 
+-- name: by_design
+SELECT id FROM hub.alarm WHERE suppression = 'suppressed_by_design' AND state <> 'normal' ORDER BY id
+
 -- name: orphans
 SELECT DISTINCT c.parent_alarm_id FROM hub.alarm c JOIN hub.alarm p ON p.id = c.parent_alarm_id
 WHERE c.suppression = 'suppressed_by_design' AND c.suppressed_until IS NULL AND c.state <> 'normal'

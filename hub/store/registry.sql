@@ -30,6 +30,7 @@ WITH gone AS (
   FOR UPDATE OF a),
 moved AS (
   UPDATE hub.alarm a SET returned_at = %(now)s, changed_at = %(now)s, annunciate_at = NULL,
+    returned_silently = a.suppression IS NOT NULL,
     state = CASE g.state WHEN 'active_acknowledged' THEN 'normal' ELSE 'returned_unacknowledged' END
   FROM gone g WHERE a.id = g.id
   RETURNING a.id, a.community_id, g.state AS before, a.state)

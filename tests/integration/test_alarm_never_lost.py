@@ -197,3 +197,21 @@ async def test_a_chattering_child_is_heard_only_when_it_is_quiet_and_its_parent_
         assert bench.calls([number]) == 1
         await bench.pass_time(60)
         assert bench.calls([number]) == 2
+
+
+async def test_a_child_that_hangs_elsewhere_now_is_heard(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        bench.below("env-1", *METERS[:2])
+        await bench.apply(bench.change("raise", "env-1", "lost", suppresses=True))
+        await bench.apply(*(bench.change("raise", code) for code in METERS[:2]))
+        await bench.pass_time(2)
+        bench.below("env-2", METERS[0])
+        await bench.pass_time(2)
+        rows = bench.query("SELECT d.code, a.suppression FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id"
+                           " WHERE NOT a.suppresses ORDER BY 1")  # fmt: skip
+        assert rows == [(METERS[0], None), (METERS[1], "suppressed_by_design")]
+        await bench.upkeep.close()
+        bench.upkeep = bench.make_upkeep()  # the site changed while the hub was down
+        bench.below("env-2", METERS[1])
+        await bench.pass_time(2)
+        assert bench.query("SELECT count(*) FROM hub.alarm WHERE suppression IS NOT NULL") == [(0,)]

@@ -9,6 +9,7 @@ from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.catalog.problems import CatalogError
 from hub.errors import Misconfigured
+from hub.principal import Principal
 from hub.settings import Settings
 from rules.plugin import RulesPlugin
 from tests.integration.pipeline_bench import make_bench
@@ -163,3 +164,19 @@ async def test_a_hub_that_cannot_start_leaves_nothing_running(database_url: str,
     with pytest.raises(CatalogError, match="broken"):
         await hub.start()
     assert asyncio.all_tasks() == before
+
+
+async def test_a_device_removed_while_the_hub_was_down_leaves_an_alarm_that_can_be_closed(
+    database_url: str, tmp_path: Path
+) -> None:
+    write_site(tmp_path, "door-b1-u1", "door-old")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        await bench.feed(bench.door_state(1, "open", code="door-old"))
+        bench.clock.advance(61)
+        await bench.feed()
+    write_site(tmp_path, "door-b1-u1")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        [(number, state)] = bench.query("SELECT id, state FROM hub.alarm WHERE rule = 'door-held-open'")
+        assert state == "returned_unacknowledged"
+        who = Principal("user:li", bench.hub.communities["demo"], "guard")
+        assert (await bench.hub.context.alarms.acknowledge(who, number))["state"] == "normal"
