@@ -300,6 +300,47 @@ async def test_filter_is_kept_for_the_person_and_says_what_it_hides(world: World
         assert not complaints
 
 
+async def test_keys_go_through_the_list_whatever_becomes_of_the_chosen_one(world: World) -> None:
+    """Acknowledged it goes behind the others, over it is gone: the next is still the one that stood beside it."""
+    numbers = [fresh(world, "env-1", f"Row {one}", 2) for one in range(5)]
+    first, second, third, fourth, last = reversed(numbers)  # the newest stands first
+    desk, who = world.seeds.context.alarms, await world.principal("guard")
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, "/")
+        await page.fill(".search[type=search]", "row ")
+        await page.locator(f"#alarm-{last}").wait_for()
+        await page.keyboard.press("Escape")
+        await page.locator(f"#alarm-{first} .open").click()
+        for number, following in ((first, second), (second, third)):
+            await page.keyboard.press("a")
+            await page.locator(f"#alarm-{number}.chosen.active_acknowledged").wait_for()
+            await page.keyboard.press("j")
+            await page.locator(f"#alarm-{following}.chosen").wait_for()
+        over(world, third)
+        desk.announce(await desk.show(who, third))
+        await page.locator(f"#alarm-{third}").wait_for(state="detached")
+        await page.keyboard.press("a")  # nothing is chosen any more: nothing to acknowledge
+        await page.keyboard.press("j")
+        await page.locator(f"#alarm-{fourth}.chosen").wait_for()
+        assert (await state_of(world, third))[0] == "normal"
+        await page.keyboard.press("j")
+        await page.locator(f"#alarm-{last}.chosen").wait_for()
+        await page.keyboard.press("k")
+        await page.locator(f"#alarm-{fourth}.chosen").wait_for()
+        await page.fill(".search[type=search]", "row 0")
+        await page.locator(f"#alarm-{fourth}").wait_for(state="detached")
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("a")  # hidden by the filter
+        await page.keyboard.press("j")  # the smoke, which no filter hides
+        await page.keyboard.press("j")
+        await page.locator(f"#alarm-{last}.chosen").wait_for()
+        await page.keyboard.press("a")
+        await page.locator(f"#alarm-{last}.active_acknowledged").wait_for()
+        assert (await state_of(world, fourth))[0] == "active_unacknowledged"
+        assert not complaints
+    over(world, *numbers)
+
+
 async def test_keys_do_what_the_help_says(world: World) -> None:
     async with world.signed_in("engineer", "en") as (page, complaints):
         await world.open(page, "/")

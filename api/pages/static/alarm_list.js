@@ -131,6 +131,7 @@ export default {
   created() {
     this.clockwork = new Clockwork(this.zone, this.t.units);
     this.siren = new Siren();
+    this.stood = null;
     this.muteUntil = this.siren.until;
     if (this.items[this.selected]) this.tab = this.tabOf(this.items[this.selected]);
   },
@@ -161,26 +162,47 @@ export default {
         mine: kept.mine === true, wanted: Object.fromEntries(Object.keys(wanted).map((level) => [level, kept.wanted?.[level] === true])) };
     },
     upsert(rows) {
+      this.remember();
       for (const row of rows) {
         const before = this.items[row.id];
         if (row.state === "normal") { delete this.items[row.id]; delete this.picked[row.id]; continue; }
         this.items[row.id] = row;
         if (this.calls(row) && before?.annunciated_at !== row.annunciated_at) this.siren.ring(row);
       }
+      this.forget();
     },
     replace(rows) {
+      this.remember();
       const fresh = rows.filter((row) => this.calls(row) && !this.items[row.id]);
       this.items = Object.fromEntries(rows.map((row) => [row.id, row]));
+      this.forget();
       if (fresh.length) this.siren.ring(fresh.reduce((a, b) => (b.priority < a.priority ? b : a)));
     },
     /** What is on the shelf, be its alarm over or not. */
     shelve(rows) {
+      this.remember();
       for (const row of Object.values(this.items)) if (row.suppression === "shelved") delete this.items[row.id];
       for (const row of rows) this.items[row.id] = row;
+      this.forget();
+    },
+    /** How the chosen one stood among its neighbours, until it is left: acknowledged, it moves; over, it is gone. */
+    remember() { this.stood = this.stood || { rows: this.shown, row: this.items[this.selected] }; },
+    forget() {
+      const was = this.stood.row, is = this.items[this.selected];
+      if (!was || (is && this.tabOf(is) === this.tabOf(was) && is.priority === was.priority && rank(is.state) === rank(was.state))) this.stood = null;
+    },
+    neighbour(by) {
+      const index = this.shown.findIndex((row) => row.id === this.selected), stood = this.stood;
+      if (!stood) return this.shown[index < 0 ? 0 : Math.max(0, Math.min(index + by, this.shown.length - 1))];
+      const at = stood.rows.findIndex((row) => row.id === this.selected), there = new Set(this.shown.map((row) => row.id));
+      const that = by > 0 ? stood.rows.slice(at + 1) : stood.rows.slice(0, Math.max(0, at)).reverse();
+      return that.find((row) => there.has(row.id) && rank(this.items[row.id].state) === rank(row.state)) ||
+        this.shown[Math.max(0, Math.min(at, this.shown.length - 1))];
     },
     setStorm(storm) { this.storm = storm; },
-    select(id) { this.selected = id; },
+    select(id) { this.selected = id; this.stood = null; },
     choose(id) {
+      this.stood = null;
       this.selected = id;
       this.$emit("choose", id);
     },
@@ -221,18 +243,18 @@ export default {
         if (event.key === "Escape") event.target.blur();
         return;
       }
-      const index = this.shown.findIndex((row) => row.id === this.selected);
+      const here = this.shown.some((row) => row.id === this.selected);
       const step = {
-        j: () => this.move(index + 1), k: () => this.move(index < 0 ? 0 : index - 1),
-        x: () => this.selected && this.toggle(this.selected), m: () => this.mute(this.muteUntil > this.tick ? 0 : 10),
+        j: () => this.move(1), k: () => this.move(-1),
+        x: () => here && this.toggle(this.selected), m: () => this.mute(this.muteUntil > this.tick ? 0 : 10),
         "?": () => this.$emit("help"), "/": () => this.$refs.search.focus(), Escape: () => this.$emit("leave"),
       }[event.key];
       if (step) { event.preventDefault(); step(); return; }
       const name = KEYS[event.key], several = ["acknowledge", "assign"].includes(name) && this.pickedIds.length;
-      if (name && (several || this.selected)) { event.preventDefault(); this.act(name, several ? this.pickedIds : [this.selected]); }
+      if (name && (several || here)) { event.preventDefault(); this.act(name, several ? this.pickedIds : [this.selected]); }
     },
-    move(index) {
-      const row = this.shown[Math.max(0, Math.min(index, this.shown.length - 1))];
+    move(by) {
+      const row = this.neighbour(by);
       if (!row) return;
       this.choose(row.id);
       this.$nextTick(() => document.getElementById("alarm-" + row.id)?.scrollIntoView({ block: "nearest" }));
