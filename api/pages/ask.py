@@ -38,6 +38,7 @@ class Ask:
     def __init__(self, t: Texts, guard: Guard) -> None:
         self._t = t
         self._guard = guard
+        self._asked = object()
         with ui.dialog() as self._dialog, box("dialog") as self._body:
             pass
 
@@ -73,13 +74,25 @@ class Ask:
                 tag("button", self._t("command.cancel"), "ghost", type="button").on("click", self._dialog.close)
                 send = tag("button", yes, "solid", type="button")
 
+        asked, sent = object(), False
+        self._asked = asked
+
         async def done(_: object = None) -> None:
+            nonlocal sent
+            if sent:
+                return  # the second click of a double one
             given = {field.name: typed[field.name].strip()[: field.most] for field in fields}
             wrong.text = next((field.needed for field in fields if field.needed and not given[field.name]), "")
             if wrong.text:
                 return
-            await work(given)
-            self._dialog.close()
+            sent = True
+            try:
+                await work(given)
+            except BaseException:
+                sent = False  # it may be tried again
+                raise
+            if self._asked is asked:  # not a question that was opened meanwhile
+                self._dialog.close()
 
         send.on("click", self._guard(done))
         for field, line in zip(fields, lines, strict=True):

@@ -40,6 +40,7 @@ class Form:
 
     def __init__(self, view: Any) -> None:
         self._view = view
+        self._asked = object()
         with ui.dialog() as self._dialog, view.box("dialog") as self._body:
             pass
 
@@ -60,11 +61,18 @@ class Form:
                 view.tag("button", view.pick(FORM_CANCEL), "ghost", type="button").on("click", self._dialog.close)
                 send = view.tag("button", yes, "solid", type="button")
 
+        asked, sent = object(), False
+        self._asked = asked
+
         async def done(_: object = None) -> None:
+            nonlocal sent
+            if sent:
+                return  # the second click of a double one
             empty = [view.pick(field.label) for field in fields if field.needed and not values[field.name].strip()]
             wrong.text = view.pick(FORM_NEEDED) + "、".join(empty) if empty else ""
             if empty:
                 return
+            sent, saved = True, False
             send.props["disabled"] = True
             send.update()
             wrong.text = view.pick(FORM_WORKING)
@@ -75,9 +83,11 @@ class Form:
             except ValueError:
                 wrong.text = view.pick(FORM_REFUSED["bad_value"])
             else:
-                wrong.text = ""
-                self._dialog.close()
+                saved, wrong.text = True, ""
+                if self._asked is asked:  # not a form that was opened meanwhile
+                    self._dialog.close()
             finally:
+                sent = saved
                 send.props["disabled"] = False
                 send.update()
 

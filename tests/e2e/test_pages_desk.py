@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import Download, Page
 
 from hub.live import Change
+from modules.duty.service import Duty
 from tests.e2e.desk_rows import begin_storm, end_storm
 from tests.e2e.desks import SHOTS, World
 from tests.integration.seeded_rows import EVIL, add_alarm
@@ -189,6 +190,33 @@ async def test_assigned_commented_and_worked_through(world: World) -> None:
         assert [(step["done"], step["note"], step["by"]) for step in steps] == [
             (False, "", None), (True, "two men went", "user:guard"), (False, "", None),
         ]  # fmt: skip
+        assert not complaints
+    over(world, number)
+
+
+async def test_a_double_click_writes_once(world: World) -> None:
+    number = fresh(world, "env-1", "Clicked twice")
+    desk, who, diary = world.seeds.context.alarms, await world.principal("guard"), Duty(world.seeds.context).diary
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, f"/alarms/{number}")
+        await page.locator(f"#alarm-{number}.chosen").wait_for()
+        await page.keyboard.press("c")
+        await page.locator(".dialog textarea").fill("once")
+        await page.locator(".dialog .solid").dblclick()
+        await page.locator(".dialog").wait_for(state="hidden")
+        await page.locator(".steps", has_text="once").wait_for()
+        await page.locator(".detail-pane .solid", has_text="Acknowledge").click()  # comes after both clicks
+        await page.locator(f"#alarm-{number}.active_acknowledged").wait_for()
+        assert [comment["note"] for comment in (await desk.show(who, number))["comments"]] == ["once"]
+        before = len(await diary.incidents(who))
+        await world.open(page, "/duty-log/incidents")
+        await page.locator(".page-head .solid").click()
+        await page.locator(".dialog input[type=text]").first.fill("east gate")
+        await page.locator(".dialog textarea").first.fill("clicked twice")
+        await page.locator(".dialog .solid").dblclick()
+        await page.locator("td", has_text="clicked twice").first.wait_for()
+        await page.locator(".dialog").wait_for(state="hidden")
+        assert len(await diary.incidents(who)) == before + 1
         assert not complaints
     over(world, number)
 
