@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from nicegui import Client, ui
 
 from api.pages.alarms import AlarmPage
+from api.pages.doors import DoorsPage
 from api.pages.plan import PlanPage
-from api.pages.widgets import AlarmList, PlanView
+from api.pages.widgets import AlarmList, DoorBoard, PlanView
 from hub.principal import Principal
 from tests.integration.duty_ground import NOW, Ground, grounded
 from tests.integration.module_hub import add_alarm, add_device
@@ -72,3 +74,24 @@ async def test_a_list_that_is_whole_does_not_say_it_is_cut(ground: Ground, view:
         await AlarmPage(view, {}).build(None)
     assert [each.visible for each in client.elements.values() if "cut" in each.classes] == [False]
     assert (await ground.duty.hand_overs.current(ground.guard))["list"]["cut"] == []
+
+
+@pytest.mark.parametrize(("doors", "cut"), [(500, False), (501, True)])
+async def test_doors_say_when_they_are_cut_and_show_their_own_alarms(
+    ground: Ground, view: OpenView, doors: int, cut: bool
+):
+    fire, _ = flood(ground)
+    [(door,)] = ground.rows("SELECT id FROM hub.device WHERE code = 'door-b1-u1'")
+    for number in (door, *range(1_000_000, 999_999 + doors)):  # only the first has rows in the store, and it is enough
+        told = SimpleNamespace(id=number, community_id=ground.here, kind_name="door", kind=SimpleNamespace(commands={}))
+        ground.context.devices[number] = told  # type: ignore[index]
+    client = Client(ui.page("/doors"))
+    with client:
+        await DoorsPage(view).build()
+    elements = list(client.elements.values())
+    [rows] = [each.props["rows"] for each in elements if isinstance(each, DoorBoard)]
+    assert [alarm["id"] for row in rows if row["id"] == door for alarm in row["alarms"]] == [ground.alarm]
+    assert [each.visible for each in elements if "cut" in each.classes] == [cut]
+    smoke = await ground.context.alarms.urgent(view.principal, devices=[door])
+    assert [row["id"] for row in smoke] == [ground.alarm]
+    assert fire not in [row["id"] for row in smoke]
