@@ -15,6 +15,13 @@ async def playwright() -> AsyncIterator[Playwright]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(playwright: Playwright) -> AsyncIterator[World]:
-    async with desk_world(playwright) as opened:
-        yield opened
+async def opened(playwright: Playwright) -> AsyncIterator[World]:
+    async with desk_world(playwright) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(opened: World) -> AsyncIterator[World]:
+    """The world as it was at first: what a test raised ends with it, even with one that failed."""
+    yield opened
+    opened.tidy()

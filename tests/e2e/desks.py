@@ -45,6 +45,13 @@ class World:
         self.address = address
         self.hub = Hub(seeds.context)
         self.made = fill_desk(seeds, seeds.context.clock.now())
+        self._last = max(self.made.values())
+
+    def tidy(self) -> None:
+        """End the alarms and the storm that a test left."""
+        with self.seeds.link() as link:
+            link.execute("UPDATE hub.alarm SET state = 'normal', suppression = NULL WHERE id > %s", [self._last])
+            link.execute("UPDATE hub.alarm_storm SET ended_at = last_at WHERE ended_at IS NULL")
 
     @asynccontextmanager
     async def signed_in(

@@ -214,7 +214,7 @@ async def test_dead_letter_is_seen_and_replayed(world: World) -> None:
 async def test_alarm_is_acknowledged_with_a_note(world: World) -> None:
     seeds = world.seeds
     with seeds.link() as link:
-        door, now = seeds.devices["door-b2-u1"].id, world.hub.context.clock.now()
+        door, now = seeds.devices["door-b2-u2"].id, world.hub.context.clock.now()
         number = add_alarm(link, seeds.home, door, "door-forced", 2, "active_unacknowledged", "备注", "Note", now)
     async with world.signed_in("guard", "en") as (page, complaints):
         await world.open(page, f"/alarms/{number}")
