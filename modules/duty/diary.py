@@ -32,15 +32,24 @@ class Diary(Desk):
 
     async def entries(
         self, who: Principal, *, since: datetime | None = None, until: datetime | None = None,
-        before: int | None = None, limit: int = 100,
+        before: int | None = None, kind: str | None = None, words: str = "", limit: int = 100,
     ) -> list[Row]:  # fmt: skip
-        """Entries newest first, those of [since, until); `before` is the id of the last one already seen."""
+        """Entries newest first, those of [since, until); `before` is the id of the last one already seen. `words`: only
+        those with them in text, place or writer."""
         who.require("see")
         async with self.session(who) as connection:
             return await store.rows(
                 connection, "entries", who.community_id, since=since or _ALL_TIME[0], until=until or _ALL_TIME[1],
-                before=before or 2**62, limit=max(1, min(limit, MOST)),
+                before=before or 2**62, kind=kind, words=_sought(words), limit=max(1, min(limit, MOST)),
             )  # fmt: skip
+
+    async def count_entries(self, who: Principal, *, kind: str | None = None, words: str = "") -> int:
+        """How many there are of these."""
+        who.require("see")
+        async with self.session(who) as connection:
+            found = await store.one(connection, "entry_count", who.community_id, "count", kind=kind,
+                                    words=_sought(words))  # fmt: skip
+        return int(found["total"])
 
     async def write(
         self, who: Principal, kind: LogKind, text: str, *, at: datetime | None = None, place: str = "",
@@ -70,16 +79,26 @@ class Diary(Desk):
 
     async def incidents(
         self, who: Principal, *, state: str | None = None, since: datetime | None = None,
-        until: datetime | None = None, before: int | None = None, limit: int = 100,
+        until: datetime | None = None, before: int | None = None, words: str = "", limit: int = 100,
     ) -> list[Row]:  # fmt: skip
-        """Incidents newest first. `persons` is for who noted it and for the right `supervise`, else None."""
+        """Incidents newest first. `persons` is for who noted it and for the right `supervise`, else None. `words`: only
+        those with them in number, place, what happened or writer; never in who was involved."""
         who.require("see")
         async with self.session(who) as connection:
             rows = await store.rows(
                 connection, "incidents", who.community_id, id=None, state=state, since=since or _ALL_TIME[0],
-                until=until or _ALL_TIME[1], before=before or 2**62, limit=max(1, min(limit, MOST)),
+                until=until or _ALL_TIME[1], before=before or 2**62, words=_sought(words),
+                limit=max(1, min(limit, MOST)),
             )  # fmt: skip
         return [_seen_by(who, row) for row in rows]
+
+    async def count_incidents(self, who: Principal, *, state: str | None = None, words: str = "") -> int:
+        """How many there are of these."""
+        who.require("see")
+        async with self.session(who) as connection:
+            found = await store.one(connection, "incident_count", who.community_id, "count", state=state,
+                                    words=_sought(words))  # fmt: skip
+        return int(found["total"])
 
     async def incident(self, who: Principal, incident_id: int) -> Row:
         """One incident with its steps. NotThere."""
@@ -87,7 +106,7 @@ class Diary(Desk):
         async with self.session(who) as connection:
             found = await store.rows(
                 connection, "incidents", who.community_id, id=incident_id, state=None, since=_ALL_TIME[0],
-                until=_ALL_TIME[1], before=2**62, limit=1,
+                until=_ALL_TIME[1], before=2**62, words="", limit=1,
             )  # fmt: skip
             if not found:
                 raise NotThere(f"incident {incident_id}")
@@ -178,10 +197,10 @@ class Diary(Desk):
                                 key=lambda each: (each["occurred_at"], each["id"])),
         }  # fmt: skip
 
-    async def note_export(self, who: Principal, day: date, form: str) -> None:
-        """Write down that the sheet of a day left the house."""
+    async def note_export(self, who: Principal, subject: str, form: str) -> None:
+        """Write down that the sheet of a day (`day:2026-11-21`), the `log` or the `incidents` left the house."""
         async with self.session(who) as connection:
-            await audit.record(connection, who, "duty.export", f"day:{day}", self.now(), {"form": form})
+            await audit.record(connection, who, "duty.export", subject, self.now(), {"form": form})
 
     def _in_time(self, at: datetime, now: datetime) -> datetime:
         """Refused(422) `bad_time` for what is yet to come, or more than a month ago."""
@@ -193,6 +212,11 @@ class Diary(Desk):
 async def _alarm_there(connection: Connection, who: Principal, alarm_id: int | None) -> None:
     if alarm_id is not None:
         await store.one(connection, "alarm_there", who.community_id, f"alarm {alarm_id}", id=alarm_id)
+
+
+def _sought(words: str) -> str:
+    """What a person typed into a search, as the store takes it."""
+    return words.replace("\x00", " ").strip()[:100]
 
 
 def _seen_by(who: Principal, incident: Row) -> Row:

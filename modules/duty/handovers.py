@@ -190,7 +190,7 @@ class HandOvers(Desk):
         async with self.session(who) as connection:
             incidents = await store.rows(connection, "incidents", who.community_id, id=None, state="open",
                                          since=self.now() - _LONG_AGO, until=self.now() + _FAR, before=2**62,
-                                         limit=MOST)  # fmt: skip
+                                         words="", limit=MOST)  # fmt: skip
             equipment = [each for each in await store.rows(connection, "equipment", who.community_id) if each["active"]]
         listed: dict[str, Any] = {
             "alarms": _kept(open_alarms, "id", "title", "priority", "state", "raised_at", "place", "device_id",

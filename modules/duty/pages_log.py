@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from nicegui import ui
 
 from hub.store.database import NotThere, Row
+from modules.duty.diary import MOST
 from modules.duty.form import Field, Form, style
+from modules.duty.listing import Listing
 from modules.duty.service import Duty
 from modules.duty.sheet import INCIDENT_KINDS, LOG_KINDS, TITLE, blocks, entry_text, police
 from modules.duty.words import LOG_INCIDENTS, LOG_LOG, LOG_SAYS
@@ -38,7 +40,7 @@ def moment_of(text: str, zone: str) -> datetime | None:
 
 
 class LogPage:
-    """The newest entries; writing one; correcting one."""
+    """The entries, newest first; writing one; correcting one."""
 
     def __init__(self, view: Any, duty: Duty) -> None:
         self._view = view
@@ -57,35 +59,46 @@ class LogPage:
         columns = [("at", self._say("time"), "num"), ("kind", self._say("kind")), ("text", self._say("text")),
                    ("place", self._say("place")), ("by", self._say("by")), ("number", self._say("number"), "num"),
                    ("actions", self._say("actions"), "actions")]  # fmt: skip
+        kinds = [(kind, view.pick(word)) for kind, word in LOG_KINDS.items()]
+        self._list = Listing(view, self._say("kind"), kinds, self._show, self._export)
         with view.box("panel", "section"):
             self._table = view.table(columns, [], self._say("none"))
+        self._list.foot(self._say("none"))
         self._table.on("action", lambda event: self._correct(event.args))
         await self._show()
         view.follow(["duty"], self._show, self._show, 0.5)
 
     async def _show(self, _changes: object = None) -> None:
         view = self._view
-        rows = await self._duty.diary.entries(view.principal)
+        asked = self._list.asked
+        sought: dict[str, Any] = {"kind": self._list.choice or None, "words": self._list.words}
+        rows = await self._duty.diary.entries(view.principal, **sought, limit=self._list.most)
+        total = await self._duty.diary.count_entries(view.principal, **sought)
+        if asked != self._list.asked:
+            return
+        self._list.told(self._table, len(rows), total)
         self._rows = {row["id"]: row for row in rows}
-        self._table.show(
-            [
-                {
-                    "id": row["id"],
-                    "anchor": f"e{row['id']}",
-                    "at": view.stamp(row["at"]),
-                    "kind": view.pick(LOG_KINDS[row["kind"]]),
-                    "text": entry_text(row, view.language),
-                    "place": row["place"] or "—",
-                    "by": view.person(row["actor"]),
-                    "number": f"#{row['id']}",
-                    "tone": "",
-                    "actions": [("correct", self._say("correct"))]
-                    if view.may("work") and not row["corrected_by"]
-                    else [],
-                }
-                for row in rows
-            ]
-        )
+        may = view.may("work")
+        self._table.show([
+            {**self._cells(row), "id": row["id"], "anchor": f"e{row['id']}", "at": view.stamp(row["at"]), "tone": "",
+             "actions": [("correct", self._say("correct"))] if may and not row["corrected_by"] else []}
+            for row in rows
+        ])  # fmt: skip
+
+    def _cells(self, row: Row) -> Row:
+        view = self._view
+        return {"kind": view.pick(LOG_KINDS[row["kind"]]), "text": entry_text(row, view.language),
+                "place": row["place"] or "—", "by": view.person(row["actor"]), "number": f"#{row['id']}"}  # fmt: skip
+
+    async def _export(self, sort: str) -> None:
+        """What matches, shown or not, as a file; that it left the house is written down."""
+        view, diary = self._view, self._duty.diary
+        who = await view.who()
+        rows = await diary.entries(who, kind=self._list.choice or None, words=self._list.words, limit=MOST)
+        await diary.note_export(who, "log", sort)
+        columns = [(key, self._say(key)) for key in ("time", "number", "kind", "text", "place", "by")]
+        await view.save_as(sort, view.pick(LOG_LOG), columns,
+                           [{**self._cells(row), "time": view.date_time(row["at"])} for row in rows])  # fmt: skip
 
     def _correct(self, argument: object) -> None:
         number = argument[0] if isinstance(argument, list) and argument else 0
@@ -142,24 +155,48 @@ class IncidentsPage:
                    ("kind", self._say("kind")), ("place", self._say("place")), ("what", self._say("what")),
                    ("police", self._say("police")), ("state", self._say("state"), "chip"),
                    ("actions", self._say("actions"), "actions")]  # fmt: skip
+        states = [(state, self._say(state)) for state in ("open", "closed")]
+        self._list = Listing(view, self._say("state"), states, self._show, self._export)
         with view.box("panel", "section"):
             self._table = view.table(columns, [], self._say("no_incidents"))
+        self._list.foot(self._say("no_incidents"))
         self._table.on("action", lambda event: view.act(self._open)(event.args))
         await self._show()
         view.follow(["duty"], self._show, self._show, 0.5)
 
     async def _show(self, _changes: object = None) -> None:
         view = self._view
-        rows = await self._duty.diary.incidents(view.principal)
+        asked = self._list.asked
+        sought: dict[str, Any] = {"state": self._list.choice or None, "words": self._list.words}
+        rows = await self._duty.diary.incidents(view.principal, **sought, limit=self._list.most)
+        total = await self._duty.diary.count_incidents(view.principal, **sought)
+        if asked != self._list.asked:
+            return
+        self._list.told(self._table, len(rows), total)
         self._ids = {row["id"] for row in rows}
         self._table.show([
-            {"id": row["id"], "number": row["number"], "at": view.stamp(row["occurred_at"]),
-             "kind": view.pick(INCIDENT_KINDS.get(row["kind"])), "place": row["place"], "what": row["what"][:120],
-             "police": police(row, view.language), "actions": [("show", self._say("show"))],
+            {**self._cells(row), "id": row["id"], "at": view.stamp(row["occurred_at"]), "what": row["what"][:120],
+             "actions": [("show", self._say("show"))],
              "state": {"mark": "○" if row["state"] == "open" else "✓", "text": self._say(row["state"]),
                        "tone": "" if row["state"] == "open" else "done"}}
             for row in rows
         ])  # fmt: skip
+
+    def _cells(self, row: Row) -> Row:
+        view = self._view
+        return {"number": row["number"], "kind": view.pick(INCIDENT_KINDS.get(row["kind"])), "place": row["place"],
+                "police": police(row, view.language)}  # fmt: skip
+
+    async def _export(self, sort: str) -> None:
+        """What matches, shown or not, without who was involved; that it left the house is written down."""
+        view, diary = self._view, self._duty.diary
+        who = await view.who()
+        rows = await diary.incidents(who, state=self._list.choice or None, words=self._list.words, limit=MOST)
+        await diary.note_export(who, "incidents", sort)
+        keys = ("number", "time", "kind", "place", "what", "measures", "police", "state", "conclusion")
+        cells = [{**self._cells(row), "time": view.date_time(row["occurred_at"]), "state": self._say(row["state"]),
+                  **{key: row[key] for key in ("what", "measures", "conclusion")}} for row in rows]  # fmt: skip
+        await view.save_as(sort, view.pick(LOG_INCIDENTS), [(key, self._say(key)) for key in keys], cells)
 
     def _ask(self) -> None:
         view = self._view

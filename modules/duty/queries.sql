@@ -232,7 +232,14 @@ RETURNING id
 SELECT e.*, c.id AS corrected_by FROM duty.entry e LEFT JOIN duty.entry c ON c.corrects = e.id AND
   c.community_id = e.community_id
 WHERE e.community_id = %(community_id)s AND e.at >= %(since)s AND e.at < %(until)s AND e.id < %(before)s
+  AND (%(kind)s::text IS NULL OR e.kind = %(kind)s)
+  AND (%(words)s = '' OR strpos(lower(e.text || ' ' || e.place || ' ' || e.actor), lower(%(words)s)) > 0)
 ORDER BY e.id DESC LIMIT %(limit)s
+
+-- name: entry_count
+SELECT count(*) AS total FROM duty.entry e WHERE e.community_id = %(community_id)s
+  AND (%(kind)s::text IS NULL OR e.kind = %(kind)s)
+  AND (%(words)s = '' OR strpos(lower(e.text || ' ' || e.place || ' ' || e.actor), lower(%(words)s)) > 0)
 
 -- name: entry
 SELECT e.id, c.id AS corrected_by FROM duty.entry e
@@ -267,7 +274,13 @@ WHERE community_id = %(community_id)s AND id = %(id)s
 SELECT * FROM duty.incident WHERE community_id = %(community_id)s AND (%(id)s::bigint IS NULL OR id = %(id)s)
   AND (%(state)s::text IS NULL OR state = %(state)s) AND occurred_at >= %(since)s AND occurred_at < %(until)s
   AND id < %(before)s
+  AND (%(words)s = '' OR strpos(lower(number || ' ' || what || ' ' || place || ' ' || noted_by), lower(%(words)s)) > 0)
 ORDER BY id DESC LIMIT %(limit)s
+
+-- name: incident_count
+SELECT count(*) AS total FROM duty.incident WHERE community_id = %(community_id)s
+  AND (%(state)s::text IS NULL OR state = %(state)s)
+  AND (%(words)s = '' OR strpos(lower(number || ' ' || what || ' ' || place || ' ' || noted_by), lower(%(words)s)) > 0)
 
 -- name: incident_steps
 SELECT at, actor, action, text FROM duty.incident_step

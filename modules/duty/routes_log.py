@@ -166,14 +166,14 @@ def _add_sheets(router: APIRouter, duty: Duty) -> None:
     async def export_day_csv(who: Who, day: Day) -> Response:
         """The day sheet for spreadsheets, in the asker's language."""
         body = to_csv(await duty.diary.sheet(who, day), who.language)
-        await duty.diary.note_export(who, day, "csv")
+        await duty.diary.note_export(who, f"day:{day}", "csv")
         return Response(body, media_type="text/csv; charset=utf-8", headers=_named(f"duty-{day}.csv"))
 
     @router.get("/days/{day}/sheet.xlsx", response_class=Response, responses=_file(_EXCEL))
     async def export_day_excel(who: Who, day: Day) -> Response:
         """The day sheet as an Excel workbook."""
         body = to_excel(await duty.diary.sheet(who, day), who.language)
-        await duty.diary.note_export(who, day, "xlsx")
+        await duty.diary.note_export(who, f"day:{day}", "xlsx")
         return Response(body, media_type=_EXCEL, headers=_named(f"duty-{day}.xlsx"))
 
 

@@ -273,6 +273,15 @@ LOG_LOG = {"zh": "值班记录", "en": "Duty log"}
 
 LOG_INCIDENTS = {"zh": "治安情况记录", "en": "Incidents"}
 
+LIST_SAYS: dict[str, Text] = {
+    "search": {"zh": "搜索文字、地点、记录人", "en": "Search text, place, writer"},
+    "all": {"zh": "全部", "en": "all"},
+    "export": {"zh": "导出", "en": "Export"},
+    "count": {"zh": "显示 %n 条，共 %t 条", "en": "%n shown of %t"},
+    "more": {"zh": "再显示一些（还有 %n 条）", "en": "Show more (%n are left)"},
+    "nothing": {"zh": "没有符合条件的记录。", "en": "Nothing matches."},
+}
+
 LOG_SAYS: dict[str, Text] = {
     "time": {"zh": "时间", "en": "Time"},
     "number": {"zh": "编号", "en": "Number"},

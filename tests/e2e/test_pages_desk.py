@@ -208,7 +208,7 @@ async def test_a_double_click_writes_once(world: World) -> None:
         await page.locator(".detail-pane .solid", has_text="Acknowledge").click()  # comes after both clicks
         await page.locator(f"#alarm-{number}.active_acknowledged").wait_for()
         assert [comment["note"] for comment in (await desk.show(who, number))["comments"]] == ["once"]
-        before = len(await diary.incidents(who))
+        before = await diary.count_incidents(who)
         await world.open(page, "/duty-log/incidents")
         await page.locator(".page-head .solid").click()
         await page.locator(".dialog input[type=text]").first.fill("east gate")
@@ -216,7 +216,7 @@ async def test_a_double_click_writes_once(world: World) -> None:
         await page.locator(".dialog .solid").dblclick()
         await page.locator("td", has_text="clicked twice").first.wait_for()
         await page.locator(".dialog").wait_for(state="hidden")
-        assert len(await diary.incidents(who)) == before + 1
+        assert await diary.count_incidents(who) == before + 1
         assert not complaints
     over(world, number)
 
