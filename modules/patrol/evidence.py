@@ -137,8 +137,9 @@ class Recorder:
             at, weight = self._weigh(code, proof, checkpoint, when, now)
             if code.nonce and not await store.use_code(connection, who.community_id, code.nonce, key, now):
                 raise Refused("used_code", "this code was used already; read the new one on the display", 422)
+            timely = when.online or when.agreed if code.shown is None else not when.online
             evidence = Evidence(
-                key, checkpoint.id, code.sort, code.sort, weight, at, now, who.actor, when.online and code.sort == "qr"
+                key, checkpoint.id, code.sort, code.sort, weight, at, now, who.actor, timely, not when.online
             )
             if not await store.put_evidence(connection, who.community_id, evidence, doubtful=when.doubtful):
                 return _repeated(checkpoint.id, at)  # the same one came in twice at once

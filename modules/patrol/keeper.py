@@ -149,8 +149,8 @@ class Keeper:
         contrary. It never goes back, and never stays behind for longer than `_PATIENCE`."""
         now = self._context.clock.now()
         unheard = await store.unheard(connection, row)
-        changed: datetime = row["changed_at"]
-        return max(changed, now - _PATIENCE, min(self._heard(now), unheard or now))
+        looked_at: datetime = row["changed_at"]
+        return max(looked_at, now - _PATIENCE, min(self._heard(now), unheard or now))
 
     def _heard(self, now: datetime) -> datetime:
         """Until when all that was received is stored."""

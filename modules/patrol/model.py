@@ -17,7 +17,7 @@ PROVED = 100
 """A checkpoint is done when the weights of its proofs come to this."""
 
 TIMELY = 40
-"""What a code that was read just now adds by being read in the checkpoint's own slot of the plan."""
+"""What a code adds by being read in the checkpoint's own slot of the plan, at a time that can be relied on."""
 
 HOLD = timedelta(seconds=20)
 """Word of another checkpoint may still be on its way: order and speed are judged only so long afterwards."""
@@ -58,7 +58,8 @@ class Evidence:
     """Something that speaks for a guard having been at a checkpoint. `key` names it for good.
 
     `proof` is what proves (a device, a code): of one proof only the strongest evidence counts, however often it comes.
-    `person` is "" where nobody knows who. `timely`: the server itself read the clock when it happened.
+    `person` is "" where nobody knows who. `timely`: the time can be relied on, for the server itself read the clock then
+    or signed it, or (`offline`) the clock of the phone that kept it agreed with the server's when it was sent.
     """
 
     key: str
@@ -70,6 +71,7 @@ class Evidence:
     received: datetime
     person: str = ""
     timely: bool = False
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Visit:
     late: bool = False
     out_of_order: bool = False
     too_fast: bool = False
+    later: bool = False  # done, but only because of a check-in without a connection
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Outcome:
     state: State
     visits: tuple[Visit, ...]
     done: int
-    proved_later: bool  # complete, but only by word that came after the round was closed
+    proved_later: bool  # complete, but only by word that was sent later, or came after the round was closed
     finished_at: datetime | None
 
     @property
@@ -135,7 +138,7 @@ def assess(plan: Round, evidence: Iterable[Evidence], now: datetime) -> Outcome:
     done = [visit for visit in visits if visit.done_at is not None]
     complete = len(done) == len(visits)
     finished = max((visit.done_at for visit in done if visit.done_at), default=None) if complete else None
-    later = complete and any(visit.known_at is not None and visit.known_at >= plan.closes for visit in visits)
+    later = complete and any(visit.later or (visit.known_at or plan.opens) >= plan.closes for visit in visits)
     return Outcome(_state(plan, visits, now), tuple(visits), len(done), later, finished)
 
 
@@ -177,7 +180,9 @@ def _sum_up(plan: Round, stop: Stop, found: Sequence[Evidence], person: str, sor
     _, known_at = _until_proved(
         [(one.received, one.proof, weight(one)) for one in sorted(found, key=lambda one: (one.received, one.key))]
     )
-    return Visit(stop.checkpoint, stop.due, score, sorts, done_at, known_at, person if found else "")
+    _, live_at = _until_proved([(one.at, one.proof, weight(one)) for one in found if not one.offline])
+    later = done_at is not None and (live_at is None or live_at > done_at)
+    return Visit(stop.checkpoint, stop.due, score, sorts, done_at, known_at, person if found else "", later=later)
 
 
 def _until_proved(proofs: Iterable[tuple[datetime, str, int]]) -> tuple[int, datetime | None]:

@@ -92,6 +92,7 @@ def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = Fal
         for name, text in (("late", LATE), ("out_of_order", OUT_OF_ORDER), ("too_fast", TOO_FAST))
         if any(visit[name] for visit in visits)
     ]
+    proved_later = proved_later or any(visit["later"] for visit in visits)
     return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
 
 
@@ -158,7 +159,8 @@ class RoundPage:
         view = self._view
         said = [one["card"]] if one["card"] else []
         said += [view.pick(_SAYS["doubtful"])] if one["doubtful"] else []
-        said += [view.pick(_SAYS["later"])] if one["received"] - one["at"] > timedelta(minutes=1) else []
+        later = one["offline"] or one["received"] - one["at"] > timedelta(minutes=1)
+        said += [view.pick(_SAYS["later"])] if later else []
         return {
             "id": one["id"], "at": self._clock(one["at"]), "checkpoint": self._place(one["checkpoint"]),
             "sort": view.pick(SORTS[one["sort"]]), "weight": f"{one['weight']} %",

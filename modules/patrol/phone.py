@@ -26,11 +26,13 @@ class PhoneClock:
 
 @dataclass(frozen=True)
 class Estimate:
-    """`doubtful`: the clocks contradict each other, so the time may be wrong. `online`: it is surely just now."""
+    """`doubtful`: the clocks contradict each other, so the time may be wrong. `online`: it is surely just now.
+    `agreed`: nothing contradicts it, and at the sync the phone's clock was right."""
 
     at: datetime
     online: bool
     doubtful: bool
+    agreed: bool = False
 
 
 def estimate(captured: PhoneClock, synced: PhoneClock, now: datetime) -> Estimate | None:
@@ -49,7 +51,8 @@ def estimate(captured: PhoneClock, synced: PhoneClock, now: datetime) -> Estimat
     age = max(age, timedelta(0))
     if age > OLDEST:
         return None
-    return Estimate(now - age, not doubtful and captured.boot == synced.boot and age <= ONLINE, doubtful)
+    online = not doubtful and captured.boot == synced.boot and age <= ONLINE
+    return Estimate(now - age, online, doubtful, not doubtful and abs(synced.wall - now) <= _WRONG)
 
 
 def clock_error(synced: PhoneClock, now: datetime) -> float | None:

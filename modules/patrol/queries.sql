@@ -35,11 +35,11 @@ WHERE community_id = %(community_id)s AND at >= %(opens)s AND at < %(closes)s
 
 -- name: evidence_of
 -- Of one proof only the first and strongest counts; a reader that never stops tapping must not be read line by line.
-SELECT min(key) AS key, checkpoint, sort, proof, weight, min(at) AS at, min(received) AS received, person, timely
+SELECT min(key) AS key, checkpoint, sort, proof, weight, min(at) AS at, min(received) AS received, person, timely, offline
 FROM patrol.evidence
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s)
   AND at >= %(opens)s AND at < %(closes)s
-GROUP BY checkpoint, sort, proof, weight, person, timely, CASE WHEN timely THEN key END
+GROUP BY checkpoint, sort, proof, weight, person, timely, offline, CASE WHEN timely THEN key END
 
 -- name: settle
 UPDATE patrol.round SET state = %(state)s, visits = %(visits)s, told = %(told)s, done = %(done)s, flags = %(flags)s,
@@ -49,9 +49,9 @@ WHERE id = %(id)s AND community_id = %(community_id)s
 
 -- name: put_evidence
 INSERT INTO patrol.evidence (community_id, key, checkpoint, sort, proof, device_id, weight, at, received, person, card,
-                             timely, doubtful)
+                             timely, offline, doubtful)
 VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(sort)s, %(proof)s, %(device_id)s, %(weight)s, %(at)s,
-        %(received)s, %(person)s, %(card)s, %(timely)s, %(doubtful)s)
+        %(received)s, %(person)s, %(card)s, %(timely)s, %(offline)s, %(doubtful)s)
 ON CONFLICT (community_id, key, checkpoint) DO NOTHING
 RETURNING id
 
@@ -117,7 +117,7 @@ LIMIT %(limit)s
 SELECT * FROM patrol.round WHERE community_id = %(community_id)s AND id = %(id)s
 
 -- name: evidence_list
-SELECT id, checkpoint, sort, proof, device_id, weight, at, received, person, card, timely, doubtful
+SELECT id, checkpoint, sort, proof, device_id, weight, at, received, person, card, timely, offline, doubtful
 FROM patrol.evidence
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
 ORDER BY at, id LIMIT 500

@@ -71,7 +71,7 @@ async def test_a_displayed_code_handed_in_later_proves_when_it_was_shown_but_cou
         here.who(), "p", here.phone(boot="above"), [CheckIn(1, code, captured)]
     )
     assert answer["results"][0]["outcome"] == "accepted"
-    assert here.rows("SELECT at, weight, timely FROM patrol.evidence") == [(NOW, 60, False)]
+    assert here.rows("SELECT at, weight, timely, offline FROM patrol.evidence") == [(NOW, 60, True, True)]
 
 
 async def test_what_is_refused_leaves_nothing_and_does_not_hold_up_the_others(here: Ground):
@@ -151,3 +151,53 @@ async def test_a_fault_that_is_seen_is_told_and_an_old_reading_is_no_comparison(
     found = await check_in(here, printed["garage"], 2, answers={"temperature": 60.0, "extinguisher": True})
     assert found["deviations"] == []
     assert here.rows("SELECT sensor FROM patrol.inspection WHERE item = 'temperature'") == [(None,)]
+
+
+# -- without a connection --------------------------------------------------------------------------------------------
+
+
+async def kept_on_the_phone(here: Ground, ahead: timedelta = timedelta()) -> list[CheckIn]:
+    """Both stops of the garden round read in their time by a phone in a cellar."""
+    printed, found = await printed_codes(here), []
+    for counter, (minute, checkpoint) in enumerate([(1, "b1-lobby"), (3, "garden")], 1):
+        await here.until(BEGIN + minutes(minute))
+        found.append(CheckIn(counter, printed[checkpoint], here.phone(ahead=ahead, boot="in the cellar")))
+    return found
+
+
+async def hand_in(here: Ground, found: list[CheckIn], ahead: timedelta = timedelta()) -> None:
+    answer = await here.patrols.recorder.check_in(here.who(), "p", here.phone(ahead=ahead, boot="above"), found)
+    assert [one["outcome"] for one in answer["results"]] == ["accepted"] * len(found)
+
+
+async def test_what_an_honest_phone_sends_hours_later_proves_the_round_later_and_tells_nothing(here: Ground):
+    found = await kept_on_the_phone(here)
+    await here.until(BEGIN + minutes(9.5))
+    told = [name for name in here.told() if name.startswith("route-garden")]
+    assert told.count("route-garden round_missed") == 1
+    here.clock.advance(6 * 3600)
+    before = here.told()
+    await hand_in(here, found)
+    row = here.round()
+    assert (row["state"], row["done"], row["proved_later"], row["people"]) == ("complete", 2, True, ["user:li"])
+    assert here.told() == before
+
+
+async def test_what_is_sent_while_the_round_is_open_saves_it_and_is_still_marked(here: Ground):
+    found = await kept_on_the_phone(here)
+    await here.until(BEGIN + minutes(8.3))
+    await hand_in(here, found)
+    await here.until(BEGIN + minutes(9.5))
+    row = here.round()
+    assert (row["state"], row["proved_later"], [visit["later"] for visit in row["visits"]]) == (
+        "complete", True, [True, True],
+    )  # fmt: skip
+    assert here.told().count("route-garden round_overdue") == here.told().count("route-garden round_settled") == 1
+
+
+async def test_a_phone_whose_clock_is_wrong_proves_nothing_by_itself(here: Ground):
+    found = await kept_on_the_phone(here, ahead=timedelta(minutes=3))
+    await here.until(BEGIN + minutes(9.5))
+    await hand_in(here, found, ahead=timedelta(minutes=3))
+    assert [visit["score"] for visit in here.round()["visits"]] == [60, 60]
+    assert (here.round()["state"], here.round()["proved_later"]) == ("missed", False)

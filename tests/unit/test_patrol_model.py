@@ -184,6 +184,15 @@ def test_a_printed_code_counts_for_more_in_its_own_slot_and_only_when_the_server
     assert assess(make_round(), [replace(code, at=at(16))], at(17)).visits[0].score == 60
 
 
+def test_a_code_kept_on_the_phone_proves_in_its_slot_and_the_proof_is_marked():
+    code = tap("a", 5, received=200, weight=60, proof="qr", sort="qr", person="user:li", timely=True, offline=True)
+    visit = assess(make_round(), [code], at(201)).visits[0]
+    assert (visit.done_at, visit.later) == (at(5), True)
+    live = replace(code, key="live", offline=False, received=at(5))
+    assert not assess(make_round(), [code, live], at(201)).visits[0].later
+    assert assess(make_round(), [replace(code, at=at(16))], at(201)).visits[0].done_at is None
+
+
 def test_evidence_of_another_time_or_place_is_none():
     stray = [tap("a", -5.1), tap("a", 95), tap("z", 5)]
     assert assess(make_round(), stray, at(96)).done == 0

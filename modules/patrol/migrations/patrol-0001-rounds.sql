@@ -49,6 +49,7 @@ CREATE TABLE patrol.evidence (
   person text NOT NULL DEFAULT '',
   card text NOT NULL DEFAULT '',
   timely boolean NOT NULL DEFAULT false,
+  offline boolean NOT NULL DEFAULT false,
   doubtful boolean NOT NULL DEFAULT false,
   UNIQUE (community_id, key, checkpoint)
 );
