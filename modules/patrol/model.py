@@ -5,7 +5,7 @@ whole set each time, in order of when things happened: the order in which word o
 told is the difference between what ought to be known by now and what was told already: a restart tells nothing twice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -58,7 +58,7 @@ class Evidence:
     """Something that speaks for a guard having been at a checkpoint. `key` names it for good.
 
     `proof` is what proves (a device, a code): of one proof only the strongest evidence counts, however often it comes.
-    `person` is "" where nobody knows who. `timely`: the time can be relied on, for the server itself read the clock then
+    `person` is "" where nobody knows who. `timely`: the time can be relied on, for the server read the clock then
     or signed it, or (`offline`) the clock of the phone that kept it agreed with the server's when it was sent.
     """
 
@@ -134,7 +134,7 @@ def assess(plan: Round, evidence: Iterable[Evidence], now: datetime) -> Outcome:
         if one.checkpoint in by_stop and plan.opens <= one.at < plan.closes:
             by_stop[one.checkpoint][one.key] = one
     visits = [_visit(plan, stop, by_stop[stop.checkpoint].values(), now) for stop in plan.stops]
-    visits = _judge_path(plan, visits)
+    visits = _judge_path(plan, visits, _walked(plan, visits, by_stop))
     done = [visit for visit in visits if visit.done_at is not None]
     complete = len(done) == len(visits)
     finished = max((visit.done_at for visit in done if visit.done_at), default=None) if complete else None
@@ -200,11 +200,27 @@ def _strength(visit: Visit) -> tuple[int, float]:
     return visit.score, -visit.done_at.timestamp() if visit.done_at else 0.0
 
 
-def _judge_path(plan: Round, visits: list[Visit]) -> list[Visit]:
+def _walked(
+    plan: Round, visits: Sequence[Visit], by_stop: Mapping[str, Mapping[str, Evidence]]
+) -> list[datetime | None]:
+    """When each stop was visited. Who passes by before its turn and comes in its turn again has kept the order."""
+    found: list[datetime | None] = []
+    before: datetime | None = None
+    for stop, visit in zip(plan.stops, visits, strict=True):
+        at = visit.done_at
+        if plan.ordered and at is not None and before is not None and at < before:
+            again = [one for one in by_stop[stop.checkpoint].values() if one.at >= before]
+            at = _visit(plan, stop, again, plan.closes).done_at or at
+        found.append(at)
+        before = at or before
+    return found
+
+
+def _judge_path(plan: Round, visits: Sequence[Visit], walked: Sequence[datetime | None]) -> list[Visit]:
     """Mark stops visited before their turn, and those reached sooner than anybody can walk. Going back for what was
     left out is no fault: the fault was to leave it out."""
     judged = list(visits)
-    path = sorted((visit.done_at, index) for index, visit in enumerate(visits) if visit.done_at is not None)
+    path = sorted((at, index) for index, at in enumerate(walked) if at is not None)
     turn, before = 0, None
     for at, index in path:
         fast = before is not None and at - before < plan.stops[index].min_gap
@@ -254,11 +270,10 @@ def _due_of_stop(plan: Round, visit: Visit, now: datetime) -> Iterable[Effect]:
     name = visit.checkpoint
     if visit.done_at is not None:
         yield Effect(f"done:{name}", "checkpoint_done", visit.done_at, name)
-        if now >= min(_judged_at(visit), plan.closes):
-            if visit.out_of_order:
-                yield Effect(f"out_of_order:{name}", "checkpoint_out_of_order", visit.done_at, name)
-            if visit.too_fast:
-                yield Effect(f"too_fast:{name}", "checkpoint_too_fast", visit.done_at, name)
+        if visit.out_of_order and now >= min(_order_judged_at(plan, visit), plan.closes):
+            yield Effect(f"out_of_order:{name}", "checkpoint_out_of_order", visit.done_at, name)
+        if visit.too_fast and now >= min(_judged_at(visit), plan.closes):
+            yield Effect(f"too_fast:{name}", "checkpoint_too_fast", visit.done_at, name)
     elif now < plan.overdue_at:  # from then on the round is told of as a whole
         deadline = visit.due + plan.late
         if now >= deadline:
@@ -272,14 +287,20 @@ def _judged_at(visit: Visit) -> datetime:
     return visit.known_at + HOLD
 
 
+def _order_judged_at(plan: Round, visit: Visit) -> datetime:
+    """Until it is late, the guard may only have passed by and come again in its turn."""
+    return max(_judged_at(visit), visit.due + plan.late)
+
+
 def _wake(plan: Round, outcome: Outcome, now: datetime) -> datetime:
     """The next instant at which something may be due even if nothing arrives; the closing at the latest."""
     moments = [plan.opens, plan.overdue_at]
     for visit in outcome.visits:
         if visit.done_at is None:
             moments += [max(visit.due - plan.remind, plan.begins), visit.due + plan.late]
-        elif visit.out_of_order or visit.too_fast:
-            moments.append(_judged_at(visit))
+        else:
+            moments += [_order_judged_at(plan, visit)] if visit.out_of_order else []
+            moments += [_judged_at(visit)] if visit.too_fast else []
     return min((moment for moment in moments if moment > now), default=plan.closes)
 
 

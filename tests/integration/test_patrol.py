@@ -146,8 +146,8 @@ async def test_two_taps_of_a_reader_are_two_events_and_one_visit(here: Ground):
     await here.tap("patrol-1")
     assert here.rows("SELECT count(*) FROM patrol.evidence") == [(2,)]
     assert here.told().count("route-garden checkpoint_done") == 1
-    await here.until(BEGIN + minutes(1.5))
-    assert here.told()[-1] == "route-garden checkpoint_out_of_order"
+    await here.until(BEGIN + minutes(8.1))
+    assert here.told().count("route-garden checkpoint_out_of_order") == 1
 
 
 async def test_a_residents_card_proves_nothing_and_no_card_is_kept_in_full(here: Ground):

@@ -137,8 +137,16 @@ def test_a_stop_before_its_turn_is_told_only_when_word_of_the_other_may_no_longe
     watch = Watch(make_round())
     watch.hear(tap("b", 6))
     assert "out_of_order:b" not in watch.told
-    watch.until(at(6) + HOLD)
+    watch.until(at(24))
+    assert "out_of_order:b" not in watch.told, "he may only have passed by"
+    watch.until(at(25))
     assert "out_of_order:b" in watch.told
+    hasty = Watch(make_round())
+    hasty.hear(tap("a", 3))
+    hasty.hear(tap("b", 4))
+    assert "too_fast:b" not in hasty.told
+    hasty.until(at(4) + HOLD)
+    assert "too_fast:b" in hasty.told
     shuffled = Watch(make_round())
     shuffled.hear(tap("b", 6))
     shuffled.hear(tap("a", 3, received=6.1))
@@ -153,6 +161,20 @@ def test_only_what_came_before_its_turn_is_out_of_order():
         assert {visit.checkpoint for visit in outcome.visits if visit.out_of_order} == set(wrong), path
     free = assess(make_round(ordered=False), [tap("c", 5), tap("a", 9), tap("b", 13)], at(96))
     assert not any(visit.out_of_order for visit in free.visits)
+
+
+def test_a_stop_that_was_only_passed_by_before_its_turn_is_in_order():
+    watch = walk(make_round(), [tap("c", 1), tap("a", 5), tap("b", 15), tap("c", 25)])
+    assert watch.names() == ["started", "done:c", "done:a", "done:b", "finished"]
+    halves = [tap("b", 2, weight=60), tap("b", 3, weight=60, proof="door"), tap("b", 15, weight=60)]
+    outcome = assess(make_round(), [*halves, tap("a", 5), tap("c", 25)], at(96))
+    assert [visit.out_of_order for visit in outcome.visits] == [False, True, False]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 90))))
+def test_who_walks_the_route_in_order_is_in_order_whatever_else_he_passes_by(others):
+    taps = [tap("a", 5), tap("b", 15), tap("c", 25), *(tap(name, moment) for name, moment in others)]
+    assert not any(visit.out_of_order for visit in assess(make_round(), taps, at(96)).visits)
 
 
 def test_sooner_than_anybody_can_walk():
