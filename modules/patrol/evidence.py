@@ -181,6 +181,7 @@ class Recorder:
                 "community_id": who.community_id, "key": key, "checkpoint": checkpoint.id, "item": item.id, "at": at,
                 "received": now, "person": who.actor, "value": value, "sensor": sensor[1] if sensor else None,
                 "sensor_at": sensor[0] if sensor else None, "deviates": deviates, "note": note,
+                "uncompared": item.device is not None and sensor is None,
             })  # fmt: skip
             if deviates and number is not None:
                 deviating.append(item.id)

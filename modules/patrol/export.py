@@ -9,9 +9,10 @@ from openpyxl import Workbook
 from hub.store.database import Row
 
 _HEAD = {
-    "zh": ("计划", "路线", "开始", "状态", "补证", "巡更点", "应到", "实到", "人员", "证明", "超时", "错序", "过快"),
+    "zh": ("计划", "路线", "开始", "状态", "补证", "巡更点", "应到", "实到", "人员", "证明", "超时", "错序", "过快",
+           "未检", "未比对"),
     "en": ("Plan", "Route", "Begins", "State", "Proved later", "Checkpoint", "Due", "Seen", "Person", "Proof", "Late",
-           "Out of order", "Too fast"),
+           "Out of order", "Too fast", "Not inspected", "Not compared"),
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -37,6 +38,8 @@ def _line(row: Row, names: Mapping[str, str]) -> list[str]:
         called("plan"), called("route"), local("begins"), called("state"), "✓" if row["proved_later"] else "",
         called("checkpoint"), local("due"), local("done_at"), names.get(person, person),
         " ".join(names.get(f"sort:{sort}", sort) for sort in row["sorts"]), *marks,
+        " ".join(names.get(f"item:{row['checkpoint']}:{item}", item) for item in row["unanswered"]),
+        str(row["uncompared"] or ""),
     ]  # fmt: skip
 
 

@@ -132,7 +132,8 @@ class Keeper:
 
     async def _look(self, connection: Connection, row: Row) -> Change:
         now = await self._present(connection, row)
-        done = step(plan_of(row), await store.evidence_of(connection, row), frozenset(row["told"]), now)
+        evidence, answered = await store.evidence_of(connection, row), await store.answered(connection, row)
+        done = step(plan_of(row), evidence, frozenset(row["told"]), now, answered)
         for effect in done.effects:
             if effect.name != "reminder":
                 await self._tell(connection, row, effect)

@@ -5,7 +5,7 @@ whole set each time, in order of when things happened: the order in which word o
 told is the difference between what ought to be known by now and what was told already: a restart tells nothing twice.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -24,6 +24,9 @@ HOLD = timedelta(seconds=20)
 
 _TICK = timedelta(milliseconds=1)
 
+Answered = Set[tuple[str, str]]
+"""Checkpoints and the items that were inspected there in the time of a round."""
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -33,6 +36,7 @@ class Stop:
     slot: datetime
     due: datetime
     min_gap: timedelta = timedelta(0)  # since the stop visited before
+    items: tuple[str, ...] = ()  # what must be inspected there
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Visit:
     late: bool = False
     out_of_order: bool = False
     too_fast: bool = False
+    unanswered: tuple[str, ...] = ()  # visited, but these were not inspected
     later: bool = False  # done, but only because of a check-in without a connection
 
 
@@ -127,13 +132,15 @@ class Step:
     wake_at: datetime | None
 
 
-def assess(plan: Round, evidence: Iterable[Evidence], now: datetime) -> Outcome:
+def assess(plan: Round, evidence: Iterable[Evidence], now: datetime, answered: Answered = frozenset()) -> Outcome:
     """What the evidence proves. The same for any order of it, and for any repetition."""
     by_stop: dict[str, dict[str, Evidence]] = {stop.checkpoint: {} for stop in plan.stops}
     for one in evidence:
         if one.checkpoint in by_stop and plan.opens <= one.at < plan.closes:
             by_stop[one.checkpoint][one.key] = one
-    visits = [_visit(plan, stop, by_stop[stop.checkpoint].values(), now) for stop in plan.stops]
+    visits = [
+        _inspected(stop, _visit(plan, stop, by_stop[stop.checkpoint].values(), now), answered) for stop in plan.stops
+    ]
     visits = _judge_path(plan, visits, _walked(plan, visits, by_stop))
     done = [visit for visit in visits if visit.done_at is not None]
     complete = len(done) == len(visits)
@@ -142,9 +149,11 @@ def assess(plan: Round, evidence: Iterable[Evidence], now: datetime) -> Outcome:
     return Outcome(_state(plan, visits, now), tuple(visits), len(done), later, finished)
 
 
-def step(plan: Round, evidence: Iterable[Evidence], told: frozenset[str], now: datetime) -> Step:
+def step(
+    plan: Round, evidence: Iterable[Evidence], told: frozenset[str], now: datetime, answered: Answered = frozenset()
+) -> Step:
     """Look at a round. After it was closed nothing more is told: what arrives then only completes the record."""
-    outcome = assess(plan, evidence, now)
+    outcome = assess(plan, evidence, now, answered)
     if "closed" in told:
         return Step(outcome, (), told, None)
     due = [effect for effect in _due(plan, outcome, told, now) if effect.key not in told]
@@ -169,6 +178,11 @@ def _visit(plan: Round, stop: Stop, evidence: Iterable[Evidence], now: datetime)
             best = tried
     late = now >= stop.due + plan.late if best.done_at is None else best.done_at > stop.due + plan.late
     return _with(best, late=late)
+
+
+def _inspected(stop: Stop, visit: Visit, answered: Answered) -> Visit:
+    left = tuple(item for item in stop.items if (stop.checkpoint, item) not in answered)
+    return visit if visit.done_at is None else _with(visit, unanswered=left)
 
 
 def _sum_up(plan: Round, stop: Stop, found: Sequence[Evidence], person: str, sorts: tuple[str, ...]) -> Visit:

@@ -37,6 +37,7 @@ _COVERAGE: dict[str, tuple[Text, str]] = {
     "percent": ({"zh": "覆盖率", "en": "Coverage"}, "num"),
     "done": ({"zh": "到点/应到", "en": "Done/planned"}, "num"),
     "late": ({"zh": "超时", "en": "Late"}, "num"),
+    "unanswered": ({"zh": "未检项", "en": "Not inspected"}, "num"),
     "days": ({"zh": "有人/应巡天数", "en": "Days seen/planned"}, "num"),
     "last": ({"zh": "最近一次", "en": "Last seen"}, "num"),
     "by": ({"zh": "人员", "en": "Guard"}, ""),
@@ -146,7 +147,8 @@ class LogPage:
             "place": self._places.get(place, place),
             "state": {**tone, "text": view.pick(_UNSEEN if one.unseen else _SEEN)},
             "percent": view.pick(_SAYS["no_plan"]) if percent is None else f"{percent} %",
-            "done": f"{one.done}/{one.planned}", "late": str(one.late), "days": f"{one.days_seen}/{one.days}",
+            "done": f"{one.done}/{one.planned}", "late": str(one.late), "unanswered": str(one.unanswered),
+            "days": f"{one.days_seen}/{one.days}",
             "last": view.stamp(one.last_at) if one.last_at else "—",
             "by": (self._people.get(one.last_by) or view.person(one.last_by)) if one.last_by else somebody,
         }  # fmt: skip

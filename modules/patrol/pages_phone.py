@@ -31,6 +31,7 @@ _FORM: dict[str, Text] = {
     "check_in": {"zh": "打卡", "en": "Check in"},
     "yes": {"zh": "正常", "en": "In order"},
     "no": {"zh": "异常", "en": "Fault"},
+    "left": {"zh": "未检项：", "en": "Not inspected:"},
     "note": {"zh": "说明", "en": "Note"},
     "mine": {"zh": "本机打卡", "en": "On this phone"},
     "none": {"zh": "还没有打卡。", "en": "No check-ins yet."},

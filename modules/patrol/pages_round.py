@@ -13,6 +13,8 @@ from modules.patrol.words import (
     SORTS,
     STATES,
     TOO_FAST,
+    UNANSWERED,
+    UNCOMPARED,
     UNKNOWN_PERSON,
     Text,
     names_of,
@@ -92,6 +94,8 @@ def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = Fal
         for name, text in (("late", LATE), ("out_of_order", OUT_OF_ORDER), ("too_fast", TOO_FAST))
         if any(visit[name] for visit in visits)
     ]
+    unanswered = sum(len(visit["unanswered"]) for visit in visits)
+    said += [f"{view.pick(UNANSWERED)} {unanswered}"] if unanswered else []
     proved_later = proved_later or any(visit["later"] for visit in visits)
     return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
 
@@ -152,8 +156,13 @@ class RoundPage:
             "due": self._clock(datetime.fromisoformat(visit["due"])),
             "done_at": self._clock(datetime.fromisoformat(done)) if done else "—", "score": f"{visit['score']} %",
             "proof": proofs(view, visit["sorts"]), "person": self._person(visit["person"], bool(done)),
-            "flags": remarks(view, [visit]), "tone": "ill" if visit["late"] and not done else "",
+            "flags": self._remarks(visit), "tone": "ill" if visit["late"] and not done else "",
         }  # fmt: skip
+
+    def _remarks(self, visit: dict[str, Any]) -> str:
+        """With the names of what was not inspected."""
+        left = [self._items.get((visit["checkpoint"], item), (item, None))[0] for item in visit["unanswered"]]
+        return remarks(self._view, [visit]) + (f": {'、'.join(left)}" if left else "")
 
     def _proof(self, one: Row) -> dict[str, Any]:
         view = self._view
@@ -173,6 +182,8 @@ class RoundPage:
         name, unit = self._items.get((one["checkpoint"], one["item"]), (one["item"], None))
         yes = unit is None
         fine = {"mark": "✓", "text": view.pick(_FINE), "tone": "done"}
+        if one["uncompared"]:  # the sensor was silent
+            fine = {"mark": "?", "text": view.pick(UNCOMPARED), "tone": "late"}
         return {
             "id": one["id"], "at": self._clock(one["at"]), "item": f"{self._place(one['checkpoint'])} · {name}",
             "value": ("✓" if one["value"] == 1 else "✕") if yes else f"{one['value']:g} {unit}",

@@ -1,5 +1,6 @@
 """What a patrol file says: checkpoints and their proofs, routes, plans; and the rounds that follow from it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
@@ -82,6 +83,7 @@ class ItemSpec(Model):
     id: Id
     name: Text
     answer: Literal["yes_no", "reading"]
+    required: bool = Field(default=True, description="a visit without an answer to it is shown as not inspected")
     unit: str | None = Field(default=None, description="UCUM code of the point, for a reading")
     device: Code | None = Field(default=None, description="the sensor; default: nothing to compare with")
     point: Name | None = None
@@ -203,6 +205,7 @@ class Planned:
 def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -> list[Planned]:
     """The rounds of every plan that begin in [since, until)."""
     found = []
+    required = {one.id: tuple(item.id for item in one.items if item.required) for one in file.checkpoints}
     for plan in file.plans:
         route = file.route(plan.route)
         assert route is not None, "the file was checked"
@@ -210,14 +213,16 @@ def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -
         begins = list(beginnings(plan.offsets, plan.days, zone, since, until + reach))
         nexts: list[datetime | None] = [*begins[1:], None]
         found += [
-            Planned(plan, _round(plan, route, begin, after))
+            Planned(plan, _round(plan, route, begin, after, required))
             for begin, after in zip(begins, nexts, strict=True)
             if begin < until
         ]
     return found
 
 
-def _round(plan: PlanSpec, route: RouteSpec, begins: datetime, after: datetime | None) -> Round:
+def _round(
+    plan: PlanSpec, route: RouteSpec, begins: datetime, after: datetime | None, required: Mapping[str, tuple[str, ...]]
+) -> Round:
     ends = begins + route.duration
     closes = ends + plan.late + plan.grace
     if after is not None:
@@ -227,7 +232,7 @@ def _round(plan: PlanSpec, route: RouteSpec, begins: datetime, after: datetime |
     for stop, due in zip(route.stops, route.dues(), strict=True):
         if route.order == "fixed":
             slot += stop.min
-        stops.append(Stop(stop.checkpoint, slot, begins + due, stop.min))
+        stops.append(Stop(stop.checkpoint, slot, begins + due, stop.min, required.get(stop.checkpoint, ())))
     return Round(
         begins - plan.early, begins, ends, closes, tuple(stops), route.order == "fixed", plan.late, plan.remind
     )

@@ -41,6 +41,10 @@ WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s)
   AND at >= %(opens)s AND at < %(closes)s
 GROUP BY checkpoint, sort, proof, weight, person, timely, offline, CASE WHEN timely THEN key END
 
+-- name: answered
+SELECT DISTINCT checkpoint, item FROM patrol.inspection
+WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
+
 -- name: settle
 UPDATE patrol.round SET state = %(state)s, visits = %(visits)s, told = %(told)s, done = %(done)s, flags = %(flags)s,
   people = %(people)s, proved_later = %(proved_later)s, finished_at = %(finished_at)s, wake_at = %(wake_at)s,
@@ -96,9 +100,9 @@ SELECT ts, value FROM telemetry.reading_at(%(point)s, %(at)s)
 
 -- name: put_inspection
 INSERT INTO patrol.inspection (community_id, key, checkpoint, item, at, received, person, value, sensor, sensor_at,
-                               deviates, note)
+                               deviates, uncompared, note)
 VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(item)s, %(at)s, %(received)s, %(person)s, %(value)s, %(sensor)s,
-        %(sensor_at)s, %(deviates)s, %(note)s)
+        %(sensor_at)s, %(deviates)s, %(uncompared)s, %(note)s)
 ON CONFLICT (community_id, key, item) DO NOTHING
 RETURNING id
 
@@ -123,7 +127,8 @@ WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND
 ORDER BY at, id LIMIT 500
 
 -- name: inspections
-SELECT id, checkpoint, item, at, received, person, value, sensor, sensor_at, deviates, note FROM patrol.inspection
+SELECT id, checkpoint, item, at, received, person, value, sensor, sensor_at, deviates, uncompared, note
+FROM patrol.inspection
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
 ORDER BY at, id LIMIT 500
 
@@ -131,6 +136,7 @@ ORDER BY at, id LIMIT 500
 SELECT v ->> 'checkpoint' AS checkpoint, count(*)::int AS planned,
        count(*) FILTER (WHERE v ->> 'done_at' IS NOT NULL)::int AS done,
        count(*) FILTER (WHERE (v ->> 'late')::boolean AND v ->> 'done_at' IS NOT NULL)::int AS late,
+       coalesce(sum(jsonb_array_length(v -> 'unanswered')), 0)::int AS unanswered,
        count(DISTINCT (r.begins AT TIME ZONE %(zone)s)::date)::int AS days,
        count(DISTINCT (r.begins AT TIME ZONE %(zone)s)::date) FILTER (WHERE v ->> 'done_at' IS NOT NULL)::int AS days_seen
 FROM patrol.round r CROSS JOIN LATERAL jsonb_array_elements(r.visits) v
@@ -155,7 +161,11 @@ GROUP BY plan, state
 SELECT r.id, r.plan, r.route, r.begins, r.state, r.proved_later, v ->> 'checkpoint' AS checkpoint,
        (v ->> 'due')::timestamptz AS due, (v ->> 'done_at')::timestamptz AS done_at, v ->> 'person' AS person,
        v -> 'sorts' AS sorts, (v ->> 'late')::boolean AS late, (v ->> 'out_of_order')::boolean AS out_of_order,
-       (v ->> 'too_fast')::boolean AS too_fast
+       (v ->> 'too_fast')::boolean AS too_fast, v -> 'unanswered' AS unanswered, (
+         SELECT count(*)::int FROM patrol.inspection i
+         WHERE i.community_id = r.community_id AND i.checkpoint = v ->> 'checkpoint' AND i.uncompared
+           AND i.at >= r.opens AND i.at < r.closes
+       ) AS uncompared
 FROM patrol.round r CROSS JOIN LATERAL jsonb_array_elements(r.visits) WITH ORDINALITY t(v, n)
 WHERE r.community_id = %(community_id)s AND r.begins >= %(since)s AND r.begins < %(until)s
 ORDER BY r.begins, r.id, t.n

@@ -155,8 +155,8 @@ def _add_codes(router: APIRouter, patrols: Patrols) -> None:
 def _covered_json(one: Covered) -> dict[str, Any]:
     return {
         "checkpoint": one.checkpoint.id, "name": one.checkpoint.name.model_dump(), "place": one.checkpoint.place,
-        "planned": one.planned, "done": one.done, "late": one.late, "percent": one.percent, "days": one.days,
-        "days_seen": one.days_seen, "last_at": one.last_at.isoformat() if one.last_at else None, "unseen": one.unseen,
+        "planned": one.planned, "done": one.done, "late": one.late, "unanswered": one.unanswered,
+        "percent": one.percent, "days": one.days, "days_seen": one.days_seen, "last_at": one.last_at.isoformat() if one.last_at else None, "unseen": one.unseen,
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ class Covered:
     planned: int
     done: int
     late: int
+    unanswered: int
     days: int
     days_seen: int
     last_at: datetime | None
@@ -183,11 +184,11 @@ def _bounded(days: int) -> int:
 
 
 def _covered(one: CheckpointSpec, counted: Row | None, seen: Row | None, since: datetime) -> Covered:
-    counts = counted or {"planned": 0, "done": 0, "late": 0, "days": 0, "days_seen": 0}
+    counts = counted or {"planned": 0, "done": 0, "late": 0, "unanswered": 0, "days": 0, "days_seen": 0}
     at = seen["at"] if seen else None
     return Covered(
-        one, counts["planned"], counts["done"], counts["late"], counts["days"], counts["days_seen"], at,
-        seen["person"] if seen else "", at is None or at < since,
+        one, counts["planned"], counts["done"], counts["late"], counts["unanswered"], counts["days"],
+        counts["days_seen"], at, seen["person"] if seen else "", at is None or at < since,
     )  # fmt: skip
 
 

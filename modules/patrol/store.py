@@ -88,10 +88,15 @@ async def evidence_of(connection: Connection, row: Row) -> list[Evidence]:
     return [Evidence(**found) for found in await _all(connection, "evidence_of", **_window(row))]
 
 
+async def answered(connection: Connection, row: Row) -> set[tuple[str, str]]:
+    """Checkpoints and the items that were inspected there in a round's time."""
+    return {(one["checkpoint"], one["item"]) for one in await _all(connection, "answered", **_window(row))}
+
+
 async def settle(connection: Connection, row: Row, step: Step, at: datetime) -> None:
     """What a round has come to, and what was told of it."""
     outcome = step.outcome
-    flags = sum(visit.late + visit.out_of_order + visit.too_fast for visit in outcome.visits)
+    flags = sum(visit.late + visit.out_of_order + visit.too_fast + len(visit.unanswered) for visit in outcome.visits)
     values = {
         "id": row["id"], "community_id": row["community_id"], "state": outcome.state, "told": sorted(step.told),
         "visits": Jsonb(visits_json(outcome)), "done": outcome.done, "flags": flags, "people": outcome.people,

@@ -36,7 +36,7 @@ class CheckInForm(Element, component="static/checkin.js"):
             one.id: {
                 "name": one.name.get(language),
                 "items": [
-                    {"id": item.id, "name": item.name.get(language), "answer": item.answer,
+                    {"id": item.id, "name": item.name.get(language), "answer": item.answer, "required": item.required,
                      "unit": symbol(item.unit) if item.unit else ""}
                     for item in one.items
                 ],

@@ -27,6 +27,8 @@ PROVED_LATER: Text = {"zh": "补证", "en": "Proved later"}
 LATE: Text = {"zh": "超时", "en": "Late"}
 OUT_OF_ORDER: Text = {"zh": "错序", "en": "Out of order"}
 TOO_FAST: Text = {"zh": "过快", "en": "Too fast"}
+UNANSWERED: Text = {"zh": "未检", "en": "Not inspected"}
+UNCOMPARED: Text = {"zh": "未比对", "en": "Not compared"}
 UNKNOWN_PERSON: Text = {"zh": "未知人员", "en": "Unknown person"}
 
 
@@ -41,5 +43,6 @@ def names_of(file: PatrolFile | None, language: str) -> dict[str, str]:
     if file is not None:
         found |= {f"plan:{one.id}": one.name.get(language) for one in file.plans}
         found |= {f"route:{one.id}": one.name.get(language) for one in file.routes}
+        found |= {f"item:{one.id}:{item.id}": item.name.get(language) for one in file.checkpoints for item in one.items}
         found |= {f"checkpoint:{one.id}": one.name.get(language) for one in file.checkpoints}
     return found

@@ -151,6 +151,31 @@ async def test_a_fault_that_is_seen_is_told_and_an_old_reading_is_no_comparison(
     found = await check_in(here, printed["garage"], 2, answers={"temperature": 60.0, "extinguisher": True})
     assert found["deviations"] == []
     assert here.rows("SELECT sensor FROM patrol.inspection WHERE item = 'temperature'") == [(None,)]
+    assert here.rows("SELECT uncompared FROM patrol.inspection WHERE item = 'temperature'") == [(True,)]
+
+
+async def test_a_visit_without_answers_is_shown_counted_and_exported_as_not_inspected(here: Ground):
+    asked = [
+        one.model_copy(update={"items": [item.model_copy(update={"required": True}) for item in one.items]})
+        for one in here.patrols.file(here.who()).checkpoints  # type: ignore[union-attr]
+    ]
+    file = here.patrols.file(here.who()).model_copy(update={"checkpoints": asked})  # type: ignore[union-attr]
+    here.patrols.keeper._files = {"demo": file}
+    await here.patrols.keeper.plan_ahead()
+    printed = await printed_codes(here)
+    await here.until(BEGIN + minutes(2))
+    await check_in(here, printed["b1-lobby"], answers={"fire-lane": True})
+    await here.tap("patrol-1")
+    row = here.round()
+    assert [visit["unanswered"] for visit in row["visits"]] == [["extinguisher"], ["temperature"]]
+    assert row["state"] == "complete"
+    await check_in(here, printed["b1-lobby"], 2, answers={"extinguisher": True})
+    assert [len(visit["unanswered"]) for visit in here.round()["visits"]] == [0, 1]
+    await here.until(BEGIN + minutes(10))
+    logged = await here.patrols.log(here.who(), BEGIN.date(), BEGIN.date() + timedelta(days=1))
+    assert [one["unanswered"] for one in logged if one["id"] == row["id"]] == [[], ["temperature"]]
+    covered = {one.checkpoint.id: one.unanswered for one in await here.patrols.coverage(here.who(), 1)}
+    assert (covered["b1-lobby"], covered["garden"]) == (0, 1)
 
 
 # -- without a connection --------------------------------------------------------------------------------------------

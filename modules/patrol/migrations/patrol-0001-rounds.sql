@@ -71,6 +71,7 @@ CREATE TABLE patrol.inspection (
   sensor double precision,
   sensor_at timestamptz,
   deviates boolean NOT NULL,
+  uncompared boolean NOT NULL DEFAULT false,
   note text NOT NULL DEFAULT '',
   UNIQUE (community_id, key, item)
 );

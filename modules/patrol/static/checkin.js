@@ -59,6 +59,7 @@ export default {
           </div>
           <label v-if="place.items.length" class="field"><span>{{ t.note }}</span>
             <input class="search" v-model="note" type="text" maxlength="500"></label>
+          <p v-if="left" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.left }} {{ left }}</p>
           <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
         </template>
         <p v-if="wrong" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ wrong }}</p>
@@ -83,6 +84,7 @@ export default {
   computed: {
     bare() { return this.code.replace(/^.*#/, ""); },
     place() { return (this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
+    left() { return this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length; },
     waiting() { return this.queue.filter((one) => one.state === "waiting" && one.account === this.account); },
     shown() { return [...this.queue].reverse().slice(0, SHOWN); },
   },
