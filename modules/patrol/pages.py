@@ -1,9 +1,11 @@
 """Patrols on a screen: the rounds of a day. No logic: it shows what the service gives."""
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from nicegui import ui
 
 from hub.store.database import Row
 from modules.patrol import pages_log, pages_phone, pages_round
@@ -26,6 +28,8 @@ _SAYS: dict[str, Text] = {
         "en": "No round of this day has begun. Routes, times and checkpoints are set in config/patrols/.",
     },
     "ill": {"zh": "异常", "en": "Exceptions"},
+    "more": {"zh": "更多", "en": "More"},
+    "export": {"zh": "导出 CSV", "en": "Export CSV"},
     "all": {"zh": "全部", "en": "All"},
 }  # fmt: skip
 _COLUMNS: dict[str, tuple[Text, str]] = {
@@ -38,7 +42,8 @@ _COLUMNS: dict[str, tuple[Text, str]] = {
     "flags": ({"zh": "备注", "en": "Remarks"}, ""),
 }
 _ILL = ("overdue", "incomplete", "missed", "late")
-_MOST_SHOWN = 60
+_MORE = 60
+_TURN_S = 30.0
 _WIDTH = 2400
 _SETTLE_S = 0.5
 
@@ -62,8 +67,10 @@ class DayPage:
         self._view = view
         self._patrols = patrols
         self._zone = ZoneInfo(view.zone)
-        self._day = view.now().astimezone(self._zone).date()
+        self._chosen: date | None = None  # none: today, whichever day that is by now
+        self._painted = self._today()
         self._only_ill = False
+        self._most = _MORE
 
     async def build(self) -> None:
         view = self._view
@@ -90,12 +97,32 @@ class DayPage:
                     for ill in (False, True)
                 }
             self._table = view.table(columns(view, _COLUMNS), [], view.pick(_SAYS["none"]))
+            with view.box("actions"):
+                self._count = view.tag("span", "", "muted", aria_live="polite")
+                self._more = view.tag("button", view.pick(_SAYS["more"]), "ghost", type="button")
+                self._more.on("click", view.act(self._show_more))
+                self._export = view.tag("a", view.pick(_SAYS["export"]), "ghost", target="_blank")
         await self._show()
         view.follow(["patrol"], self._show, self._show, _SETTLE_S)
+        ui.timer(_TURN_S, view.act(self._turn))
+
+    def _today(self) -> date:
+        return self._view.now().astimezone(self._zone).date()  # type: ignore[no-any-return]
+
+    async def _turn(self, _: object = None) -> None:
+        """At midnight an open page goes on to the new day, also where nothing happens."""
+        if self._chosen is None and self._painted != self._today():
+            await self._show()
+
+    async def _show_more(self, _: object = None) -> None:
+        self._most += _MORE
+        await self._show()
 
     def _step(self, text: str, label: str, days: int) -> None:
         async def move(_: object = None) -> None:
-            self._day += timedelta(days=days)
+            day = (self._chosen or self._today()) + timedelta(days=days)
+            self._chosen = day if day != self._today() else None
+            self._most = _MORE
             await self._show()
 
         button = self._view.tag("button", text, type="button", aria_label=self._view.pick(_SAYS[label]))
@@ -110,11 +137,12 @@ class DayPage:
 
     async def _show(self, _changes: object = None) -> None:
         view = self._view
-        rows = await self._patrols.rounds(view.principal, self._day)
-        self._shown.text = self._day.isoformat()
+        rows = await self._patrols.rounds(view.principal, self._chosen)
+        day = self._painted = self._chosen or self._today()
+        self._shown.text = day.isoformat()
         self._show_tiles(rows)
-        since = datetime.combine(self._day, time(), self._zone)
-        until = datetime.combine(self._day + timedelta(days=1), time(), self._zone)
+        since = datetime.combine(day, time(), self._zone)
+        until = datetime.combine(day + timedelta(days=1), time(), self._zone)
         now = view.now()
         self._timeline.show(
             [self._line(plan, rows, since, until) for plan in dict.fromkeys(row["plan"] for row in rows)],
@@ -125,7 +153,12 @@ class DayPage:
             button.update()
         begun = [row for row in reversed(rows) if row["opens"] <= now]
         wanted = [row for row in begun if row["state"] in _ILL] if self._only_ill else begun
-        self._table.show([self._cells(row) for row in wanted[:_MOST_SHOWN]])
+        shown = wanted[: self._most]
+        self._table.show([self._cells(row) for row in shown])
+        self._count.text = f"{len(shown)} / {len(wanted)}"
+        self._more.set_visibility(len(shown) < len(wanted))
+        self._export.props["href"] = f"/api/v1/patrol/log.csv?since={day}&until={day}"
+        self._export.update()
 
     def _show_tiles(self, rows: list[Row]) -> None:
         view = self._view

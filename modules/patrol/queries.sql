@@ -110,7 +110,7 @@ RETURNING id
 SELECT id, community_id, plan, route, device, opens, begins, ends, closes, checkpoints, state, visits, done, flags,
        people, proved_later, finished_at, changed_at
 FROM patrol.round
-WHERE community_id = %(community_id)s AND begins >= %(since)s AND begins < %(until)s
+WHERE community_id = %(community_id)s AND (begins >= %(since)s OR closes > %(open_at)s) AND begins < %(until)s
   AND (%(plan)s::text IS NULL OR plan = %(plan)s)
   AND (%(states)s::text[] IS NULL OR state = ANY (%(states)s))
   AND (begins, id) < (%(before)s, %(before_id)s)

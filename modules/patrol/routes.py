@@ -156,7 +156,8 @@ def _covered_json(one: Covered) -> dict[str, Any]:
     return {
         "checkpoint": one.checkpoint.id, "name": one.checkpoint.name.model_dump(), "place": one.checkpoint.place,
         "planned": one.planned, "done": one.done, "late": one.late, "unanswered": one.unanswered,
-        "percent": one.percent, "days": one.days, "days_seen": one.days_seen, "last_at": one.last_at.isoformat() if one.last_at else None, "unseen": one.unseen,
+        "percent": one.percent, "days": one.days, "days_seen": one.days_seen,
+        "last_at": one.last_at.isoformat() if one.last_at else None, "unseen": one.unseen,
     }  # fmt: skip
 
 

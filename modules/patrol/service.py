@@ -60,15 +60,19 @@ class Patrols:
         return self._files.get(codes.get(who.community_id, ""))
 
     async def rounds(self, who: Principal, day: date | None = None) -> list[Row]:
-        """The rounds that begin on a local day (default: today), in order of time. A port for other modules."""
+        """The rounds that begin on a local day, in order of time; by default today's and those of yesterday that are
+        still open. A port for other modules."""
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
             zone = ZoneInfo((await store.community(connection, who.community_id))["time_zone"])
-            day = day or self._context.clock.now().astimezone(zone).date()
+            now = self._context.clock.now()
+            open_at = now if day is None else None
+            day = day or now.astimezone(zone).date()
             since, until = _local(day, zone), _local(day + timedelta(days=1), zone)
             rows = await store.page(
-                connection, who.community_id, since, until, plan=None, states=None, before=(_FAR, 0), limit=5000
-            )
+                connection, who.community_id, since, until, plan=None, states=None, before=(_FAR, 0), limit=5000,
+                open_at=open_at,
+            )  # fmt: skip
         return rows[::-1]
 
     async def recent(

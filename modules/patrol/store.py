@@ -168,12 +168,14 @@ async def put_inspection(connection: Connection, values: Mapping[str, Any]) -> i
 
 async def page(
     connection: Connection, community_id: int, since: datetime, until: datetime, *, plan: str | None,
-    states: Sequence[str] | None, before: tuple[datetime, int], limit: int,
+    states: Sequence[str] | None, before: tuple[datetime, int], limit: int, open_at: datetime | None = None,
 ) -> list[Row]:  # fmt: skip
-    """Rounds that begin in [since, until), newest first, below the cursor."""
+    """Rounds that begin in [since, until), or began before and are still open at `open_at`; newest first, below the
+    cursor."""
     return await _all(
         connection, "page", community_id=community_id, since=since, until=until, plan=plan,
         states=list(states) if states is not None else None, before=before[0], before_id=before[1], limit=limit,
+        open_at=open_at or until,
     )  # fmt: skip
 
 

@@ -172,3 +172,27 @@ async def test_the_api(world: World):
             assert (await client.post("/patrol/checkins", json=body | wrong)).status_code == 422
         cross = await client.post("/patrol/checkins", json=body, headers={"sec-fetch-site": "cross-site"})
         assert cross.status_code == 403
+
+
+async def test_an_open_page_follows_the_day_and_cuts_nothing_off_silently(world: World):
+    here = world.here
+    midnight = BEGIN + minutes(22 * 60)
+    here.clock.advance((midnight - minutes(1) - here.clock.now()).total_seconds())
+    await here.patrols.keeper.plan_ahead()
+    while await here.patrols.keeper.tick():
+        pass
+    async with world.signed_in("viewer", "en") as (page, complaints):
+        await world.open(page, "/patrols")
+        rows = page.locator(".hub-table tbody tr")
+        await page.wait_for_selector("text=2026-11-22")
+        total = int((await page.locator("text=/^60 \\/ /").inner_text()).split("/")[1])
+        assert (await rows.count(), total > 120) == (60, True)
+        await page.locator("#main").get_by_role("button", name="More").click()
+        await page.wait_for_selector(f"text=120 / {total}")
+        href = await page.get_by_role("link", name="Export CSV").get_attribute("href")
+        assert href == "/api/v1/patrol/log.csv?since=2026-11-22&until=2026-11-22"
+        here.clock.advance(240)
+        await here.patrols.keeper.tick()
+        await page.wait_for_selector("text=2026-11-23")
+        assert "23:55" in await rows.last.inner_text(), "it is still under way"
+        assert complaints == []
