@@ -18,10 +18,13 @@ from hub.catalog.paths import packaged_config
 from hub.clock import to_us
 from hub.jobs import job_app
 from hub.model import Arrival
+from hub.principal import Principal
 from hub.reports.outbox import payload
 from hub.settings import Settings
 from hub.vocabulary.kinds import KindSpec
 from modules.patrol import PatrolPlugin, make_patrols
+from modules.patrol.evidence import CheckIn
+from modules.patrol.phone import PhoneClock
 from rules.model import Rule
 from rules.plugin import RulesPlugin
 from tests.integration.pipeline_bench import BenchClock
@@ -108,10 +111,10 @@ class Line:
 
 
 @asynccontextmanager
-async def running(database_url: str) -> AsyncIterator[Line]:
+async def running(database_url: str, **more: Any) -> AsyncIterator[Line]:
     clock = BenchClock(NOW)
     plugs = [DriversPlugin(), PatrolRules(), PatrolPlugin()]
-    hub = Hub(Settings(database_url=database_url), {}, clock=clock, plugs=plugs)
+    hub = Hub(Settings(database_url=database_url, **more), {}, clock=clock, plugs=plugs)
     await hub.start()
     await hub.supervisor.stop_all()
 
@@ -245,3 +248,37 @@ async def test_a_tap_that_is_received_but_not_stored_yet_is_waited_for(line: Lin
     line.hub.status.unstored = None
     await line.work()
     assert [rule for rule, _, _ in line.alarms()] == ["patrol-late"]
+
+
+# -- a camera as second proof ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("plate", "state"), [("沪AXG001", "complete"), ("沪AXG002", "incomplete")])
+async def test_the_patrol_carts_plate_completes_a_printed_code_and_another_plate_counts_nothing(
+    database_url: str, tmp_path: Path, plate: str, state: str
+):
+    text = (packaged_config() / "patrols/demo.yaml").read_text("utf-8")
+    text = text.replace("- {by: display}\n      - {by: qr}", "- {by: qr, weight: 0.5}  # not without the cart")
+    text = text.replace(
+        "- {checkpoint: garage-exit, min: 20s, max: 7m}", "- {checkpoint: east-gate, max: 7m}  # in place of the exit"
+    )
+    (tmp_path / "patrols").mkdir()
+    (tmp_path / "patrols/demo.yaml").write_text(text, "utf-8")
+    async with running(database_url, config_dir=tmp_path) as line:
+        await line.until(BEGIN + minutes(6))
+        await line.tap("patrol-2")
+        guard = Principal("user:li", line.hub.communities["demo"], "guard")
+        admin = Principal("user:wang", line.hub.communities["demo"], "admin")
+        code = next(code for one, code in await line.patrols.printed(admin) if one.id == "east-gate")
+        clock = PhoneClock(line.clock.now(), 1.0, "boot")
+        [told] = (await line.patrols.recorder.check_in(guard, "p", clock, [CheckIn(1, code, clock)]))["results"]
+        assert told["outcome"] == "accepted"
+        seen = {"number": plate, "confidence": 97}
+        at = to_us(line.clock.now())
+        await line.say("camera/cam-in/plate", {"captured": at, "plate": seen, "lane": "in"})
+        await line.until(BEGIN + minutes(15))
+        sorts = "SELECT sort, weight FROM patrol.evidence WHERE checkpoint = 'east-gate' ORDER BY id"
+        assert line.rows(sorts) == [("qr", 50), *([("camera", 40)] if state == "complete" else [])]
+        assert line.rows(
+            "SELECT state FROM patrol.round WHERE plan = 'garage-round' AND begins = %s", BEGIN + minutes(5)
+        ) == [(state,)]
