@@ -176,7 +176,7 @@ WITH counts AS (
     AND d.day::date BETWEEN r.first AND r.last
   ORDER BY d.day, r.version DESC
 )
-SELECT p.id AS person, p.name, p.account, p.phone, o.code AS post, h.code AS shift, o.name AS post_name,
+SELECT p.id AS person, p.code, p.name, p.account, p.phone, o.code AS post, h.code AS shift, o.name AS post_name,
        h.name AS shift_name, s.begins_at AS begins, s.ends_at AS ends
 FROM counts c
 JOIN duty.slot s ON s.roster_id = c.id AND s.day = c.day AND s.begins_at <= %(at)s AND s.ends_at > %(at)s

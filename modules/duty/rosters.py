@@ -274,7 +274,7 @@ class OnDuty(Desk):
     async def on_shift(self, community_id: int, post: str | None, at: datetime) -> list[dict[str, Any]]:
         """Who stands at a post (None: all) at an instant, swaps and absences counted; ordered by post and person.
 
-        Of each: person (id), name, account, phone, post and shift (codes), post_name, shift_name, begins, ends.
+        Of each: person (id), code, name, account, phone, post and shift (codes), post_name, shift_name, begins, ends.
         """
         async with self._context.database.session([community_id]) as connection:
             day = at.astimezone(await store.zone(connection, community_id)).date()

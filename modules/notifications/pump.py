@@ -268,7 +268,8 @@ class Pump:
         if file is None or channel is None or second is None or second is channel:
             return
         due = model.first_due(second.limits(), community["time_zone"], now, life_safety=row["life_safety"])
-        same = [{"person": row["person"], "name": row["name"], channel.address_field: row["address"]}]
+        code = row["person"].rpartition(" ")[2]  # where there is no account: name and code
+        same = [{"code": code, "account": row["person"], "name": row["name"], channel.address_field: row["address"]}]
         for person in await self._telling.people(connection, file, second, same if channel.personal else on_shift):
             values = {name: row[name] for name in _SAME}
             await store.insert(connection, now, due, {

@@ -164,9 +164,9 @@ class Telling:
         book = {one.person: one for one in file.people} | {one.account: one for one in file.people if one.account}
         found = []
         for row in on_shift:
-            known = book.get(row["person"]) or book.get(row.get("account") or "")
+            known = book.get(row["code"]) or book.get(row["account"] or "")
             found.append({
-                "person": _known_as(row), "name": row["name"], "account": row.get("account") or "",
+                "person": row["code"], "known_as": _known_as(row), "name": row["name"], "account": row["account"] or "",
                 "phone": row.get("phone") or (known and known.phone) or "",
                 "email": row.get("email") or (known and known.email) or "",
                 "language": (known and known.language) or "",
@@ -175,14 +175,14 @@ class Telling:
         if not reachable:
             fixed = [one for one in file.people if one.person in channel.recipients]
             reachable = [
-                {"person": one.person, "name": one.name, "account": one.account, "phone": one.phone or "",
-                 "email": one.email or "", "language": one.language or ""}
+                {"person": one.person, "known_as": one.person, "name": one.name, "account": one.account,
+                 "phone": one.phone or "", "email": one.email or "", "language": one.language or ""}
                 for one in fixed
             ]  # fmt: skip
         accounts = [one["account"] for one in reachable if one["account"]]
         spoken = store.languages(await store.rows(connection, "languages", accounts=accounts))
         return [
-            {"person": one["person"], "name": one["name"], "address": one[channel.address_field],
+            {"person": one["known_as"], "name": one["name"], "address": one[channel.address_field],
              "language": one["language"] or spoken.get(one["account"], channel.language)}
             for one in reachable if one[channel.address_field]
         ]  # fmt: skip
@@ -298,8 +298,7 @@ def _just_away(alarm: Row, now: datetime) -> bool:
 
 def _known_as(row: Row) -> str:
     """What a person is called in deliveries and, having acknowledged, on the alarm: unique, and readable to people."""
-    number = str(row["person"])
-    return str(row.get("account") or (f"{row['name']} {number}" if number.isdigit() else number))
+    return str(row["account"] or f"{row['name']} {row['code']}")
 
 
 def _box(address: str) -> str:

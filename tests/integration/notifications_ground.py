@@ -34,6 +34,7 @@ from hub.reports import Reports
 from hub.settings import Settings
 from hub.store.database import Database, connect_ingest
 from hub.store.migrate import migrate
+from modules.duty import DutyPlugin
 from modules.notifications import NotificationsPlugin, Parts
 from modules.notifications.outgoing import Gateway
 from rules.evaluator import RuleEvaluator
@@ -158,9 +159,9 @@ class MailServer:
 
 @cache
 def migrated(url: str) -> str:
-    """The name of a database on this server with the hub's and this module's tables, to be copied."""
+    """The name of a database on this server with the hub's tables, this module's and duty's, to be copied."""
     template = new_database(url)
-    migrate(template, [NotificationsPlugin().migrations()])
+    migrate(template, [NotificationsPlugin().migrations(), DutyPlugin().migrations()])
     name = urlsplit(template).path[1:]
     close_database(url, name)
     return name
@@ -182,6 +183,8 @@ gateways: [127.0.0.0/8]
 people:
   - {{person: boss, name: 王经理, phone: "13900000099", account: boss}}
   - {{person: lee, name: Lee, phone: "13900000001", email: lee@example.com, language: en}}
+  - {{person: g11, name: 徐长江, email: xu@example.com}}
+  - {{person: li, name: 李志强, account: guard, email: li@example.com}}
 channels: {channels}
 escalation: {escalation}
 """
@@ -301,7 +304,7 @@ def _said(device: Device, event: str, at: int) -> Frame:
                  readings=[], events=[Event(key, event, {})])  # fmt: skip
 
 
-def roster(*people: Mapping[str, str]) -> Mapping[str, Callable[..., Any]]:
+def roster(*people: Mapping[str, Any]) -> Mapping[str, Callable[..., Any]]:
     """A duty roster as its module's port gives it."""
 
     async def on_shift(community_id: int, post: str | None, at: datetime) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from tests.integration.notifications_ground import Ground, Receiver, migrated, r
 from tests.integration.postgres import new_database
 from tests.unit.demo_devices import demo_devices
 
-LI = {"person": "g02", "name": "李志强", "account": "guard", "phone": "13800000002", "post": "control"}
-ZHAO = {"person": "g07", "name": "赵立新", "account": "", "phone": "13800000007", "post": "patrol"}
+LI = {"person": 2, "code": "g02", "name": "李志强", "account": "guard", "phone": "13800000002", "post": "control"}
+ZHAO = {"person": 7, "code": "g07", "name": "赵立新", "account": "", "phone": "13800000007", "post": "patrol"}
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.integration.notifications_ground import Ground, Receiver, migrated, r
 from tests.integration.postgres import ROOT, new_database
 
 ANNUNCIATED, SETTLED = TYPES["annunciated"], TYPES["settled"]
-LI = {"person": "g02", "name": "李志强", "account": "guard", "phone": "13800000002", "post": "control"}
+LI = {"person": 2, "code": "g02", "name": "李志强", "account": "guard", "phone": "13800000002", "post": "control"}
 
 
 @pytest.fixture
