@@ -106,7 +106,9 @@ class Telling:
                 return
             made: list[int] = []
             level, next_at = row["level"], None
-            if step is not None and index > 0 and _just_away(alarm, now) and now - _due(row, step) < _PAUSE:
+            if step is not None and alarm["suppression"] is not None:
+                next_at = now + _PAUSE  # what is released calls anew, and that begins an escalation of its own
+            elif step is not None and index > 0 and _just_away(alarm, now) and now - _due(row, step) < _PAUSE:
                 next_at = now + _LOOK_AGAIN  # nobody is disturbed for what is not so now, but may be so again
             elif step is not None and file is not None:
                 made = await self._tell_step(connection, file, alarm, step, index, on_shift)

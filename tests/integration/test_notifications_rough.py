@@ -57,6 +57,23 @@ async def test_an_alarm_that_moves_up_and_down_all_the_time_is_held_up_for_a_min
     assert len(group.got) == 2
 
 
+@pytest.mark.parametrize("why", ["shelved", "suppressed_by_design", "out_of_service"])
+async def test_a_suppressed_alarm_goes_no_further_up_and_calls_anew_when_released(ground: Ground, why: str):
+    async with Receiver() as group:
+        ground.write([by_group(group)], LADDER)
+        alarm = ground.alarm()
+        async with ground.running() as parts:
+            await ground.tell(parts, alarm)
+            ground.rows("UPDATE hub.alarm SET suppression = %s", why)
+            await ground.pass_time(parts, 1200, 30)
+            assert len(group.got) == 1
+            ground.rows("UPDATE hub.alarm SET suppression = NULL, annunciated_at = %s", ground.clock.now())
+            await ground.tell(parts, alarm)
+            assert len(group.got) == 2
+            await ground.pass_time(parts, 125, 5)
+    assert ["逐级" in one.json["message"] or "上报" in one.json["message"] for one in group.got] == [False, False, True]
+
+
 async def test_the_shipped_alarm_of_a_forced_door_climbs_to_the_top_while_nobody_answers(ground: Ground):
     """It is raised and returned in one instant: that is no answer."""
     async with Receiver() as group, Receiver() as sms:
