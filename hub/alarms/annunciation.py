@@ -52,10 +52,11 @@ class Calls(msgspec.Struct):
     granted: dict[int, Asker]  # by alarm id
     storm_of: dict[int, int]  # community id -> storm that goes on
     began: list[tuple[int, int]]  # community id, storm id
+    at: datetime
 
     @property
     def happened(self) -> list[Happened]:
-        calls = [Happened("alarm_annunciated", a.community_id, a.alarm_id) for a in self.granted.values()]
+        calls = [Happened("alarm_annunciated", a.community_id, a.alarm_id, self.at) for a in self.granted.values()]
         return [*calls, *(Happened("storm_began", community, storm) for community, storm in self.began)]
 
 
@@ -64,7 +65,7 @@ async def decide(connection: Connection, askers: Sequence[Asker], raised: Iterab
 
     The budget's last slot is the storm's own, so that its call stays within the budget.
     """
-    calls = Calls({}, {}, [])
+    calls = Calls({}, {}, [], now)
     by_community: dict[int, list[Asker]] = {}
     for asker in sorted(askers, key=lambda a: (a.community_id, a.priority, a.at, a.alarm_id)):
         by_community.setdefault(asker.community_id, []).append(asker)

@@ -275,5 +275,5 @@ def _happened(moves: Iterable[Move], calls: Calls) -> list[Happened]:
             if entry.work_order and entry.suppression is None and not known_late:
                 happened[Happened("work_order_wanted", entry.community_id, entry.id)] = None
         if move.after == "normal" and entry.annunciated_at is not None:
-            happened[Happened("alarm_settled", entry.community_id, entry.id)] = None
+            happened[Happened("alarm_settled", entry.community_id, entry.id, entry.annunciated_at)] = None
     return [*happened, *calls.happened]

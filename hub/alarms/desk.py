@@ -146,7 +146,7 @@ class AlarmDesk(MaintenanceDesk):
         await audit.record(connection, who, f"alarm.{action}", f"alarm:{row['id']}", values["at"])
         happened = [Happened("alarm_changed", who.community_id, row["id"])]
         if row["annunciated_at"] and action == "acknowledge":
-            happened.append(Happened("alarm_settled", who.community_id, row["id"]))
+            happened.append(Happened("alarm_settled", who.community_id, row["id"], row["annunciated_at"]))
         await queue(connection, happened, self._handlers)
 
     # -- beside the state ----------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class AlarmDesk(MaintenanceDesk):
             await audit.record(connection, who, "alarm.shelve", f"alarm:{alarm_id}", now, detail)
             happened = [Happened("alarm_changed", who.community_id, alarm_id)]
             if row["annunciated_at"]:
-                happened.append(Happened("alarm_settled", who.community_id, alarm_id))
+                happened.append(Happened("alarm_settled", who.community_id, alarm_id, row["annunciated_at"]))
             await queue(connection, happened, self._handlers)
             alarm = await self._show(connection, alarm_id)
         self.announce(alarm)

@@ -1,6 +1,7 @@
 """Domain events of alarms: jobs of whoever handles them, queued in the transaction that caused them."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -22,16 +23,19 @@ Handlers = Mapping[str, list[str]]
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """A domain event. `number` is the alarm's, for storms the storm's."""
+    """A domain event. `number` is the alarm's, for storms the storm's. `annunciated_at`: which of an alarm's calls it
+    is about; its job may run when the alarm has called again."""
 
     name: EventName
     community_id: int
     number: int
+    annunciated_at: datetime | None = None
 
     @property
-    def arguments(self) -> dict[str, int]:
+    def arguments(self) -> dict[str, Any]:
         key = "storm_id" if self.name.startswith("storm") else "alarm_id"
-        return {"community_id": self.community_id, key: self.number}
+        call = {"annunciated_at": self.annunciated_at.astimezone(UTC).isoformat()} if self.annunciated_at else {}
+        return {"community_id": self.community_id, key: self.number, **call}
 
 
 async def queue(connection: psycopg.AsyncConnection[Any], happened: Iterable[Happened], handlers: Handlers) -> None:

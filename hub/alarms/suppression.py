@@ -112,7 +112,7 @@ class Standing(msgspec.Struct, frozen=True):
     suppression: Suppression | None
     parent_alarm_id: int | None
     work_order: bool
-    annunciated: bool
+    annunciated_at: datetime | None
     returned_silently: bool
     suppresses: bool
 
@@ -127,7 +127,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     def unheard(self, state: State) -> bool:
         """Whether somebody must be called for it in this state."""
-        return state == "active_unacknowledged" or (state in UNACKNOWLEDGED and not self.annunciated)
+        return state == "active_unacknowledged" or (state in UNACKNOWLEDGED and not self.annunciated_at)
 
 
 class Released(msgspec.Struct):
@@ -189,8 +189,8 @@ def _happened(alarm: Standing, after: State, silence: Silence | None) -> list[Ha
     found = [Happened("alarm_changed", alarm.community_id, alarm.id)]
     if silence is None and alarm.work_order and after in ACTIVE:
         found.append(Happened("work_order_wanted", alarm.community_id, alarm.id))
-    if alarm.annunciated and after == "normal" != alarm.state:
-        found.append(Happened("alarm_settled", alarm.community_id, alarm.id))
+    if alarm.annunciated_at and after == "normal" != alarm.state:
+        found.append(Happened("alarm_settled", alarm.community_id, alarm.id, alarm.annunciated_at))
     return found
 
 

@@ -19,12 +19,12 @@ WHERE suppresses AND state IN ('active_unacknowledged', 'active_acknowledged') A
 
 -- name: lock_live
 SELECT id, community_id, condition, device_id, state, life_safety, suppression, parent_alarm_id, work_order,
-  annunciated_at IS NOT NULL AS annunciated, returned_silently, suppresses
+  annunciated_at, returned_silently, suppresses
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE
 
 -- name: lock_free
 SELECT id, community_id, condition, device_id, state, life_safety, suppression, parent_alarm_id, work_order,
-  annunciated_at IS NOT NULL AS annunciated, returned_silently, suppresses
+  annunciated_at, returned_silently, suppresses
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE SKIP LOCKED
 
 -- name: below_parents

@@ -168,7 +168,7 @@ class AlarmUpkeep:
             values = {"community_id": community, "slots": slots, "priority": priority}
             rows = await self._rows("waiting", values)
             granted = {row[0]: Asker(row[1], row[0], row[2], to_us(row[3]), row[4]) for row in rows}
-            happened += await self._grant(Calls(granted, {}, []), now)
+            happened += await self._grant(Calls(granted, {}, [], now), now)
         return happened
 
     async def _grant(self, calls: Calls, now: datetime) -> list[Happened]:

@@ -15,7 +15,7 @@ HANDLERS: Mapping[str, str] = {
 
 
 def make_tasks(telling: Telling) -> Mapping[str, Task]:
-    """Job name -> what does it. They are given `community_id` and `alarm_id`, or `storm_id`."""
+    """Job name -> what does it. They are given `community_id` and `alarm_id` with `annunciated_at`, or `storm_id`."""
     return {
         "notifications.annunciated": telling.annunciated,
         "notifications.settled": telling.settled,

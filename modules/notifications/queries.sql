@@ -42,7 +42,7 @@ UPDATE notifications.escalation SET level = %(level)s, next_at = %(next_at)s WHE
 
 -- name: settle
 UPDATE notifications.escalation SET settled_at = %(at)s, next_at = NULL
-WHERE alarm_id = %(alarm_id)s AND settled_at IS NULL
+WHERE alarm_id = %(alarm_id)s AND began_at <= %(began_at)s AND settled_at IS NULL
 
 -- name: insert
 INSERT INTO notifications.delivery (uid, community_id, target, event, event_key, alarm_id, step, person, name, address,

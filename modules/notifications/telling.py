@@ -1,7 +1,7 @@
 """From an event to what has to be told: deliveries and webhooks, each once however often a job runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -34,30 +34,34 @@ class Telling:
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
-    async def annunciated(self, *, community_id: int, alarm_id: int) -> None:
+    async def annunciated(self, *, community_id: int, alarm_id: int, annunciated_at: str) -> None:
         """An alarm sounded: subscribers and webhooks are told, the escalation begins. NotThere."""
-        now = self._context.clock.now()
+        now, call = self._context.clock.now(), datetime.fromisoformat(annunciated_at)
         async with self._context.database.session([community_id]) as connection:
-            alarm = await self._alarm(connection, community_id, alarm_id)
-            key = f"annunciated:{alarm_id}:{began(alarm).isoformat()}"
+            alarm = await self._alarm(connection, community_id, alarm_id, call)
+            key = key_of("annunciated", alarm)
             file = self._files.of(alarm["community"])
             made = await self._webhooks(connection, alarm, "annunciated", key, webhooks.alarm_data(alarm), alarm_id)
             if file is not None and any(channel.on for channel in file.channels):
                 made += await self._subscribers(connection, file, alarm, "annunciated", f"{key}:0")
-                this = {"community_id": community_id, "alarm_id": alarm_id, "began_at": began(alarm), "at": now}
+                this = {"community_id": community_id, "alarm_id": alarm_id, "began_at": call, "at": now}
                 await store.run(connection, "supersede", **this)
                 await store.run(connection, "begin_escalation", **this)
         self._committed(community_id, made)
 
-    async def settled(self, *, community_id: int, alarm_id: int) -> None:
-        """Somebody acknowledged it, or it is over: the escalation ends, who wants to know is told. NotThere."""
-        now = self._context.clock.now()
+    async def settled(self, *, community_id: int, alarm_id: int, annunciated_at: str) -> None:
+        """Somebody acknowledged it, or it is over: the escalation ends, who wants to know is told. Not where it is open
+        again by now: then that is what counts. NotThere."""
+        now, call = self._context.clock.now(), datetime.fromisoformat(annunciated_at)
         async with self._context.database.session([community_id]) as connection:
-            alarm = await self._alarm(connection, community_id, alarm_id)
-            await store.run(connection, "settle", alarm_id=alarm_id, at=now)
+            alarm = await self._alarm(connection, community_id, alarm_id, call)
+            if alarm["state"] in _UNANSWERED and alarm["suppression"] is None:
+                return
+            await store.run(connection, "settle", alarm_id=alarm_id, began_at=call, at=now)
             await store.run(connection, "over", alarm_id=alarm_id, at=now)
-            key = f"settled:{alarm_id}:{began(alarm).isoformat()}"
-            made = await self._webhooks(connection, alarm, "settled", key, webhooks.alarm_data(alarm), alarm_id)
+            key = key_of("settled", alarm)
+            how = f"{key}:{alarm['state']}:{alarm['suppression'] or ''}"  # acknowledged, and later over: two events
+            made = await self._webhooks(connection, alarm, "settled", how, webhooks.alarm_data(alarm), alarm_id)
             file = self._files.of(alarm["community"])
             if file is not None:
                 made += await self._subscribers(connection, file, alarm, "settled", key)
@@ -88,7 +92,7 @@ class Telling:
                 return
             alarm = await store.first(connection, "alarm", alarm_id=row["alarm_id"], community_id=community_id)
             if alarm is None:  # it must not keep the others from being told
-                await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
+                await store.run(connection, "settle", alarm_id=row["alarm_id"], began_at=row["began_at"], at=now)
                 return
         file = self._files.of(alarm["community"])
         steps = file.steps(alarm["priority"]) if file else []
@@ -100,9 +104,9 @@ class Telling:
             again = await store.first(connection, "lock_escalation", **this)
             if again is None or again["level"] != row["level"]:
                 return
-            alarm = await self._alarm(connection, community_id, row["alarm_id"])
+            alarm = await self._alarm(connection, community_id, row["alarm_id"], row["began_at"])
             if index > 0 and alarm["state"] not in _UNANSWERED:
-                await store.run(connection, "settle", alarm_id=row["alarm_id"], at=now)
+                await store.run(connection, "settle", alarm_id=row["alarm_id"], began_at=row["began_at"], at=now)
                 return
             made: list[int] = []
             level, next_at = row["level"], None
@@ -132,7 +136,7 @@ class Telling:
     ) -> list[int]:
         told, made = 0, []
         event = "escalated" if index else "annunciated"
-        key = f"annunciated:{alarm['id']}:{began(alarm).isoformat()}:{index}"
+        key = f"{key_of('annunciated', alarm)}:{index}"
         names = [row["name"] for row in on_shift]
         for name in step.channels:
             channel = file.usable(name)
@@ -273,16 +277,21 @@ class Telling:
             made += [number] if number is not None else []
         return made
 
-    async def _alarm(self, connection: Connection, community_id: int, alarm_id: int) -> Row:
-        return await store.needed(
-            connection, "alarm", f"alarm {alarm_id}", alarm_id=alarm_id, community_id=community_id
-        )
+    async def _alarm(self, connection: Connection, community_id: int, alarm_id: int, call: datetime) -> Row:
+        """The alarm as it stands now, seen from one of its calls: it may have called again since. NotThere."""
+        of = {"alarm_id": alarm_id, "community_id": community_id}
+        return {**await store.needed(connection, "alarm", f"alarm {alarm_id}", **of), "annunciated_at": call}
 
 
 def began(alarm: Mapping[str, Any]) -> datetime:
     """When an alarm sounded, else when it was raised: names one annunciation of it."""
     moment: datetime = alarm.get("annunciated_at") or alarm["raised_at"]
     return moment
+
+
+def key_of(event: str, alarm: Mapping[str, Any]) -> str:
+    """The name of an event of this call of an alarm: the same however often a job runs."""
+    return f"{event}:{alarm['id']}:{began(alarm).astimezone(UTC).isoformat()}"
 
 
 def _due(escalation: Row, step: Step) -> datetime:

@@ -57,8 +57,9 @@ def alarm_data(alarm: Mapping[str, Any]) -> dict[str, Any]:
     """What a webhook says of an alarm row; cards and plates in its texts are masked."""
     plain = {
         name: alarm[name].isoformat() if isinstance(alarm.get(name), datetime) else alarm.get(name)
-        for name in ("id", "rule", "device", "kind", "place", "priority", "life_safety", "state", "raised_at",
-                     "annunciated_at", "returned_at", "acknowledged_at", "acknowledged_by", "count", "escalation_level")
+        for name in ("id", "rule", "device", "kind", "place", "priority", "life_safety", "state", "suppression",
+                     "raised_at", "annunciated_at", "returned_at", "acknowledged_at", "acknowledged_by", "count",
+                     "escalation_level")
     }  # fmt: skip
     texts = {
         name: {language: masked(text) for language, text in (alarm[name] or {}).items()} for name in ("title", "text")

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 
 from hub.alarms import book
 from hub.alarms.desk import AlarmDesk
+from hub.alarms.jobs import Happened
 from hub.catalog.paths import packaged_config
 from hub.clock import FakeClock
 from hub.commands.desk import CommandDesk
@@ -247,6 +248,11 @@ class Ground:
         [(number,)] = self.rows("SELECT max(id) FROM hub.alarm")
         return int(number)
 
+    def job(self, alarm_id: int) -> dict[str, Any]:
+        """What a job of this alarm is given."""
+        [(at,)] = self.rows("SELECT annunciated_at FROM hub.alarm WHERE id = %s", alarm_id)
+        return Happened("alarm_annunciated", self.here, alarm_id, at).arguments
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as link:
             cursor = link.execute(query, values)  # type: ignore[call-overload]
@@ -286,7 +292,7 @@ class Ground:
 
     async def tell(self, parts: Parts, alarm_id: int) -> None:
         """As the job behind `alarm_annunciated` does, and work off what is due."""
-        await parts.telling.annunciated(community_id=self.here, alarm_id=alarm_id)
+        await parts.telling.annunciated(**self.job(alarm_id))
         await parts.pump.settle()
 
     async def pass_time(self, parts: Parts, seconds: float, each: float = 1.0) -> None:

@@ -147,7 +147,8 @@ async def test_a10_two_guards_at_once_one_wins_and_both_are_told_who(database_ur
         assert len({answer["acknowledged_by"] for answer in answers}) == 1
         assert bench.query("SELECT count(*) FROM hub.alarm_history WHERE to_state = 'active_acknowledged'") == [(1,)]
         assert bench.query("SELECT count(*) FROM hub.audit WHERE action = 'alarm.acknowledge'") == [(1,)]
-        assert len(bench.jobs("alarm_settled")) == 1
+        call = {"community_id": bench.community, "alarm_id": number, "annunciated_at": NOON.isoformat()}
+        assert bench.jobs("alarm_annunciated") == bench.jobs("alarm_settled") == [call]
 
 
 @pytest.mark.parametrize("role", ["viewer", "finance"])

@@ -240,7 +240,8 @@ async def test_quiet_hours_wait_and_life_safety_does_not(ground: Ground, group: 
         assert ground.states() == {"held": 2} and not group.got
         await ground.tell(parts, ground.alarm(life_safety=True))
         assert len(group.got) == 1
-        await parts.telling.settled(community_id=ground.here, alarm_id=over)  # nobody is woken for what is over
+        ground.rows("UPDATE hub.alarm SET state = 'normal' WHERE id = %s", over)
+        await parts.telling.settled(**ground.job(over))  # nobody is woken for what is over
         await ground.pass_time(parts, 3700, 300)
     assert ground.states() == {"delivered": 2, "cancelled": 1} and len(group.got) == 2
 
@@ -286,7 +287,7 @@ async def test_the_escalation_climbs_until_somebody_acknowledges(ground: Ground,
         assert "第 1 次上报" in sms.got[0].json["message"]
         assert ground.rows("SELECT escalation_level FROM hub.alarm") == [(1,)]
         ground.rows("UPDATE hub.alarm SET state = 'active_acknowledged'")
-        await parts.telling.settled(community_id=ground.here, alarm_id=alarm)
+        await parts.telling.settled(**ground.job(alarm))
         await ground.pass_time(parts, 1200, 60)
     assert len(sms.got) == 1
     assert ground.rows("SELECT level, next_at, settled_at IS NULL FROM notifications.escalation") == [(1, None, False)]
@@ -304,7 +305,7 @@ async def test_an_acknowledgement_nobody_told_of_stops_it_too(ground: Ground, gr
 async def test_two_pumps_at_once_tell_once(ground: Ground, group: Receiver):
     ground.write([by_group(group)], {"high": [{"channels": ["group"]}, {"after": "1m", "channels": ["group"]}]})
     async with ground.running() as one, ground.running() as two:
-        await one.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+        await one.telling.annunciated(**ground.job(ground.alarm()))
         await asyncio.gather(one.pump.settle(), two.pump.settle(), one.pump.settle())
         ground.clock.advance(61)
         await asyncio.gather(one.pump.settle(), two.pump.settle(), two.pump.settle())

@@ -114,6 +114,30 @@ async def test_an_alarm_that_came_back_and_called_again_has_one_escalation(groun
     assert ground.rows("SELECT count(*) FROM notifications.escalation WHERE settled_at IS NULL") == [(1,)]
 
 
+async def test_jobs_that_run_late_end_no_escalation_but_their_own(ground: Ground):
+    """Called, shelved, released and called again before the first job had its turn."""
+    async with Receiver() as group:
+        ground.write([by_group(group, events=["settled"])], LADDER)
+        alarm = ground.alarm()
+        first = ground.job(alarm)
+        ground.clock.advance(60)
+        ground.rows("UPDATE hub.alarm SET annunciated_at = %s", ground.clock.now())
+        second = ground.job(alarm)
+        async with ground.running() as parts:
+            await parts.telling.annunciated(**first)
+            await parts.telling.settled(**first)
+            await parts.telling.annunciated(**second)
+            await parts.pump.settle()
+            await ground.pass_time(parts, 125, 5)
+            assert [one.json["title"][:2] for one in group.got] == ["【2", "【2"]  # called, and one step up
+            ground.rows("UPDATE hub.alarm SET state = 'active_acknowledged'")
+            await parts.telling.settled(**first)
+            open_ = "SELECT began_at FROM notifications.escalation WHERE settled_at IS NULL"
+            assert ground.rows(open_) == [(ground.clock.now() - timedelta(seconds=125),)]
+            await parts.telling.settled(**second)
+            assert not ground.rows(open_)
+
+
 async def test_an_escalation_without_an_alarm_stops_nobody_else(ground: Ground):
     async with Receiver() as group:
         ground.write([by_group(group)])
@@ -133,7 +157,7 @@ async def test_a_combined_message_counts_once_against_the_rate(ground: Ground):
         ground.write([by_group(group, rate={"messages": 2, "per": "60s"})])
         async with ground.running() as parts:
             for _ in range(6):
-                await parts.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+                await parts.telling.annunciated(**ground.job(ground.alarm()))
                 await parts.telling.climb()
             await parts.pump.settle()
             assert len(group.got) == 2

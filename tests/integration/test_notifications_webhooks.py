@@ -98,7 +98,7 @@ async def test_gone_disables_and_the_rest_is_kept_for_replay(ground: Ground, hoo
     hook.answers = [410]
     async with ground.running() as parts:
         number, _ = await add_hook(ground, parts, hook)
-        await parts.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+        await parts.telling.annunciated(**ground.job(ground.alarm()))
         await ground.tell(parts, ground.alarm())
         [endpoint] = await parts.service.endpoints.recent(ground.engineer)
         assert endpoint["state"] == "disabled" and len(hook.got) == 1
@@ -138,7 +138,7 @@ async def test_a_hanging_endpoint_keeps_only_itself_waiting(
         hook.usual = "hang"
         await add_hook(ground, parts, hook)
         await parts.service.endpoints.create(ground.engineer, "two", other.url, [ANNUNCIATED])
-        await parts.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+        await parts.telling.annunciated(**ground.job(ground.alarm()))
         await parts.pump.look()
         async with asyncio.timeout(2.5):
             while not other.got:
@@ -156,20 +156,33 @@ async def test_every_event_once_whatever_runs_twice(ground: Ground, hook: Receiv
         )  # fmt: skip
         tasks = ground.plug.tasks(parts.context)
         handlers = ground.plug.handlers()
-        alarm = ground.alarm()
+        alarm = ground.alarm(state="active_acknowledged")
         for _ in range(2):
             for event, task in handlers.items():
-                what = {"storm_id": storm} if event.startswith("storm") else {"alarm_id": alarm}
-                await tasks[task](community_id=ground.here, **what)
+                storms = {"community_id": ground.here, "storm_id": storm}
+                await tasks[task](**storms if event.startswith("storm") else ground.job(alarm))
         await parts.pump.settle()
     types = [one.json["type"] for one in hook.got]
     assert sorted(types) == sorted(set(TYPES.values()) - {TYPES["test"]})
 
 
+async def test_a_program_learns_that_an_alarm_was_acknowledged_and_that_it_ended(ground: Ground, hook: Receiver):
+    async with ground.running() as parts:
+        await add_hook(ground, parts, hook, TYPES["settled"])
+        alarm = ground.alarm()
+        for state in ("active_acknowledged", "normal"):
+            ground.rows("UPDATE hub.alarm SET state = %s", state)
+            for _ in range(2):
+                await parts.telling.settled(**ground.job(alarm))
+        await parts.pump.settle()
+    assert [one.json["data"]["state"] for one in hook.got] == ["active_acknowledged", "normal"]
+    assert len({one.json["id"] for one in hook.got}) == 2
+
+
 async def test_jobs_queued_as_the_pipeline_does_are_run(ground: Ground, hook: Receiver):
     async with ground.running() as parts:
         await add_hook(ground, parts, hook)
-        arguments = psycopg.types.json.Jsonb({"community_id": ground.here, "alarm_id": ground.alarm()})
+        arguments = psycopg.types.json.Jsonb(ground.job(ground.alarm()))
         ground.rows(
             "SELECT public.procrastinate_defer_jobs_v1("
             "ARRAY[ROW('hub', %s, 0, 'alarm-1', NULL, %s, NULL)::public.procrastinate_job_to_defer_v1])",
@@ -205,7 +218,7 @@ async def test_killed_between_claim_send_and_record_the_receiver_counts_one(
     ground.write([{"id": "group", "url": hook.url.replace("http", "json") + "/group"}])
     async with ground.running() as parts:
         await add_hook(ground, parts, hook)
-        await parts.telling.annunciated(community_id=ground.here, alarm_id=ground.alarm())
+        await parts.telling.annunciated(**ground.job(ground.alarm()))
         await parts.telling.climb()
     codes = []
     for _ in range(2):  # the second finds what the first had not begun; what it had is left alone for a while
