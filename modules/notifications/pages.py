@@ -7,6 +7,7 @@ from typing import Any
 from hub.errors import Refused
 from hub.store.database import Row
 from modules.notifications import words
+from modules.notifications.ladder import NOBODY
 from modules.notifications.service import Notifications
 from modules.notifications.webhooks import TYPES
 
@@ -161,7 +162,7 @@ class NotificationsPage:
         tone = "ill" if row["state"] == "dead" or again else "done" if row["state"] in ("rerouted", "cancelled") else ""
         alarm = f"/alarms/{row['alarm_id']}" if row["alarm_id"] else ""
         pending = row["state"] in ("queued", "held")
-        can = ["replay"] if row["state"] == "dead" and view.may("replay") else []
+        can = ["replay"] if row["state"] == "dead" and row["detail"] != NOBODY and view.may("replay") else []
         return {
             "id": row["id"],
             "created": view.stamp(row["created_at"]),

@@ -17,12 +17,13 @@ from psycopg_pool import PoolTimeout
 from hub.context import Context
 from hub.failpoint import failpoint
 from hub.live import Change
-from hub.reports import put
 from hub.store.database import Connection, Row
 from hub.tasks import end
 from modules.notifications import model, store
 from modules.notifications.channels import Outcome
 from modules.notifications.files import Files
+from modules.notifications.ladder import Ladder
+from modules.notifications.reporting import report
 from modules.notifications.sending import GONE, Sending, Work
 from modules.notifications.telling import Telling
 
@@ -44,6 +45,7 @@ class Pump:
         self._context = context
         self._files = files
         self._telling = telling
+        self._ladder = Ladder(context, files, telling)
         self._sending = sending
         self._random = rng or random.Random()
         self._ready = asyncio.Event()
@@ -74,7 +76,7 @@ class Pump:
         communities = list(self._context.communities.values())
         if not communities:
             return
-        await self._telling.climb()
+        await self._ladder.climb()
         await self._reroute(communities)
         now = self._context.clock.now()
         async with self._context.database.session(communities) as connection:
@@ -195,7 +197,7 @@ class Pump:
         if state["failures"]:
             await store.run(connection, "hurry", **of, at=now)
         if state["reported"]:
-            await self._report(connection, work, "channel_recovered", now)
+            await self._report(connection, work, "channel_recovered")
 
     async def _failed(self, connection: Connection, work: Work, outcome: Outcome, state: Row, now: datetime) -> None:
         of = {"community_id": work.community["id"], "target": work.target}
@@ -214,7 +216,7 @@ class Pump:
         alone = model.probe_delay(failures, self._random) if failures >= model.FAILING else timedelta(0)
         retry_at = now + max(alone, asked) if alone or asked else None
         report = sort == "channel" and failures >= model.FAILING and not state["reported"]
-        reported = report and await self._report(connection, work, "channel_failed", now)
+        reported = report and await self._report(connection, work, "channel_failed")
         await store.run(
             connection, "target_ill", **of, at=now, retry_at=retry_at, detail=outcome.detail[:300], reported=reported
         )
@@ -229,18 +231,9 @@ class Pump:
             self.wake()
         _log.info("not delivered", target=work.target, failures=failures, status=outcome.status, why=outcome.detail)
 
-    async def _report(self, connection: Connection, work: Work, event: str, now: datetime) -> bool:
-        """Say it of the hub's own virtual device, so that a rule can raise an alarm; False where there is none."""
-        community_id, name = work.community["id"], work.target.partition(":")[2]
-        device = next(
-            (one for one in self._context.devices.values()
-             if one.community_id == community_id and one.kind_name == "hub"), None,
-        )  # fmt: skip
-        if device is None:
-            return False
-        key = f"{event}:{name}:{now.isoformat()}"
-        await put(connection, device, key=key, at=now, events=[(event, {"channel": name})])
-        return True
+    async def _report(self, connection: Connection, work: Work, event: str) -> bool:
+        channel = work.target.partition(":")[2]
+        return await report(self._context, connection, work.community["id"], event, {"channel": channel})
 
     # -- second channel ------------------------------------------------------------------------------------------
 

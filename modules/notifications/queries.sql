@@ -40,6 +40,9 @@ FOR UPDATE SKIP LOCKED
 -- name: advance
 UPDATE notifications.escalation SET level = %(level)s, next_at = %(next_at)s WHERE id = %(id)s
 
+-- name: put_off
+UPDATE notifications.escalation SET next_at = %(next_at)s WHERE id = %(id)s AND settled_at IS NULL
+
 -- name: settle
 UPDATE notifications.escalation SET settled_at = %(at)s, next_at = NULL
 WHERE alarm_id = %(alarm_id)s AND began_at <= %(began_at)s AND settled_at IS NULL
@@ -125,6 +128,9 @@ WHERE community_id = %(community_id)s AND target = %(target)s AND state IN ('que
 UPDATE notifications.delivery SET state = 'dead', finished_at = %(at)s, detail = %(detail)s
 WHERE community_id = %(community_id)s AND target = %(target)s AND state IN ('queued', 'held', 'sending')
 
+-- name: lost
+UPDATE notifications.delivery SET state = 'dead', finished_at = %(at)s, detail = %(detail)s WHERE id = ANY (%(ids)s)
+
 -- name: target_well
 UPDATE notifications.target SET failures = 0, failing_since = NULL, retry_at = NULL, reported = false,
   delivered_at = %(at)s, detail = ''
@@ -204,7 +210,7 @@ SELECT count(*) AS n FROM (
 -- name: replay
 UPDATE notifications.delivery SET state = 'queued', due_at = %(at)s, attempts = 0, finished_at = NULL, status = NULL,
   detail = '', expires_at = CASE WHEN target LIKE 'webhook:%%' THEN %(webhook)s ELSE %(channel)s END
-WHERE community_id = %(community_id)s AND state = ANY (%(states)s)
+WHERE community_id = %(community_id)s AND state = ANY (%(states)s) AND detail <> %(nobody)s
   AND (%(id)s::bigint IS NULL OR id = %(id)s)
   AND (%(target)s::text IS NULL OR target = %(target)s)
   AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)

@@ -13,6 +13,7 @@ from modules.notifications import store, texts
 from modules.notifications.channels import hint
 from modules.notifications.endpoints import Endpoints, health, show_screens
 from modules.notifications.files import Files
+from modules.notifications.ladder import NOBODY
 from modules.notifications.model import GIVE_UP, State
 from modules.notifications.telling import Telling
 from modules.notifications.tokens import BadToken, read_token
@@ -132,7 +133,9 @@ class Notifications:
                         "too_many_deliveries", f"more than {MOST_REPLAYED} deliveries: begin at a later time", 422
                     )
             until = {sort: now + time for sort, time in GIVE_UP.items()}
-            found = await store.rows(connection, "replay", community_id=who.community_id, at=now, **until, **wanted)
+            found = await store.rows(
+                connection, "replay", community_id=who.community_id, at=now, nobody=NOBODY, **until, **wanted
+            )
             targets = sorted({row["target"] for row in found})
             await store.run(connection, "forget_retry", community_id=who.community_id, targets=targets)
             detail = {"deliveries": len(found), "targets": targets}

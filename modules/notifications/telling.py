@@ -1,7 +1,7 @@
 """From an event to what has to be told: deliveries and webhooks, each once however often a job runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -12,24 +12,23 @@ from hub.live import Change
 from hub.store.database import Connection, Row
 from modules.notifications import store, texts, webhooks
 from modules.notifications.files import Files
-from modules.notifications.model import AHEAD, first_due
+from modules.notifications.model import first_due
 from modules.notifications.sending import Sending
-from modules.notifications.spec import Channel, NotificationsFile, Step
+from modules.notifications.spec import Channel, NotificationsFile
 
 _log = structlog.get_logger()
-_UNANSWERED = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
-_PAUSE = timedelta(minutes=1)
-_LOOK_AGAIN = timedelta(seconds=15)
+UNANSWERED = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
 Compose = Callable[[str], tuple[str, str]]
 
 
 class Telling:
-    """The jobs behind domain events, and the steps of the escalation."""
+    """The jobs behind domain events, and how people are found and told."""
 
     def __init__(self, context: Context, files: Files, sending: Sending) -> None:
         self._context = context
         self._files = files
         self._sending = sending
+        self._roster_ill = False
         self.wake: Callable[[], None] = lambda: None
 
     # -- jobs ----------------------------------------------------------------------------------------------------
@@ -38,7 +37,7 @@ class Telling:
         """An alarm sounded: subscribers and webhooks are told, the escalation begins. NotThere."""
         now, call = self._context.clock.now(), datetime.fromisoformat(annunciated_at)
         async with self._context.database.session([community_id]) as connection:
-            alarm = await self._alarm(connection, community_id, alarm_id, call)
+            alarm = await self.alarm(connection, community_id, alarm_id, call)
             key = key_of("annunciated", alarm)
             file = self._files.of(alarm["community"])
             made = await self._webhooks(connection, alarm, "annunciated", key, webhooks.alarm_data(alarm), alarm_id)
@@ -47,15 +46,15 @@ class Telling:
                 this = {"community_id": community_id, "alarm_id": alarm_id, "began_at": call, "at": now}
                 await store.run(connection, "supersede", **this)
                 await store.run(connection, "begin_escalation", **this)
-        self._committed(community_id, made)
+        self.committed(community_id, made)
 
     async def settled(self, *, community_id: int, alarm_id: int, annunciated_at: str) -> None:
         """Somebody acknowledged it, or it is over: the escalation ends, who wants to know is told. Not where it is open
         again by now: then that is what counts. NotThere."""
         now, call = self._context.clock.now(), datetime.fromisoformat(annunciated_at)
         async with self._context.database.session([community_id]) as connection:
-            alarm = await self._alarm(connection, community_id, alarm_id, call)
-            if alarm["state"] in _UNANSWERED and alarm["suppression"] is None:
+            alarm = await self.alarm(connection, community_id, alarm_id, call)
+            if alarm["state"] in UNANSWERED and alarm["suppression"] is None:
                 return
             await store.run(connection, "settle", alarm_id=alarm_id, began_at=call, at=now)
             await store.run(connection, "over", alarm_id=alarm_id, at=now)
@@ -65,7 +64,7 @@ class Telling:
             file = self._files.of(alarm["community"])
             if file is not None:
                 made += await self._subscribers(connection, file, alarm, "settled", key)
-        self._committed(community_id, made)
+        self.committed(community_id, made)
 
     async def storm_began(self, *, community_id: int, storm_id: int) -> None:
         await self._storm(community_id, storm_id, "storm_began")
@@ -73,89 +72,25 @@ class Telling:
     async def storm_ended(self, *, community_id: int, storm_id: int) -> None:
         await self._storm(community_id, storm_id, "storm_ended")
 
-    # -- escalation ----------------------------------------------------------------------------------------------
-
-    async def climb(self) -> None:
-        """Take every step of an escalation that is due. A step is taken once, whoever else looks."""
-        now = self._context.clock.now()
-        async with self._context.database.session(list(self._context.communities.values())) as connection:
-            due = await store.rows(connection, "escalations_due", at=now, ahead=now + AHEAD)
-        for row in due:
-            await self._step(row["community_id"], row["id"])
-
-    async def _step(self, community_id: int, escalation_id: int) -> None:
-        now, database = self._context.clock.now(), self._context.database
-        this = {"id": escalation_id, "at": now, "ahead": now + AHEAD}
-        async with database.session([community_id]) as connection:
-            row = await store.first(connection, "lock_escalation", **this)
-            if row is None:
-                return
-            alarm = await store.first(connection, "alarm", alarm_id=row["alarm_id"], community_id=community_id)
-            if alarm is None:  # it must not keep the others from being told
-                await store.run(connection, "settle", alarm_id=row["alarm_id"], began_at=row["began_at"], at=now)
-                return
-        file = self._files.of(alarm["community"])
-        steps = file.steps(alarm["priority"]) if file else []
-        index = row["level"] + 1
-        step = steps[index] if index < len(steps) else None
-        # Before the transaction: it has one of its own.
-        on_shift = await self.on_shift(community_id, step.post) if step else []
-        async with database.session([community_id]) as connection:
-            again = await store.first(connection, "lock_escalation", **this)
-            if again is None or again["level"] != row["level"]:
-                return
-            alarm = await self._alarm(connection, community_id, row["alarm_id"], row["began_at"])
-            if index > 0 and alarm["state"] not in _UNANSWERED:
-                await store.run(connection, "settle", alarm_id=row["alarm_id"], began_at=row["began_at"], at=now)
-                return
-            made: list[int] = []
-            level, next_at = row["level"], None
-            if step is not None and alarm["suppression"] is not None:
-                next_at = now + _PAUSE  # what is released calls anew, and that begins an escalation of its own
-            elif step is not None and index > 0 and _just_away(alarm, now) and now - _due(row, step) < _PAUSE:
-                next_at = now + _LOOK_AGAIN  # nobody is disturbed for what is not so now, but may be so again
-            elif step is not None and file is not None:
-                made = await self._tell_step(connection, file, alarm, step, index, on_shift)
-                level = index
-                next_at = _due(row, steps[index + 1]) if index + 1 < len(steps) else None
-                if index > 0:
-                    await store.run(connection, "level", alarm_id=row["alarm_id"], level=level)
-            await store.run(connection, "advance", id=escalation_id, level=level, next_at=next_at)
-        self._committed(community_id, made)
+    # -- telling -------------------------------------------------------------------------------------------------
 
     async def on_shift(self, community_id: int, post: str | None) -> list[Row]:
-        """Who is on the roster now, at a post or at all; nobody where there is no roster."""
+        """Who is on the roster now, at a post or at all; nobody where there is no roster, or it cannot be read: then
+        those of the file are told."""
         duty = self._context.ports.get("duty.on_shift")
         if duty is None:
             return []
-        rows: list[Row] = await duty(community_id, post, self._context.clock.now())
+        try:
+            rows: list[Row] = await duty(community_id, post, self._context.clock.now())
+        except Exception as error:  # noqa: BLE001 - another module's; alarms are told whatever is the matter with it
+            if not self._roster_ill:
+                _log.error("the roster cannot be read: alarms go to the fixed recipients", error=repr(error))
+            self._roster_ill = True
+            return []
+        if self._roster_ill:
+            _log.info("the roster can be read again")
+        self._roster_ill = False
         return rows
-
-    async def _tell_step(
-        self, connection: Connection, file: NotificationsFile, alarm: Row, step: Step, index: int, on_shift: list[Row]
-    ) -> list[int]:
-        told, made = 0, []
-        event = "escalated" if index else "annunciated"
-        key = f"{key_of('annunciated', alarm)}:{index}"
-        names = [row["name"] for row in on_shift]
-        for name in step.channels:
-            channel = file.usable(name)
-            if channel is None or not channel.wants().takes(alarm["priority"], alarm["kind"], alarm["place"]):
-                continue
-            people = await self.people(connection, file, channel, on_shift)
-
-            def compose(language: str) -> tuple[str, str]:
-                zone, templates = alarm["time_zone"], templates_of(file)
-                return texts.alarm_message(alarm, event, language, zone, templates, names, index)
-
-            made += await self.tell(connection, channel, people, compose, _about(alarm, event, key, index))
-            told += len(people)
-        if not told and any(file.usable(name) for name in step.channels):
-            _log.warning("an alarm was told to nobody: no channel of its step takes it and knows an address",
-                         alarm=alarm["id"], step=index)  # fmt: skip
-        return made
-
-    # -- telling -------------------------------------------------------------------------------------------------
 
     async def people(
         self, connection: Connection, file: NotificationsFile, channel: Channel, on_shift: Sequence[Row]
@@ -212,7 +147,7 @@ class Telling:
                 made.append(number)
         return made
 
-    def _committed(self, community_id: int, made: Sequence[int]) -> None:
+    def committed(self, community_id: int, made: Sequence[int]) -> None:
         """It is in the tables: open pages and the pump may look."""
         failpoint("notification_told")
         for number in made:
@@ -231,7 +166,7 @@ class Telling:
                     return texts.alarm_message(alarm, event, language, alarm["time_zone"], templates_of(file), None, 0)
 
                 people = await self.people(connection, file, channel, [])
-                made += await self.tell(connection, channel, people, compose, _about(alarm, event, key, 0))
+                made += await self.tell(connection, channel, people, compose, about(alarm, event, key, 0))
         return made
 
     async def _storm(self, community_id: int, storm_id: int, event: str) -> None:
@@ -256,7 +191,7 @@ class Telling:
                     made += await self.tell(
                         connection, channel, people, lambda lang: texts.plain_message(event, lang), message
                     )
-        self._committed(community_id, made)
+        self.committed(community_id, made)
 
     async def _webhooks(
         self, connection: Connection, about: Row, event: str, key: str, data: Mapping[str, Any], alarm_id: int | None
@@ -277,7 +212,7 @@ class Telling:
             made += [number] if number is not None else []
         return made
 
-    async def _alarm(self, connection: Connection, community_id: int, alarm_id: int, call: datetime) -> Row:
+    async def alarm(self, connection: Connection, community_id: int, alarm_id: int, call: datetime) -> Row:
         """The alarm as it stands now, seen from one of its calls: it may have called again since. NotThere."""
         of = {"alarm_id": alarm_id, "community_id": community_id}
         return {**await store.needed(connection, "alarm", f"alarm {alarm_id}", **of), "annunciated_at": call}
@@ -292,19 +227,6 @@ def began(alarm: Mapping[str, Any]) -> datetime:
 def key_of(event: str, alarm: Mapping[str, Any]) -> str:
     """The name of an event of this call of an alarm: the same however often a job runs."""
     return f"{event}:{alarm['id']}:{began(alarm).astimezone(UTC).isoformat()}"
-
-
-def _due(escalation: Row, step: Step) -> datetime:
-    at: datetime = escalation["started_at"] + step.after
-    return at
-
-
-def _just_away(alarm: Row, now: datetime) -> bool:
-    """Whether a condition that held for a while returned within the last minute. What an event raised never held: it
-    is there until somebody answers."""
-    returned, since = alarm["returned_at"], alarm["active_since"]
-    held = returned is not None and since is not None and since < returned
-    return held and alarm["state"] == "returned_unacknowledged" and now - returned < _PAUSE
 
 
 def _known_as(row: Row) -> str:
@@ -322,7 +244,7 @@ def templates_of(file: NotificationsFile) -> dict[str, dict[str, str]]:
     return {part: {"zh": text.zh, "en": text.en} for part, text in file.templates.items()}
 
 
-def _about(alarm: Row, event: str, key: str, step: int) -> dict[str, Any]:
+def about(alarm: Row, event: str, key: str, step: int) -> dict[str, Any]:
     return {
         "zone": alarm["time_zone"], "community_id": alarm["community_id"], "event": event, "event_key": key,
         "alarm_id": alarm["id"], "step": step, "priority": alarm["priority"], "life_safety": alarm["life_safety"],

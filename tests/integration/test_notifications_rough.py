@@ -158,7 +158,7 @@ async def test_a_combined_message_counts_once_against_the_rate(ground: Ground):
         async with ground.running() as parts:
             for _ in range(6):
                 await parts.telling.annunciated(**ground.job(ground.alarm()))
-                await parts.telling.climb()
+                await parts.pump._ladder.climb()
             await parts.pump.settle()
             assert len(group.got) == 2
             await ground.pass_time(parts, 61)

@@ -219,7 +219,7 @@ async def test_killed_between_claim_send_and_record_the_receiver_counts_one(
     async with ground.running() as parts:
         await add_hook(ground, parts, hook)
         await parts.telling.annunciated(**ground.job(ground.alarm()))
-        await parts.telling.climb()
+        await parts.pump._ladder.climb()
     codes = []
     for _ in range(2):  # the second finds what the first had not begun; what it had is left alone for a while
         process = await asyncio.to_thread(
