@@ -107,6 +107,7 @@ class Verdict(msgspec.Struct, gc=False):
     limit: float | None = None
     cost_fen: int | None = None
     text: Text | None = None
+    judged: int | None = None  # this interval was judged before, otherwise; the others are judged up to here
 
 
 class Frame(msgspec.Struct, gc=False):

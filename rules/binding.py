@@ -111,7 +111,7 @@ def _bind(condition: AnyCondition, device: Device, topology: Topology) -> Single
         case ExpressionCondition():
             return _expression(condition, device)
         case Hourly():
-            return Analysis(condition.lasting)
+            return Analysis(condition.lasting, micros(condition.every))
 
 
 def _repeat(repeat: Repeat | None) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     began: int = 0  # time of receipt of the same moment
     lag: int = 0  # how late the device that told of it usually is
     value: float | None = None  # the worst value while pending
-    recent: tuple[int, ...] = ()  # occurrences that count towards a repeat
+    recent: tuple[int, ...] = ()  # occurrences that count towards a repeat; analyses: intervals that were wrong
     buckets: tuple[Bucket, ...] = ()  # windows: what is not judged for good
     mark: int = 0  # windows: device time up to which all is judged; absence of others: counted from here
     wake: int = 0  # absence of others: look again at this time of receipt
@@ -196,6 +196,7 @@ class Analysis(msgspec.Struct, frozen=True):
     """The outcome of a periodic analysis, so many intervals in a row."""
 
     intervals: int
+    every: int  # from the end of one interval to that of the next
 
 
 class Several(msgspec.Struct, frozen=True):

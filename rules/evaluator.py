@@ -214,7 +214,7 @@ class RuleEvaluator(Wiring):
             slot_ = plan.findings.get(verdict.rule)
             if slot_ is not None:
                 at, value, limit, cost = verdict.at, verdict.value, verdict.limit, verdict.cost_fen
-                found = Finding(at, verdict.active, value, limit, cost, verdict.text, cause)
+                found = Finding(at, verdict.active, value, limit, cost, verdict.text, cause, verdict.judged)
                 self._step(overlay, slot_, found, received)
         if frame.retained or not plan.events:
             return

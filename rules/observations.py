@@ -70,6 +70,7 @@ class Finding(msgspec.Struct, gc=False):
     cost_fen: int | None = None
     text: Text | None = None
     cause: bytes | None = None
+    judged: int | None = None  # judged before, otherwise; the other intervals are judged up to here
 
 
 class Heard(msgspec.Struct, gc=False):

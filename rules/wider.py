@@ -161,6 +161,11 @@ class Hourly(Model):
             raise ValueError("`over_point` belongs to the analysis `efficiency`, and to it always")
         return self
 
+    @property
+    def every(self) -> timedelta:
+        """From the end of one interval to that of the next."""
+        return timedelta(hours=1 if self.analysis in ("balance", "unusual") else 24)
+
     def mentions(self) -> Iterator[Mention]:
         yield Mention(("point",), self.point)
         if self.over_point is not None:

@@ -7,6 +7,9 @@ SELECT id, community_id, bucket FROM telemetry.rollup_dirty ORDER BY id LIMIT 20
 -- name: done
 DELETE FROM telemetry.rollup_dirty WHERE id = ANY (%s)
 
+-- name: changed
+INSERT INTO telemetry.hour_changed (community_id, bucket) VALUES (%s, %s)
+
 -- name: hour
 INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)
 SELECT date_bin('1 hour', ts, 'epoch'), point_id, community_id, count(*), sum(value), min(value), max(value),

@@ -12,6 +12,7 @@ from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.store", "rollups.sql")
 _DAYS_AHEAD = 7
+_HOUR = timedelta(hours=1)
 _log = structlog.get_logger()
 
 
@@ -41,6 +42,7 @@ class Upkeep:
         One snapshot for the list and the sums: a batch that commits meanwhile leaves its own mark for the next run.
         """
         connection = await connect_ingest(self._conninfo, [])
+        now = self._clock.now()
         try:
             await connection.execute("SET default_transaction_isolation = 'repeatable read'")
             await connection.commit()
@@ -50,6 +52,8 @@ class Upkeep:
                 hours = {(community, bucket) for _, community, bucket in rows}
                 for community, bucket in sorted(hours):
                     await connection.execute(_SQL["hour"], {"community_id": community, "bucket": bucket})
+                    if bucket + _HOUR <= now:  # perhaps it was judged already
+                        await connection.execute(_SQL["changed"], [community, bucket])
                 for community, start, end in sorted({_day_of(c, b, zones[c]) for c, b in hours}):
                     await connection.execute(_SQL["day"], {"community_id": community, "day": start, "next_day": end})
                 await connection.execute(_SQL["done"], [[row[0] for row in rows]])

@@ -1,5 +1,6 @@
 """Hourly rules over the stored hours of a real database: what is found becomes one alarm with its price."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from hub.analyses.runner import Analyses
 from hub.errors import Misconfigured
 from hub.model import Device
 from hub.principal import Principal
+from hub.store.upkeep import Upkeep
 from rules.hourly import HourlyAnalysis
 from tests.integration.pipeline_bench import NOON, Bench, make_bench
 from tests.integration.test_reports import listening, pump
@@ -37,6 +39,14 @@ examples:
       - {at: 0h, verdict: {active: true, value: 0.7}}
       - {at: 1h, verdict: {active: false, value: 0.0}}
 """
+ONCE = (
+    RULE[: RULE.index("examples")].replace(", for: 2", "")
+    + """\
+examples:
+  - {name: An hour of loss raises, steps: [{at: 0h, verdict: {active: true}, expect: [raised]}]}
+  - {name: An hour without is none, steps: [{at: 0h, verdict: {active: false}}]}
+"""
+)
 ALARMS = "SELECT state, count, cost_fen FROM hub.alarm WHERE rule = 'water-loss'"
 
 
@@ -80,8 +90,31 @@ class Hours:
         homes = {home.code: 0.01 * number for home in self.homes}
         self.write(hour, {**homes, "wm-b1-main": 0.01 * number * len(homes) + loss * number})
 
+    async def roll_up(self) -> None:
+        """As the part `upkeep` does every 30 s; it is stopped here."""
+        hub = self.bench.hub
+        await Upkeep(hub.settings.database_url, self.bench.clock, hub.settings).roll_up()
+
+    def hear(self, hour: datetime, registers: Mapping[str, float]) -> None:
+        """Readings at the end of an hour, as the pipeline stores them."""
+        with psycopg.connect(self.bench.url) as link:
+            link.execute("SELECT telemetry.ensure_day(%s)", [hour.date()])
+            for code, value in registers.items():
+                device = self.bench.device(code)
+                link.execute(
+                    "INSERT INTO telemetry.sample (ts, value, point_id, community_id) VALUES (%s, %s, %s, %s)",
+                    [hour + timedelta(minutes=59), value, device.points["volume"].id, device.community_id],
+                )
+            values = [self.main.community_id, hour]
+            link.execute("INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)", values)
+
+    def verdicts(self) -> int:
+        """Reports under way."""
+        return int(self.bench.query("SELECT count(*) FROM hub.report WHERE key LIKE 'hour:%%'")[0][0])
+
     async def pass_hour(self) -> bool:
         self.bench.clock.advance(3600)
+        await self.roll_up()
         stepped = await self.runner.step(self.main.community_id)
         async with listening(self.bench):
             await pump(self.bench)
@@ -218,3 +251,72 @@ async def tried(bench: Bench, text: str) -> dict[str, Any]:
     await one.task
     assert one.state == "done", one.error
     return one.result
+
+
+async def settle(hours: Hours) -> None:
+    """Whatever is due is judged, and what it says is stored."""
+    await hours.roll_up()
+    while await hours.runner.step(hours.main.community_id):
+        pass
+    async with listening(hours.bench):
+        await pump(hours.bench)
+
+
+async def test_a_loss_in_readings_that_came_late_is_history_and_told_once(database_url: str, config: Path) -> None:
+    (config / "rules" / "loss.yaml").write_text(ONCE)
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        for number in range(8):
+            homes = {home.code: 0.01 * number for home in hours.homes}
+            lost = 0.7 if number in (2, 3) else 0.0  # drawn from nobody in hour 2, given back in hour 4
+            main = {"wm-b1-main": 0.01 * number * len(homes) + lost}
+            hours.hear(NOON + timedelta(hours=number - 1), homes | (main if number not in (2, 3) else {}))
+        bench.clock.advance(600)
+        await hours.roll_up()
+        await settle(hours)
+        for _ in range(6):
+            await hours.pass_hour()
+        assert bench.query(ALARMS) == [], "two hours of the main meter are not known"
+        at = NOON + timedelta(hours=1)
+        hours.hear(at, {"wm-b1-main": 0.02 * len(hours.homes) + 0.7})
+        hours.hear(at + timedelta(hours=1), {"wm-b1-main": 0.03 * len(hours.homes) + 0.7})
+        await settle(hours)
+        told = "SELECT state, count, cost_fen, historical, raised_at FROM hub.alarm WHERE rule = 'water-loss'"
+        found = bench.query(told)
+        assert [row[:4] for row in found] == [("returned_unacknowledged", 1, 287, True)]
+        assert found[0][4] == at + timedelta(hours=1)
+        hours.hear(at + timedelta(hours=2), {})  # rolled up again, all as it was
+        await settle(hours)
+        assert bench.query(told) == found
+        assert hours.verdicts() == 0, "nothing is said twice"
+
+
+async def test_an_hour_is_not_judged_while_it_still_fills(database_url: str, config: Path) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        bench.clock.advance(600)
+        await hours.roll_up()
+        assert await hours.runner.step(hours.main.community_id)
+        bench.clock.advance(3600)
+        hours.hear(NOON, {"wm-b1-main": 1.0})
+        assert not await hours.runner.step(hours.main.community_id), "its roll-up has not followed"
+        await hours.roll_up()
+        assert await hours.runner.step(hours.main.community_id)
+        bench.clock.advance(3600)
+        hours.hear(NOON + timedelta(hours=1), {"wm-b1-main": 1.0})
+        assert not await hours.runner.step(hours.main.community_id)
+        bench.clock.advance(1900)
+        assert await hours.runner.step(hours.main.community_id), "one wrong clock does not hold it up for ever"
+
+
+async def test_a_hub_that_just_began_lets_the_backlog_come_in_first(database_url: str, config: Path) -> None:
+    async with make_bench(database_url, config_dir=config) as bench:
+        hours = Hours(bench)
+        bench.clock.advance(600)
+        await hours.roll_up()
+        running = asyncio.create_task(hours.runner.run())
+        await asyncio.sleep(0)
+        assert not await hours.runner.step(hours.main.community_id)
+        running.cancel()
+        bench.clock.advance(301)
+        assert await hours.runner.step(hours.main.community_id)
