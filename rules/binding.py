@@ -101,7 +101,9 @@ def _bind(condition: AnyCondition, device: Device, topology: Topology) -> Single
         case ChangeTerm():
             return _change(condition, device)
         case StuckTerm():
-            return Stuck(device.id, condition.point, condition.deadband, micros(condition.lasting))
+            lasting = micros(condition.lasting)
+            gap = max(_silent_after(device), lasting)
+            return Stuck(device.id, condition.point, condition.deadband, lasting, gap)
         case WindowTerm():
             return _window(condition, device)
         case SequenceTerm():
@@ -143,8 +145,11 @@ def _number(kind: KindSpec, point: str, level: float | str) -> float:
 
 
 def _silence(term: Absence, device: Device) -> Silence:
-    own = device.profile.silent_after or device.kind.silent_after
-    return Silence(micros(own if isinstance(term.after, str) else term.after))
+    return Silence(_silent_after(device) if isinstance(term.after, str) else micros(term.after))
+
+
+def _silent_after(device: Device) -> int:
+    return micros(device.profile.silent_after or device.kind.silent_after)
 
 
 def _change(term: ChangeTerm, device: Device) -> Change:

@@ -112,6 +112,7 @@ class Stuck(msgspec.Struct, frozen=True):
     point: str
     deadband: float
     lasting: int
+    gap: int  # what is not told for longer is not known to stand still
 
 
 class Window(msgspec.Struct, frozen=True):

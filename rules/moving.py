@@ -71,7 +71,8 @@ def widened(bucket: Bucket, ts: int, value: float) -> Bucket:
 
 
 def stuck(rule: Stuck, state: State | None, observation: Observation, now: int) -> Step:
-    """A sample that lies where the ones before lay, for long enough. Without samples nothing is stuck."""
+    """A sample that lies where the ones before lay, for long enough. Without samples nothing is stuck: after a gap it
+    begins anew."""
     if type(observation) is not Sample or observation.device != rule.own or observation.point != rule.point:
         return Step(state)
     if not observation.fresh:
@@ -82,6 +83,8 @@ def stuck(rule: Stuck, state: State | None, observation: Observation, now: int) 
         if state is None or state.phase != "raised":
             return Step(begun)
         return returned(begun, ts, cause, value, f"moved to {value:.10g}")
+    if state.phase != "raised" and _apart(rule, observation):
+        return Step(None)
     if state.phase == "raised" or ts < state.since + rule.lasting:
         return Step(state)
     raised = msgspec.structs.replace(state, phase="raised")
@@ -90,8 +93,13 @@ def stuck(rule: Stuck, state: State | None, observation: Observation, now: int) 
     return Step(raised, None, (effect,), (Note("raised", effect.at, cause, why),))
 
 
+def _apart(rule: Stuck, observed: Sample) -> bool:
+    """Nobody knows what the value was since the sample before."""
+    return observed.before is not None and observed.ts - observed.before[0] > rule.gap
+
+
 def _begun(rule: Stuck, observed: Sample, now: int) -> State | None:
     """It may stand still since the sample before this one; a value that moves leaves no trace."""
-    if observed.before is None or abs(observed.value - observed.before[1]) > rule.deadband:
+    if observed.before is None or _apart(rule, observed) or abs(observed.value - observed.before[1]) > rule.deadband:
         return None
     return State("pending", observed.before[0], now, value=observed.before[1])

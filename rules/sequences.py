@@ -1,7 +1,8 @@
 """First this, then that, and not the other: sequences over devices, by device time. Pure.
 
-Steps are matched by when they happened, not by when they were heard of: events of later steps that were heard first
-wait `lateness` for the earlier ones, and what must not have happened may be heard of `lateness` before the alarm.
+Steps are matched by when they happened, not by when they were heard of: later steps that were heard first (events, and
+levels that begin) wait `lateness` for the earlier ones, and what must not have happened may be heard of `lateness`
+before the alarm.
 """
 
 import msgspec
@@ -159,7 +160,7 @@ def _happened(
     if step == 0:
         begun = _carried(rule, memory, [Match((ts,), (now,), observation.lag)], now)
     else:
-        if rule.steps[step].event:
+        if _is_new(rule.steps[step], observation):
             span = sum(later.within for later in rule.steps) + rule.lateness
             memory = _remember(memory, str(step), ts, span)
         begun = []

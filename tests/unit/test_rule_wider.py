@@ -67,6 +67,12 @@ def window(**parts: Any) -> Rule:
          pressures((0, 5), (10, 5), (29, 5), (30, 5), (40, 6)), [("raise", 30), ("return", 40)]),
         (pump(stuck={"point": "pressure", "for": "30s", "deadband": 1}),
          pressures((0, 5), (10, 5.8), (20, 6.6), (45, 7.4)), []),  # it drifts out of the band
+        (pump(stuck={"point": "pressure", "for": "20m"}),  # not told for half an hour: it begins anew
+         pressures((0, 5), (10, 5), (1800, 5), (1810, 5), (2100, 5)), []),
+        (pump(stuck={"point": "pressure", "for": "20m"}),
+         pressures((0, 5), (10, 5), (1800, 5), (1810, 5), (2990, 5), (3010, 5)), [("raise", 3000)]),
+        (pump(stuck={"point": "pressure", "for": "30s"}),  # the device may be quiet for a while
+         pressures((0, 5), (10, 5), (65, 5)), [("raise", 30)]),
         (pump(stuck={"point": "pressure", "for": "30s"}), pressures((0, 5)), []),  # nothing comes: not stuck
     ],
 )  # fmt: skip
@@ -195,6 +201,8 @@ PAIR = make("r", "door", sequence={"lateness": "10s", "steps": [
         (INTRUDER, [door(10, "door_forced"), lift(15, 1), door(18, "access_granted")],
          [("raise", 15), ("return", 15)]),
         (INTRUDER, [door(10, "door_forced"), lift(71, 1)], []),
+        (INTRUDER, [lift(11, 1), door(11.5, "door_forced", 10)], [("raise", 11), ("return", 11)]),
+        (INTRUDER, [lift(2, 1), lift(11, 1), door(11.5, "door_forced", 10)], []),  # it moved before
         (INTRUDER, [lift(9, 1), door(10, "door_forced"), lift(30, 0)], []),
         (INTRUDER, [door(10, "door_forced"), lift(30, 1, OTHER)], []),
         (INTRUDER, [door(10, "door_forced"), door(12, "door_forced"), lift(30, 1), lift(31, 1)],
