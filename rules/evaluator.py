@@ -22,7 +22,6 @@ from rules.engine import (
     Late,
     Observation,
     Sample,
-    Step,
     Values,
     Wake,
     attentive,
@@ -37,6 +36,7 @@ from rules.wiring import Wiring
 
 _WORTHLESS = int(Quality.BAD | Quality.RANGE)
 _LATE = int(Quality.LATE)
+_STALE = 1000  # so many entries at least that are not due any more are kept
 
 
 class RuleEvaluator(Wiring):
@@ -139,6 +139,9 @@ class RuleEvaluator(Wiring):
             self._slots[key].orders = orders
         for entry in overlay.pushed:
             heapq.heappush(self._heap, entry)
+        if len(self._heap) > 2 * len(self._slots) + _STALE:
+            self._heap = [(slot.wake, *key) for key, slot in self._slots.items() if slot.wake is not None]
+            heapq.heapify(self._heap)
         self._heard.update(overlay.heard)
         self._seen.update(overlay.seen)
         for device, lag in overlay.lags.items():
@@ -275,14 +278,11 @@ class RuleEvaluator(Wiring):
             self._limits.fault(overlay, slot, error, now, getattr(observation, "cause", None))
             return
         if result.state is not state or result.wake_at != wake:
-            self._move(overlay, slot, result)
+            overlay.moved[slot.key] = (result.state, result.wake_at)
+            if result.wake_at is not None and result.wake_at != wake:
+                heapq.heappush(overlay.pushed, (result.wake_at, *slot.key))
         if result.effects or result.reasons:
             tell(overlay, self._limits, slot, result, now)
-
-    def _move(self, overlay: Overlay, slot: Slot, result: Step) -> None:
-        overlay.moved[slot.key] = (result.state, result.wake_at)
-        if result.wake_at is not None:
-            heapq.heappush(overlay.pushed, (result.wake_at, *slot.key))
 
     def _fire(self, overlay: Overlay, until: int) -> None:
         """Every wake-up due up to `until`, in order of time, rule and device."""

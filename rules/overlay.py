@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from hub.decisions import Decision, Reason, RuleState
+from hub.model import Device
 from hub.vocabulary.base import Text
 from rules.conditions import State
 from rules.engine import Effect, Observation, Step, step
@@ -17,9 +18,13 @@ from rules.slots import COMMAND_SPAN, DISABLED, MOST_COMMANDS, Key, Slot, alarm,
 _log = structlog.get_logger()
 
 MOST_FAILURES = 5
+FAILURE_SPAN = 600_000_000
 MOST_SECONDS = 0.05
-"""So often may a rule's expression fail, or work for longer than this; then the rule is stopped until rules are loaded
-again."""
+"""So often within so long (µs) may a rule's expression fail on a device, or work longer than this anywhere; then it
+is stopped until rules are loaded again: on that device; everywhere if it fails on another one or works too long."""
+
+EVERYWHERE = 0
+"""In the place of a device id."""
 
 
 class Overlay:
@@ -38,8 +43,8 @@ class Overlay:
         self.orders: dict[Key, tuple[int, ...]] = {}
         self.pushed: list[tuple[int, str, int]] = []
         self.popped: list[tuple[int, str, int]] = []
-        self.failures: dict[str, int] = {}
-        self.stopped: dict[str, int] = {}  # rule -> device that has the alarm
+        self.failures: dict[Key, tuple[int, ...]] = {}  # when, newest last
+        self.stopped: dict[Key, Device] = {}  # rule and device, or everywhere -> device that has the alarm
         self.muted: dict[Key, int] = {}  # rules that may give a device no more commands, or broke on it
 
 
@@ -48,8 +53,8 @@ class Limits:
 
     def __init__(self, used: Callable[[], float]) -> None:
         self._used = used
-        self.failures: dict[str, int] = {}
-        self.stopped: dict[str, int] = {}
+        self.failures: dict[Key, tuple[int, ...]] = {}
+        self.stopped: dict[Key, Device] = {}
         self.muted: dict[Key, int] = {}
         self.crowded: dict[str, int] = {}  # rules that look at too many devices, and one from which they would
         self.told: Rule | None = None  # the rule file's own `rule-disabled`: title, priority, procedure
@@ -61,16 +66,17 @@ class Limits:
 
     def alarmed(self) -> set[int]:
         """The devices at which an alarm tells of a stopped rule."""
-        return {*self.stopped.values(), *self.muted.values()}
+        return {*(device.id for device in self.stopped.values()), *self.muted.values()}
 
     def clear(self) -> None:
         self.failures, self.stopped, self.muted = {}, {}, {}
 
     def judge(self, overlay: Overlay, slot: Slot, state: State | None, observed: Observation, now: int) -> Step | None:
         """`step` of a rule with an expression; None where it failed or is stopped."""
-        name = slot.rule.rule
-        if name in self.stopped or name in overlay.stopped:
-            return None
+        key = slot.key
+        for known in (self.stopped, overlay.stopped):
+            if key in known or (key[0], EVERYWHERE) in known:
+                return None
         begin = self._used()
         try:
             result: Step | None = step(slot.condition, state, observed, now)
@@ -80,17 +86,27 @@ class Limits:
             took = self._used() - begin
             if took <= MOST_SECONDS:
                 return result
-            why = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms"
-        failures = overlay.failures.get(name, self.failures.get(name, 0)) + 1
-        overlay.failures[name] = failures
-        if failures >= MOST_FAILURES:
-            overlay.stopped[name] = slot.device.id
-            cause = Text(
-                zh=f"表达式 {failures} 次失败或超时（{why}）",
-                en=f"its expression failed or overran {failures} times ({why})",
-            )
-            self._stop(overlay, slot, cause, now, getattr(observed, "cause", None))
+            why, key = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms", (key[0], EVERYWHERE)
+        recent = overlay.failures.get(key, self.failures.get(key, ()))
+        recent = (*(at for at in recent if abs(now - at) < FAILURE_SPAN), now)
+        overlay.failures[key] = recent
+        if len(recent) >= MOST_FAILURES:
+            self._fails(overlay, slot, key, why, now, getattr(observed, "cause", None))
         return result
+
+    def _fails(self, overlay: Overlay, slot: Slot, key: Key, why: str, now: int, cause: bytes | None) -> None:
+        """Stop a rule whose expression fails on a device, or everywhere; one alarm tells of it, at the first device."""
+        known = {**self.stopped, **overlay.stopped}
+        first = next((device for (rule, _), device in known.items() if rule == key[0]), slot.device)
+        if first is not slot.device:
+            key = (key[0], EVERYWHERE)
+        overlay.stopped[key] = first
+        zh, en = ("", "") if key[1] == EVERYWHERE else (f"在 {slot.device.code} 上", f" on {slot.device.code}")
+        text = Text(
+            zh=f"表达式{zh} 10 分钟内 {MOST_FAILURES} 次失败或超时（{why}）",
+            en=f"its expression failed or overran {MOST_FAILURES} times within 10 min{en} ({why})",
+        )
+        self._stop(overlay, slot, first, text, now, cause)
 
     def fault(self, overlay: Overlay, slot: Slot, error: Exception, now: int, cause: bytes | None) -> None:
         """The engine broke on one device: told once, and tried again with the next observation."""
@@ -103,7 +119,7 @@ class Limits:
             zh=f"在 {slot.device.code} 上出现程序错误（{type(error).__name__}），在其他设备上继续",
             en=f"the program broke on {slot.device.code} ({type(error).__name__}); it goes on elsewhere",
         )
-        self._stop(overlay, slot, why, now, cause)
+        self._stop(overlay, slot, slot.device, why, now, cause)
 
     def command(self, overlay: Overlay, slot: Slot, effect: Effect, now: int) -> None:
         """The rule's command, unless what it answers is history or the rule commands in a circle."""
@@ -124,10 +140,11 @@ class Limits:
             zh=f"10 分钟内已下达 {MOST_COMMANDS} 次命令，疑似循环，不再下达命令",
             en=f"it gave {MOST_COMMANDS} commands within 10 min, probably in a circle; it gives no more",
         )
-        self._stop(overlay, slot, cause, now, effect.cause)
+        self._stop(overlay, slot, slot.device, cause, now, effect.cause)
 
-    def _stop(self, overlay: Overlay, slot: Slot, why: Text, now: int, cause: bytes | None) -> None:
-        decision, device = overlay.decision, slot.device
+    def _stop(self, overlay: Overlay, slot: Slot, device: Device, why: Text, now: int, cause: bytes | None) -> None:
+        """One alarm, at `device`, tells of it."""
+        decision = overlay.decision
         decision.alarms.append(stopped(slot.rule, device, now, cause, why, self.told))
         decision.states.append(RuleState(DISABLED, device.id, {"phase": "raised"}, None))
         decision.reasons.append(Reason(*slot.key, now, cause, "disabled", why.en))

@@ -18,7 +18,7 @@ from rules.load import load_rules
 from rules.overlay import MOST_FAILURES, MOST_SECONDS
 from tests.unit.rule_harness import KINDS, T0, S, Store, actions, frame, make
 
-PUMP, PUMP2 = (example_device("pump", KINDS["pump"], number) for number in (1, 2))
+PUMP, PUMP2, PUMP3 = (example_device("pump", KINDS["pump"], number) for number in (1, 2, 3))
 DEVICES = {device.id: device for device in (PUMP, PUMP2)}
 SUM = make("sum", "pump", expression={"when": "pressure + flow > 100"})
 OVER = make("over", "pump", threshold={"point": "pressure", "above": 600})
@@ -170,6 +170,31 @@ def test_an_expression_that_fails_is_stopped_with_one_alarm_and_the_rest_goes_on
     evaluator.replace_rules([broken, OVER], T0 + 31 * S)
     assert [change.action for change in store.run(evaluator, [], T0 + 31 * S).alarms] == ["return"]
     assert actions(store.run(evaluator, good, T0 + 32 * S)) == [("broken", "raise", 30)], "another chance"
+
+
+def test_an_expression_that_fails_now_and_then_goes_on() -> None:
+    broken = make("broken", "pump", expression={"when": "pressure / flow > 1"})
+    store = Store([broken], DEVICES)
+    evaluator = store.start(T0)
+    for at in range(0, 30 * 200, 200):
+        store.run(evaluator, pressures(1, begin=at), T0 + at * S)
+    assert store.alarms == []
+
+
+def test_an_expression_that_fails_on_one_device_goes_on_elsewhere_and_then_nowhere() -> None:
+    broken = make("broken", "pump", expression={"when": "pressure / flow > 1"})
+    store = Store([broken], DEVICES | {3: PUMP3})
+    evaluator = store.start(T0)
+    store.run(evaluator, pressures(*range(6)), T0 + 6 * S)
+    assert [(rule, device) for rule, device, *_ in store.alarms] == [("rule-disabled", 1)]
+    good = [frame(PUMP2, 7, {"pressure": 5, "flow": 1})]
+    assert actions(store.run(evaluator, good, T0 + 7 * S)) == [("broken", "raise", 7)]
+    store.run(evaluator, pressures(*range(6), begin=10, device=PUMP2), T0 + 20 * S)
+    assert [(rule, device) for rule, device, *_ in store.alarms if rule == "rule-disabled"] == [
+        ("rule-disabled", 1)
+    ] * 2
+    good = [frame(PUMP3, 30, {"pressure": 5, "flow": 1})]
+    assert store.run(evaluator, good, T0 + 30 * S).alarms == [], "it is stopped everywhere"
 
 
 def test_a_machine_that_stalls_is_not_the_expressions_fault(monkeypatch: pytest.MonkeyPatch) -> None:

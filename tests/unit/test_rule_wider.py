@@ -34,6 +34,9 @@ def tell(rule: Rule, frames: list[Frame], until: float = 0, devices: dict[int, D
     return [(action, at) for name, action, at in told if name == rule.rule]
 
 
+OVER = {"point": "pressure", "above": 600}
+
+
 def pressures(*points: tuple[float, float]) -> list[Frame]:
     return [frame(PUMP, at, {"pressure": value}) for at, value in points]
 
@@ -169,6 +172,15 @@ def test_a_window_is_bounded_however_much_comes() -> None:
         sizes.append(len(json.loads(store.states["r", 1])["buckets"]))
     assert max(sizes) == 63, "ten minutes, and what may still come late"
     assert len(store.states["r", 1]) < 8000
+
+
+def test_wake_ups_are_few_however_often_a_state_moves() -> None:
+    rules = [window(aggregate="avg", size="1d", above=700), make("o", "pump", threshold={**OVER, "for": "1h"})]
+    store = Store(rules, DEVICES)
+    evaluator = store.start(T0)
+    for second in range(5000):
+        store.run(evaluator, pressures((second, 650 if second % 2 else 400)), T0 + second * S)
+    assert len(evaluator._heap) <= 1100
 
 
 def door(at: float, name: str, said: float | None = None) -> Frame:
