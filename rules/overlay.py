@@ -13,7 +13,19 @@ from rules.engine import Effect, Observation, Step, step
 from rules.expressions import ExpressionError
 from rules.lags import LAG, Lag
 from rules.model import Rule
-from rules.slots import COMMAND_SPAN, DISABLED, MOST_COMMANDS, Key, Slot, alarm, row, stopped, wish
+from rules.slots import (
+    COMMAND_SPAN,
+    DAY,
+    DISABLED,
+    MOST_A_DAY,
+    MOST_COMMANDS,
+    Key,
+    Slot,
+    alarm,
+    row,
+    stopped,
+    wish,
+)
 
 _log = structlog.get_logger()
 
@@ -22,6 +34,9 @@ FAILURE_SPAN = 600_000_000
 MOST_SECONDS = 0.05
 """So often within so long (µs) may a rule's expression fail on a device, or work longer than this anywhere; then it
 is stopped until rules are loaded again: on that device; everywhere if it fails on another one or works too long."""
+
+CIRCLE = ""
+"""In the place of a rule: all of them together."""
 
 EVERYWHERE = 0
 """In the place of a device id."""
@@ -56,6 +71,7 @@ class Limits:
         self.failures: dict[Key, tuple[int, ...]] = {}
         self.stopped: dict[Key, Device] = {}
         self.muted: dict[Key, int] = {}
+        self.commanding: dict[int, list[Slot]] = {}  # device -> those that may command it
         self.crowded: dict[str, int] = {}  # rules that look at too many devices, and one from which they would
         self.told: Rule | None = None  # the rule file's own `rule-disabled`: title, priority, procedure
 
@@ -122,23 +138,30 @@ class Limits:
         self._stop(overlay, slot, slot.device, why, now, cause)
 
     def command(self, overlay: Overlay, slot: Slot, effect: Effect, now: int) -> None:
-        """The rule's command, unless what it answers is history or the rule commands in a circle."""
-        key = slot.key
+        """The rule's command, unless what it answers is history or rules command in a circle."""
+        key, circle = slot.key, (CIRCLE, slot.device.id)
         if effect.historical:
             note = "no command is given for what happened long ago"
             overlay.decision.reasons.append(Reason(*key, effect.at, effect.cause, "no command", note))
             return
-        if key in self.muted or key in overlay.muted:
+        if any(one in known for one in (key, circle) for known in (self.muted, overlay.muted)):
             return
-        recent = tuple(at for at in overlay.orders.get(key, slot.orders) if now - at < COMMAND_SPAN)
-        if len(recent) < MOST_COMMANDS:
-            overlay.orders[key] = (*recent, now)
+        given = {
+            each.key: [at for at in overlay.orders.get(each.key, each.orders) if now - at < DAY]
+            for each in self.commanding[slot.device.id]
+        }
+        lately = sum(now - at < COMMAND_SPAN for orders in given.values() for at in orders)
+        today = sum(map(len, given.values()))
+        if lately < MOST_COMMANDS and today < MOST_A_DAY:
+            overlay.orders[key] = (*given[key], now)
             overlay.decision.commands.append(wish(slot, now))
             return
-        overlay.muted[key] = slot.device.id
+        overlay.muted[circle] = slot.device.id
+        count, zh, en = (MOST_COMMANDS, "10 分钟", "10 min") if lately >= MOST_COMMANDS else (today, "一天", "a day")
+        by = ", ".join(sorted(rule for (rule, _), orders in given.items() if orders))
         cause = Text(
-            zh=f"10 分钟内已下达 {MOST_COMMANDS} 次命令，疑似循环，不再下达命令",
-            en=f"it gave {MOST_COMMANDS} commands within 10 min, probably in a circle; it gives no more",
+            zh=f"{zh}内 {by} 已向该设备下达 {count} 次命令，疑似循环，规则不再向它下达命令",
+            en=f"{by} gave the device {count} commands within {en}, probably in a circle; rules give it no more",
         )
         self._stop(overlay, slot, slot.device, cause, now, effect.cause)
 

@@ -25,7 +25,10 @@ DISABLED = "rule-disabled"
 
 MOST_COMMANDS = 10
 COMMAND_SPAN = 600_000_000
-"""So many commands in so long (µs) a rule may give one device; a rule that wants more feeds itself and is stopped."""
+MOST_A_DAY = 100
+DAY = 86_400_000_000
+"""So many commands in so long (µs) all rules together may give one device; who wants more feeds itself, fast or slowly,
+and that is stopped."""
 
 
 class Slot:

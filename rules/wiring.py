@@ -42,7 +42,7 @@ class Wiring:
     def _rebuild(self, now: int) -> None:
         self._deaf = (self._until, now) if self._until is not None and self._until < now else None
         old, self._slots, self._plans, self._heap = self._slots, {}, {}, []
-        crowded, self._limits.crowded = self._limits.crowded, {}
+        crowded, self._limits.crowded, self._limits.commanding = self._limits.crowded, {}, {}
         topology = Topology(self._devices)
         kinds: dict[str, list[Device]] = {}
         for device in self._devices.values():
@@ -78,6 +78,8 @@ class Wiring:
         before = old.pop(slot.key, None) or self._stored.pop(slot.key, Stored())
         slot.state, slot.orders = before.state, before.orders
         self._slots[slot.key] = slot
+        if slot.rule.command is not None:
+            self._limits.commanding.setdefault(slot.device.id, []).append(slot)
         for want in slot.interests:
             self._plans.setdefault(want.device, Plan()).add(slot, want, self._devices[want.device])
         if slot.rule.hourly is not None:

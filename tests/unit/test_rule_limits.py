@@ -288,6 +288,34 @@ def test_a_rule_that_commands_in_a_circle_commands_no_more() -> None:
     assert store.commands[-1] == ("loop", 2, "stop"), "another device is another circle"
 
 
+STOPS = make(
+    "stops", "pump", threshold={"point": "running", "equals": "running"}, command={"name": "stop", "reason": "aaa"}
+)
+STARTS = make(
+    "starts", "pump", threshold={"point": "running", "equals": "stopped"}, command={"name": "start", "reason": "bbb"}
+)
+
+
+@pytest.mark.parametrize(("every", "most"), [(1, 10), (65, 100), (600, 100)])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_two_rules_that_answer_each_other_are_stopped(every: int, most: int, restarts: bool) -> None:
+    store = Store([STOPS, STARTS], DEVICES)
+    evaluator, running = store.start(T0), True
+    for number in range(1, most + 40):
+        at = number * every
+        if restarts and number == 7:
+            evaluator = store.start(T0 + (at - 1) * S)
+        decision = store.run(evaluator, [frame(PUMP, at, {"running": float(running)})], T0 + at * S)
+        if not decision.commands:
+            break
+        running = not running
+    assert len(store.commands) == most
+    told = [alarm for alarm in store.alarms if alarm[0] == "rule-disabled"]
+    assert len(told) == 1 and "starts, stops" in told[0][5]
+    store.run(evaluator, [frame(PUMP2, at, {"running": 1.0})], T0 + at * S)
+    assert store.commands[-1] == ("stops", 2, "stop"), "another device is another circle"
+
+
 def test_the_number_of_commands_survives_a_restart() -> None:
     store = Store([COMMANDING], DEVICES)
     for each in _waver(12):
