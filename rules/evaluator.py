@@ -31,12 +31,13 @@ from rules.engine import (
 from rules.lags import LAG, LEAST, Lag, learn
 from rules.model import Rule
 from rules.overlay import Overlay, rows, tell
+from rules.quiet import passes
 from rules.slots import DISABLED, Key, Plan, Slot, Stored, row, unpack
 from rules.wiring import Wiring
 
 _WORTHLESS = int(Quality.BAD | Quality.RANGE)
 _LATE = int(Quality.LATE)
-_STALE = 1000  # so many entries at least that are not due any more are kept
+_STALE = 1000  # so many stale entries at least are kept
 
 
 class RuleEvaluator(Wiring):
@@ -98,11 +99,7 @@ class RuleEvaluator(Wiring):
     def interested(self, frame: Frame) -> int:
         """How many rules judge what this frame says; for measurements."""
         plan = self._plans.get(frame.device.id)
-        if plan is None:
-            return 0
-        points = [reading.point.id for reading in frame.readings]
-        told = sum(len(plan.points.get(point, ())) + len(plan.values.get(point, ())) for point in points)
-        return told + sum(len(plan.events.get(event.name, ())) for event in frame.events)
+        return 0 if plan is None else plan.interested(frame)
 
     # -- judging ----------------------------------------------------------------------------------------------------
 
@@ -230,8 +227,8 @@ class RuleEvaluator(Wiring):
         touched: dict[Key, Slot] = {}
         for reading in frame.readings:
             point = reading.point.id
-            slots, valued = plan.points.get(point, ()), plan.values.get(point)
-            if not slots and valued is None:
+            groups, valued = plan.points.get(point, ()), plan.values.get(point)
+            if not groups and valued is None:
                 continue
             value, quality = reading.value, reading.quality
             before = overlay.seen.get(point) or self._seen.get(point)
@@ -247,8 +244,11 @@ class RuleEvaluator(Wiring):
             overlay.seen[point] = (ts, value)
             known = before if before is not None and before[1] is not None else None
             sample = Sample(ts, value, cause, reading.point.name, device, known, not frame.retained, lag)  # type: ignore[arg-type]
-            for slot in slots:
-                self._step(overlay, slot, sample, received)
+            for group in groups:
+                all_ask = group.tests is None or passes(group.tests, value)
+                for slot in group.slots:
+                    if all_ask or slot.state is not None or slot.key in overlay.moved:
+                        self._step(overlay, slot, sample, received)
             for slot in valued or ():
                 touched[slot.key] = slot
         for slot in touched.values():

@@ -61,9 +61,9 @@ def due(rule: Near, state: State | None) -> int | None:
         return None
     waits = [levels.due(rule.level, level_of(state)), state.wake or None]
     if rule.patient:
-        for device, member in rule.members.items():
-            if isinstance(member, Threshold):
-                waits.append(levels.due(member, state.parts.get(str(device))))
+        for device, part in state.parts.items():
+            if isinstance(member := rule.members.get(int(device)), Threshold):
+                waits.append(levels.due(member, part))
     return earliest(*waits)
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from hub.decisions import AlarmChange, CommandWish, RuleState
-from hub.model import Device
+from hub.model import Device, Frame
 from hub.vocabulary.base import Text
 from rules.binding import Interest, bind, interests
 from rules.conditions import Condition, Expression, Several, State
 from rules.conditions import During as DuringCondition
 from rules.model import Rule
 from rules.observations import Effect
+from rules.quiet import Tests, levels_of
 from rules.shapes import digest
 from rules.texts import limit_of, point_of, render
 from rules.topology import Topology
@@ -68,13 +69,23 @@ def _input(device: Device, name: str) -> tuple[str, int, Mapping[float, str]]:
     return name, point.id, {float(number): word for word, number in point.spec.values.items()}
 
 
+class Group:
+    """Slots that are asked one after the other; those that remember nothing only for a value that passes the tests."""
+
+    __slots__ = ("slots", "tests")
+
+    def __init__(self, tests: Tests | None) -> None:
+        self.tests = tests
+        self.slots: list[Slot] = []
+
+
 class Plan:
     """What one device says, and to which slots; its own and those of devices that look at it."""
 
     __slots__ = ("events", "findings", "late", "points", "silences", "values")
 
     def __init__(self) -> None:
-        self.points: dict[int, list[Slot]] = {}
+        self.points: dict[int, list[Group]] = {}
         self.late: dict[int, list[Slot]] = {}
         self.values: dict[int, list[Slot]] = {}
         self.events: dict[str, list[Slot]] = {}
@@ -90,10 +101,25 @@ class Plan:
             point = device.points.get(want.name)
             if point is None:
                 return
-            by_point = {"sample": self.points, "late": self.late, "values": self.values}[want.sort]
-            slots = by_point.setdefault(point.id, [])
+            if want.sort == "sample":
+                slots = self._group(point.id, levels_of(slot.condition, device.id, want.name))
+            else:
+                slots = (self.late if want.sort == "late" else self.values).setdefault(point.id, [])
         if not slots or slots[-1] is not slot:  # one slot after the other is added
             slots.append(slot)
+
+    def interested(self, frame: Frame) -> int:
+        """How many slots judge what this frame says."""
+        points = [reading.point.id for reading in frame.readings]
+        told = sum(len(group.slots) for point in points for group in self.points.get(point, ()))
+        told += sum(len(self.values.get(point, ())) for point in points)
+        return told + sum(len(self.events.get(event.name, ())) for event in frame.events)
+
+    def _group(self, point: int, tests: Tests | None) -> list[Slot]:
+        groups = self.points.setdefault(point, [])
+        if not groups or groups[-1].tests != tests:
+            groups.append(Group(tests))
+        return groups[-1].slots
 
 
 def _evaluates(condition: Condition) -> bool:
