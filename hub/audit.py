@@ -6,7 +6,7 @@ in which the link before it stands. Who changes, removes or reorders rows afterw
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Literal
@@ -40,6 +40,15 @@ async def record(
     """Append who did what on what. `detail` holds no secret, card or plate. The row is chained when you commit."""
     await connection.execute(
         SQL["record"], [who.community_id, at, who.actor, action, on, Jsonb(detail or {}), who.remote]
+    )
+
+
+async def record_many(
+    connection: Connection, who: Principal, action: str, on: Sequence[str], at: datetime, detail: dict[str, Any]
+) -> None:
+    """Append that somebody did the same on several things, a row for each."""
+    await connection.execute(
+        SQL["record_many"], [who.community_id, at, who.actor, action, Jsonb(detail), who.remote, list(on)]
     )
 
 

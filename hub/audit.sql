@@ -1,6 +1,10 @@
 -- name: record
 INSERT INTO hub.audit (community_id, at, actor, action, object, detail, remote) VALUES (%s, %s, %s, %s, %s, %s, %s)
 
+-- name: record_many
+INSERT INTO hub.audit (community_id, at, actor, action, object, detail, remote)
+SELECT %s, %s, %s, %s, object, %s, %s FROM unnest(%s::text[]) AS object
+
 -- name: see_all
 SELECT set_config('hub.communities', '0' || coalesce((SELECT string_agg(',' || id::text, '') FROM hub.community), ''),
                   false)

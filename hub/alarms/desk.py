@@ -9,11 +9,11 @@ from hub.alarms.annunciation import BUDGET, WINDOW_S
 from hub.alarms.deskbase import alarm_json
 from hub.alarms.jobs import Happened, queue
 from hub.alarms.maintenance import MaintenanceDesk
-from hub.alarms.model import ACTIVE, Action, transition
+from hub.alarms.model import ACTIVE, transition
 from hub.alarms.words import moment, numbers, words
 from hub.errors import Refused
 from hub.principal import Principal
-from hub.store.database import Connection, NotThere, Row
+from hub.store.database import Connection, Row
 from hub.store.queries import load_queries
 
 __all__ = ["AlarmDesk", "View", "alarm_json"]
@@ -107,14 +107,12 @@ class AlarmDesk(MaintenanceDesk):
         who.require("acknowledge")
         wanted, note = numbers(ids), words("note", note)
         async with self._database.session([who.community_id]) as connection:
-            values = {"ids": wanted, "community_id": who.community_id}
-            rows = await (await connection.execute(_SQL["lock_many"], values)).fetchall()
-            if missing := set(wanted) - {row["id"] for row in rows}:
-                raise NotThere(f"alarm {min(missing)}")
-            for row in rows:
+            entries = []
+            for row in await self._lock_many(connection, who, wanted):
                 after = transition(row["state"], "acknowledge", row["latch"])
                 if after != row["state"]:
-                    await self._move(connection, who, row, "acknowledge", after, note)
+                    entries.append(self._entry(who, row, "acknowledge", note) | {"state": after})
+            await self._write_many(connection, who, "acknowledge", entries, {})
             alarms = await self._rows(connection, wanted)
         self._announce_all(alarms)
         return alarms
@@ -132,22 +130,14 @@ class AlarmDesk(MaintenanceDesk):
                 raise Refused("still_active", "the condition still holds; it cannot be reset")
             after = transition(row["state"], "reset", row["latch"])
             if after != row["state"]:
-                await self._move(connection, who, row, "reset", after, note)
+                values = self._entry(who, row, "reset", note) | {"state": after}
+                await connection.execute(_SQL["reset"], values)
+                await connection.execute(_SQL["history"], values)
+                await audit.record(connection, who, "alarm.reset", f"alarm:{alarm_id}", values["at"])
+                await queue(connection, [Happened("alarm_changed", who.community_id, alarm_id)], self._handlers)
             alarm = await self._show(connection, alarm_id)
         self.announce(alarm)
         return alarm
-
-    async def _move(
-        self, connection: Connection, who: Principal, row: Row, action: Action, after: str, note: str
-    ) -> None:
-        values = self._entry(who, row, action, note) | {"state": after}
-        await connection.execute(_SQL["acknowledge" if action == "acknowledge" else "reset"], values)
-        await connection.execute(_SQL["history"], values)
-        await audit.record(connection, who, f"alarm.{action}", f"alarm:{row['id']}", values["at"])
-        happened = [Happened("alarm_changed", who.community_id, row["id"])]
-        if row["annunciated_at"] and action == "acknowledge":
-            happened.append(Happened("alarm_settled", who.community_id, row["id"], row["annunciated_at"]))
-        await queue(connection, happened, self._handlers)
 
     # -- beside the state ----------------------------------------------------------------------------------------
 

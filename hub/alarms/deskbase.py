@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub import audit
 from hub.alarms import suppression
 from hub.alarms.announcer import Announcer
-from hub.alarms.jobs import Handlers, queue
+from hub.alarms.jobs import Handlers, Happened, queue
 from hub.alarms.model import STALE_S
 from hub.alarms.words import step_log
 from hub.clock import Clock
@@ -17,6 +18,7 @@ from hub.store.database import Connection, Database, NotThere, Row
 from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.alarms")
+FEW = 20  # alarms told one by one
 _INSIDE = frozenset({"history", "steps", "comments", "returns", "annunciate_at"})
 
 
@@ -39,13 +41,18 @@ class DeskBase:
         self._live.publish(Change("alarm", alarm["community_id"], str(alarm["id"]), alarm_json(alarm)))
 
     def _announce_all(self, alarms: Collection[Row]) -> None:
+        """Few at once; many as in a flood, bounded."""
+        if len(alarms) > FEW:
+            self.tell([(alarm["community_id"], alarm["id"]) for alarm in alarms], (), ())
+            return
         for alarm in alarms:
             self.announce(alarm)
 
     async def announce_changed(self, changed: Collection[tuple[int, int]]) -> None:
         """Tell the live screens of alarms that were moved: (community id, alarm id) pairs."""
         async with self._database.session(sorted({community for community, _ in changed})) as connection:
-            self._announce_all(await self._rows(connection, [number for _, number in changed]))
+            for alarm in await self._rows(connection, [number for _, number in changed]):
+                self.announce(alarm)
 
     async def _announce_storm(self, community_id: int) -> None:
         async with self._database.session([community_id]) as connection:
@@ -67,6 +74,7 @@ class DeskBase:
         return {
             "id": row["id"], "community_id": who.community_id, "state": row["state"], "from_state": row["state"],
             "at": self._clock.now(), "actor": who.actor, "note": note, "action": action, "step": None, "done": None,
+            "annunciated_at": row["annunciated_at"],
         }  # fmt: skip
 
     async def _lock(self, connection: Connection, who: Principal, alarm_id: int) -> Row:
@@ -75,6 +83,33 @@ class DeskBase:
         if row is None:
             raise NotThere(f"alarm {alarm_id}")
         return row
+
+    async def _lock_many(self, connection: Connection, who: Principal, wanted: Sequence[int]) -> list[Row]:
+        values = {"ids": list(wanted), "community_id": who.community_id}
+        rows = await (await connection.execute(_SQL["lock_many"], values)).fetchall()
+        if missing := set(wanted) - {row["id"] for row in rows}:
+            raise NotThere(f"alarm {min(missing)}")
+        return rows
+
+    async def _write_many(
+        self, connection: Connection, who: Principal, query: str, entries: Sequence[dict[str, Any]],
+        detail: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Write what a person did with many alarms, in as few statements as for one: the pipeline waits behind it."""
+        if not entries:
+            return
+        rows = {"rows": suppression.encode(entries)}
+        await connection.execute(_SQL[query], rows)
+        await connection.execute(_SQL["history_many"], rows)
+        objects = [f"alarm:{entry['id']}" for entry in entries]
+        await audit.record_many(connection, who, f"alarm.{query}", objects, entries[0]["at"], detail)
+        happened = [Happened("alarm_changed", who.community_id, entry["id"]) for entry in entries]
+        happened += [
+            Happened("alarm_settled", who.community_id, entry["id"], entry["annunciated_at"])
+            for entry in entries
+            if entry["annunciated_at"]
+        ]
+        await queue(connection, happened, self._handlers)
 
     async def _reconsider(self, connection: Connection, who: Principal, ids: Collection[int]) -> list[Row]:
         released = await suppression.reconsider(connection, ids, self._clock.now(), self._devices, who.actor)

@@ -2,13 +2,13 @@
 SELECT * FROM hub.alarm WHERE id = %(id)s AND community_id = %(community_id)s FOR UPDATE
 
 -- name: lock_many
-SELECT id, state, latch, annunciated_at FROM hub.alarm WHERE id = ANY (%(ids)s) AND community_id = %(community_id)s
+SELECT id, condition, state, latch, life_safety, shelvable, annunciated_at FROM hub.alarm WHERE id = ANY (%(ids)s) AND community_id = %(community_id)s
 ORDER BY id FOR UPDATE
 
 -- name: acknowledge
-UPDATE hub.alarm SET state = %(state)s, acknowledged_at = %(at)s, acknowledged_by = %(actor)s, changed_at = %(at)s,
+UPDATE hub.alarm a SET state = r.state, acknowledged_at = r.at, acknowledged_by = r.actor, changed_at = r.at,
   annunciate_at = NULL
-WHERE id = %(id)s
+FROM jsonb_to_recordset(%(rows)s) AS r (id bigint, state text, at timestamptz, actor text) WHERE a.id = r.id
 
 -- name: reset
 UPDATE hub.alarm SET state = %(state)s, changed_at = %(at)s WHERE id = %(id)s
@@ -37,6 +37,12 @@ UPDATE hub.alarm SET assignee = %(assignee)s, changed_at = %(at)s WHERE id = %(i
 -- name: history
 INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, action, step, done)
 VALUES (%(community_id)s, %(id)s, %(at)s, %(from_state)s, %(state)s, %(actor)s, %(note)s, %(action)s, %(step)s, %(done)s)
+
+-- name: history_many
+INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, action)
+SELECT r.community_id, r.id, r.at, r.from_state, r.state, r.actor, r.note, r.action
+FROM jsonb_to_recordset(%(rows)s) AS r (community_id int, id bigint, at timestamptz, from_state text, state text,
+  actor text, note text, action text)
 
 -- name: list
 SELECT a.*, d.code AS device, d.kind, d.place, d.name AS device_name,

@@ -110,8 +110,8 @@ class AlarmUpkeep:
     # -- suppression ---------------------------------------------------------------------------------------------
 
     async def _release(self, now: datetime) -> list[Happened]:
-        """Ends of shelves, maintenance and graces; beginnings of maintenance; children whose parent is no more, or
-        stands above them no more (at the start, and when the site changed)."""
+        """Ends of shelves, maintenance and graces; beginnings of maintenance; children whose parent is over, or stands
+        above them no more (at the start, and when the site changed)."""
         values = {"now": now, "soon": now + _SOON, "farthest": now + SHELF_ENGINEER + _SOON}
         ids = [row[0] for row in await self._rows("end_shelves", values)]
         for (number,) in await self._rows("end_maintenance", values):
