@@ -271,9 +271,10 @@ def _happened(moves: Iterable[Move], calls: Calls) -> list[Happened]:
         happened[Happened("alarm_changed", entry.community_id, entry.id)] = None
         if move.opened:
             happened[Happened("alarm_raised", entry.community_id, entry.id)] = None
-            known_late = entry.historical and not entry.life_safety
-            if entry.work_order and entry.suppression is None and not known_late:
-                happened[Happened("work_order_wanted", entry.community_id, entry.id)] = None
+        anew = move.opened or move.before == "latched_acknowledged"
+        known_late = entry.historical and not entry.life_safety
+        if anew and entry.work_order and entry.suppression is None and not known_late:
+            happened[Happened("work_order_wanted", entry.community_id, entry.id)] = None
         if move.after == "normal" and entry.annunciated_at is not None:
             happened[Happened("alarm_settled", entry.community_id, entry.id, entry.annunciated_at)] = None
     return [*happened, *calls.happened]

@@ -154,4 +154,5 @@ WHERE community_id = %(community_id)s AND at > %(since)s AND at <= %(at)s AND NO
 
 -- name: link
 INSERT INTO hub.alarm_link (community_id, alarm_id, kind, reference)
-VALUES (%(community_id)s, %(alarm_id)s, %(kind)s, %(reference)s) ON CONFLICT DO NOTHING
+VALUES (%(community_id)s, %(alarm_id)s, %(kind)s, %(reference)s)
+ON CONFLICT (alarm_id, kind) DO UPDATE SET reference = excluded.reference

@@ -48,6 +48,13 @@ def allowed(state: State) -> list[Action]:
             if before == state and (after != state or action == "assign")]  # fmt: skip
 
 
+def outlived(state: State, done_at: datetime | None, active_since: datetime | None) -> bool:
+    """Whether an order is over and its alarm was raised again since."""
+    return (
+        done_at is not None and state in ("done", "cancelled") and active_since is not None and active_since > done_at
+    )
+
+
 def due_at(priority: int, created_at: datetime) -> datetime:
     """When the work must be finished: 1 h, 4 h, 24 h or 72 h for the alarm priorities 1 (critical) to 4 (low)."""
     return created_at + _DUE[priority]

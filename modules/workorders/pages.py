@@ -36,6 +36,7 @@ _STATES: dict[str, tuple[str, Text]] = {
     "done": ("✓", {"zh": "完成", "en": "Done"}),
     "cancelled": ("✕", {"zh": "取消", "en": "Cancelled"}),
 }
+_OVER = {"zh": "报警已结束", "en": "alarm over"}
 _OVERDUE = {"zh": "逾期", "en": "overdue"}
 _ACTIONS: dict[Action, Text] = {
     "assign": {"zh": "派给我", "en": "Assign to me"},
@@ -111,11 +112,12 @@ class OrdersPage:
         overdue = row["done_at"] is None and row["due_at"] < view.now()
         mark, word = _STATES[row["state"]]
         late = f" · {view.pick(_OVERDUE)}" if overdue else ""
+        over = f" · {view.pick(_OVER)}" if row["alarm_state"] == "normal" and row["done_at"] is None else ""
         return {
             "id": row["id"],
             "anchor": row["number"],
             "priority": view.badge_cell(row["priority"]),
-            "state": {"mark": mark, "text": view.pick(word) + late, "tone": "ill" if overdue else row["state"]},
+            "state": {"mark": mark, "text": view.pick(word) + late + over, "tone": "ill" if overdue else row["state"]},
             "title": {"text": view.pick(row["title"]), "href": f"/alarms/{row['alarm_id']}" if row["alarm_id"] else ""},
             "device": view.device_cell(row["device_id"], row["device"]),
             "place": self._places.get(row["place"], row["place"]) or "—",

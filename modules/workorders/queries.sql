@@ -1,5 +1,5 @@
 -- name: lock_alarm
-SELECT a.id, a.community_id, a.device_id, a.title, a.priority, a.rule, c.time_zone
+SELECT a.id, a.community_id, a.device_id, a.title, a.priority, a.rule, a.active_since, c.time_zone
 FROM hub.alarm a JOIN hub.community c ON c.id = a.community_id
 WHERE a.id = %(alarm_id)s AND a.community_id = %(community_id)s
 FOR NO KEY UPDATE OF a
@@ -13,14 +13,14 @@ RETURNING last
 INSERT INTO workorders.work_order (community_id, number, alarm_id, device_id, title, priority, created_at, due_at,
                                    changed_at)
 VALUES (%(community_id)s, %(number)s, %(alarm_id)s, %(device_id)s, %(title)s, %(priority)s, %(at)s, %(due_at)s, %(at)s)
-ON CONFLICT (community_id, alarm_id) DO NOTHING
 RETURNING id
 
 -- name: of_alarm
-SELECT id FROM workorders.work_order WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s
+SELECT id, state, done_at FROM workorders.work_order
+WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s ORDER BY id DESC LIMIT 1
 
 -- name: lock
-SELECT id, state, assignee FROM workorders.work_order
+SELECT id, state, assignee, alarm_id FROM workorders.work_order
 WHERE id = %(id)s AND community_id = %(community_id)s FOR UPDATE
 
 -- name: move
@@ -36,14 +36,16 @@ INSERT INTO workorders.history (community_id, order_id, at, action, from_state, 
 VALUES (%(community_id)s, %(id)s, %(at)s, %(action)s, %(from_state)s, %(state)s, %(actor)s, %(note)s)
 
 -- name: one
-SELECT w.*, d.code AS device, d.place FROM workorders.work_order w LEFT JOIN hub.device d ON d.id = w.device_id
+SELECT w.*, d.code AS device, d.place, a.state AS alarm_state, a.returned_at AS alarm_returned_at
+FROM workorders.work_order w LEFT JOIN hub.device d ON d.id = w.device_id LEFT JOIN hub.alarm a ON a.id = w.alarm_id
 WHERE w.id = %(id)s AND w.community_id = %(community_id)s
 
 -- name: history_of
 SELECT at, action, from_state, to_state, actor, note FROM workorders.history WHERE order_id = %(id)s ORDER BY id
 
 -- name: list
-SELECT w.*, d.code AS device, d.place FROM workorders.work_order w LEFT JOIN hub.device d ON d.id = w.device_id
+SELECT w.*, d.code AS device, d.place, a.state AS alarm_state, a.returned_at AS alarm_returned_at
+FROM workorders.work_order w LEFT JOIN hub.device d ON d.id = w.device_id LEFT JOIN hub.alarm a ON a.id = w.alarm_id
 WHERE w.community_id = %(community_id)s
   AND (%(states)s::text[] IS NULL OR w.state = ANY (%(states)s))
   AND w.id < %(before)s

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from hub import audit
+from hub.alarms.words import MOST_WORDS
 from hub.context import Context
 from hub.live import Change
 from hub.principal import Principal
 from hub.store.database import Row
+from hub.store.deferral import Job, defer
 from modules.workorders import store
-from modules.workorders.model import Action, State, required, transition
+from modules.workorders.model import Action, State, outlived, required, transition
 
 MOST = 200
 
@@ -22,8 +24,31 @@ class WorkOrders:
         self._context = context
 
     async def open_for_alarm(self, *, community_id: int, alarm_id: int) -> None:
-        """The job behind `work_order_wanted`: one order an alarm, however often it runs. NotThere."""
+        """The job behind `work_order_wanted`: one order an alarm, however often it runs, and another once the alarm is
+        raised again after its order was finished. NotThere."""
         await self._open(None, community_id, alarm_id)
+
+    async def close_alarm(self, *, community_id: int, order_id: int) -> None:
+        """The job behind a finished order: its alarm is acknowledged, and reset when it is latched and has returned, by
+        the order as the actor. One that was raised again since is another matter; a second run changes nothing."""
+        async with self._context.database.session([community_id]) as connection:
+            order = await store.one(connection, community_id, order_id)
+        who = Principal(f"work_order:{order['number']}", community_id, "engineer")
+        desk, note = self._context.alarms, order["note"][:MOST_WORDS]
+        alarm = await desk.show(who, order["alarm_id"])
+        if outlived(order["state"], order["done_at"], alarm["active_since"]):
+            return
+        alarm = await desk.acknowledge(who, alarm["id"], note)
+        if alarm["state"] == "latched_acknowledged":
+            await desk.reset(who, alarm["id"], note)
+
+    async def alarm_settled(self, *, community_id: int, alarm_id: int) -> None:
+        """The job behind `alarm_settled`: open lists of orders show how the alarm now stands."""
+        async with self._context.database.session([community_id]) as connection:
+            known = await store.of_alarm(connection, community_id, alarm_id)
+            order = await store.one(connection, community_id, known["id"]) if known else None
+        if order is not None:
+            self._announce(order)
 
     async def open(self, who: Principal, alarm_id: int) -> Row:
         """A person opens the order of an alarm; the one there is, if there is one. NotThere; Refused(403)."""
@@ -36,10 +61,11 @@ class WorkOrders:
         async with self._context.database.session([community_id]) as connection:
             alarm = await store.lock_alarm(connection, community_id, alarm_id)
             who = by or Principal(f"rule:{alarm['rule']}", community_id, "engineer")
-            order_id = await store.of_alarm(connection, community_id, alarm_id)
-            if order_id is None:
+            known = await store.of_alarm(connection, community_id, alarm_id)
+            if known is not None and not outlived(known["state"], known["done_at"], alarm["active_since"]):
+                order_id = known["id"]
+            else:
                 order_id = await store.insert(connection, alarm, who.actor, now)
-                assert order_id is not None, "the alarm is locked"
                 detail = {"alarm": alarm_id}
                 await audit.record(connection, who, "work_order.open", f"work_order:{order_id}", now, detail)
             order = await store.one(connection, community_id, order_id)
@@ -101,6 +127,9 @@ class WorkOrders:
                     connection, who.community_id, order_id, now, action, before["state"], after, who.actor, said
                 )
                 await audit.record(connection, who, f"work_order.{action}", f"work_order:{order_id}", now)
+                if after == "done" and before["alarm_id"]:
+                    told = {"community_id": who.community_id, "order_id": order_id}
+                    await defer(connection, [Job("workorders.close_alarm", f"alarm-{before['alarm_id']}", told)])
             order = await store.one(connection, who.community_id, order_id)
         self._announce(order)
         return order

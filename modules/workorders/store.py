@@ -24,15 +24,14 @@ async def lock_alarm(connection: Connection, community_id: int, alarm_id: int) -
     return row
 
 
-async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> int | None:
-    """The id of the order of an alarm, if there is one."""
+async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> Row | None:
+    """Id, state and done_at of the newest order of an alarm, if there is one."""
     values = {"community_id": community_id, "alarm_id": alarm_id}
-    row = await (await connection.execute(_SQL["of_alarm"], values)).fetchone()
-    return row["id"] if row else None
+    return await (await connection.execute(_SQL["of_alarm"], values)).fetchone()
 
 
-async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -> int | None:
-    """Open the order of an alarm and link both ways; its id, or None when there was one already."""
+async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -> int:
+    """Open an order of an alarm, which is locked, and link both ways; its id."""
     day = at.astimezone(ZoneInfo(alarm["time_zone"])).date()
     community_id = alarm["community_id"]
     counted = await (
@@ -45,8 +44,7 @@ async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -
         "due_at": due_at(alarm["priority"], at),
     }  # fmt: skip
     row = await (await connection.execute(_SQL["insert"], values)).fetchone()
-    if row is None:
-        return None
+    assert row is not None
     await history(connection, community_id, row["id"], at, "open", None, "open", actor, "")
     await connection.execute(
         _LINK,
@@ -56,7 +54,7 @@ async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -
 
 
 async def lock(connection: Connection, who: Principal, order_id: int) -> Row:
-    """State and assignee of an order, held until the transaction ends. NotThere."""
+    """State, assignee and alarm of an order, held until the transaction ends. NotThere."""
     values = {"id": order_id, "community_id": who.community_id}
     row = await (await connection.execute(_SQL["lock"], values)).fetchone()
     if row is None:
@@ -85,7 +83,8 @@ async def history(
 
 
 async def one(connection: Connection, community_id: int, order_id: int) -> Row:
-    """An order with its device's code and place, and its history. NotThere."""
+    """An order with its device's code and place, how its alarm stands (`alarm_state`, `alarm_returned_at`), and its
+    history. NotThere."""
     values = {"id": order_id, "community_id": community_id}
     row = await (await connection.execute(_SQL["one"], values)).fetchone()
     if row is None:

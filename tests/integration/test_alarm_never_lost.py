@@ -215,3 +215,15 @@ async def test_a_child_that_hangs_elsewhere_now_is_heard(database_url: str) -> N
         bench.below("env-2", METERS[1])
         await bench.pass_time(2)
         assert bench.query("SELECT count(*) FROM hub.alarm WHERE suppression IS NOT NULL") == [(0,)]
+
+
+async def test_a_latched_alarm_that_comes_again_after_its_acknowledgement_wants_work_again(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        more = {"latch": True, "work_order": True}
+        await bench.apply(bench.change("raise", **more), bench.change("return", **more), bench.change("raise", **more))
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        await bench.apply(bench.change("return", **more))
+        await bench.desk.acknowledge(bench.person(), number)
+        assert len(bench.jobs("work_order_wanted")) == 1
+        await bench.apply(bench.change("raise", **more))
+        assert bench.jobs("work_order_wanted") == [{"community_id": bench.community, "alarm_id": number}] * 2

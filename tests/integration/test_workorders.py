@@ -224,3 +224,82 @@ async def test_the_routes(ground: Ground, context: Context, order: int):
         assert [step["action"] for step in shown["history"]] == ["open", "assign", "start", "finish"]
         other = rest["items"][0]["id"] + 1
         assert (await client.post(f"/work-orders/{other}/cancel", json={"note": "误报"})).json()["state"] == "cancelled"
+
+
+# -- the alarm behind an order -----------------------------------------------------------------------------------
+
+
+async def finished(ground: Ground, context: Context, order: int) -> Any:
+    """The order done; what runs the jobs that were queued with it, as often as it is called."""
+    orders = WorkOrders(context)
+    await orders.start(ground.guard, order)
+    await orders.finish(ground.guard, order, "换了门磁")
+    [(task, args)] = ground.rows("SELECT task_name, args FROM public.procrastinate_jobs")
+    return lambda: WorkOrdersPlugin().tasks(context)[task](**args)
+
+
+def alarm_of(ground: Ground, **columns: Any) -> list[tuple[Any, ...]]:
+    for name, value in columns.items():
+        ground.rows(f"UPDATE hub.alarm SET {name} = '{value}' WHERE id = {ground.alarm} RETURNING id")
+    return ground.rows(f"SELECT state, acknowledged_by FROM hub.alarm WHERE id = {ground.alarm}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("active_unacknowledged", "active_acknowledged"), ("returned_unacknowledged", "normal"),
+        ("latched_unacknowledged", "normal"), ("latched_acknowledged", "normal"),
+    ],
+)  # fmt: skip
+async def test_i14_an_order_that_is_done_closes_its_alarm_however_often_it_is_told(
+    ground: Ground, context: Context, order: int, before: str, after: str
+):
+    alarm_of(ground, state=before, active_since=NOW, latch="latched" in before)
+    close = await finished(ground, context, order)
+    for _ in range(2):
+        await close()
+    [(state, by)] = alarm_of(ground)
+    assert state == after
+    assert by == (None if before == "latched_acknowledged" else "work_order:WO-20261122-0001")
+    acts = ground.rows(f"SELECT action, actor, note FROM hub.alarm_history WHERE alarm_id = {ground.alarm} ORDER BY id")
+    expected = {"active": ["acknowledge"], "returned": ["acknowledge"], "latched": ["acknowledge", "reset"]}
+    assert acts == [
+        (action, "work_order:WO-20261122-0001", "换了门磁") for action in expected[before.split("_")[0]]
+        if (action, before) != ("acknowledge", "latched_acknowledged")
+    ]  # fmt: skip
+
+
+async def test_i14_an_alarm_that_was_raised_again_since_is_not_closed_and_gets_another_order(
+    ground: Ground, context: Context, order: int
+):
+    orders = WorkOrders(context)
+    close = await finished(ground, context, order)
+    await orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)  # told late: it is done
+    assert ground.rows("SELECT count(*) FROM workorders.work_order") == [(1,)]
+    alarm_of(ground, active_since=NOW + timedelta(minutes=5))
+    await close()
+    assert alarm_of(ground) == [("active_unacknowledged", None)]
+    runs = (orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm) for _ in range(5))
+    await asyncio.gather(*runs)
+    assert ground.rows("SELECT number, state FROM workorders.work_order ORDER BY id") == [
+        ("WO-20261122-0001", "done"), ("WO-20261122-0002", "open")
+    ]  # fmt: skip
+    assert ground.rows("SELECT kind, reference FROM hub.alarm_link") == [("work_order", "WO-20261122-0002")]
+    assert (await orders.open(ground.guard, ground.alarm))["number"] == "WO-20261122-0002"
+
+
+async def test_i14_an_order_that_was_cancelled_leaves_its_alarm_alone(ground: Ground, context: Context, order: int):
+    await WorkOrders(context).cancel(ground.guard, order, "误报")
+    assert ground.rows("SELECT task_name FROM public.procrastinate_jobs") == []
+
+
+async def test_i14_the_end_of_an_alarm_shows_on_its_order(ground: Ground, context: Context, order: int):
+    screen = context.live.subscribe(lambda change: change.topic == "workorder")
+    alarm_of(ground, state="normal", returned_at=NOW)
+    plug = WorkOrdersPlugin()
+    await plug.tasks(context)[plug.handlers()["alarm_settled"]](community_id=ground.here, alarm_id=ground.alarm)
+    assert [change.data["alarm_state"] for change in (await screen.take())[0]] == ["normal"]
+    shown = await WorkOrders(context).show(ground.guard, order)
+    assert (shown["alarm_state"], shown["alarm_returned_at"], shown["state"]) == ("normal", NOW, "open")
+    [other] = ground.more_alarms(1)
+    await plug.tasks(context)[plug.handlers()["alarm_settled"]](community_id=ground.here, alarm_id=other)

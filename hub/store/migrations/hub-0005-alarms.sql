@@ -133,6 +133,7 @@ GRANT SELECT ON hub.alarm_shelf, hub.maintenance, hub.alarm_storm, hub.alarm_sto
   TO hub_app, hub_ingest;
 GRANT INSERT, UPDATE, DELETE ON hub.alarm_shelf TO hub_app, hub_ingest;
 GRANT INSERT, UPDATE ON hub.maintenance TO hub_app, hub_ingest;
+GRANT UPDATE ON hub.alarm_link TO hub_app;
 GRANT INSERT, UPDATE ON hub.alarm_storm, hub.alarm_storm_group TO hub_ingest;
 GRANT INSERT ON hub.annunciation TO hub_ingest;
 GRANT USAGE ON SEQUENCE hub.alarm_id_seq TO hub_ingest;
