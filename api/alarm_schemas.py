@@ -106,6 +106,10 @@ class Shelving(In):
     reason: Reason
 
 
+class BulkShelving(Shelving):
+    ids: Annotated[list[BigId], Field(min_length=1, max_length=500)]
+
+
 class Assignment(In):
     assignee: Annotated[str, StringConstraints(strip_whitespace=True, max_length=100)] = ""
 

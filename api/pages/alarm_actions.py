@@ -7,11 +7,13 @@ from typing import Any
 from nicegui import ui
 
 from api.pages.view import View
+from hub.alarms.shelving import NotShelvable, unshelvable
 from hub.errors import Refused
 from hub.evidence.service import EvidenceDesk
 from hub.store.database import Row
 
 SHELVE_MINUTES = (15, 60, 240, 480)
+NAMED = 5  # of those that cannot be shelved
 _MINUTE = timedelta(minutes=1)
 
 
@@ -28,8 +30,11 @@ class AlarmActions:
         if name in ("work_order", "evidence"):
             await (self._work_order(alarm) if name == "work_order" else self._evidence(alarm))
             return
+        if name == "shelve":
+            await self.shelve([alarm["id"]])
+            return
         asking: dict[str, Callable[[Row], None]] = {
-            "shelve": self._shelve, "unshelve": self._unshelve, "reset": self._reset, "comment": self._comment,
+            "unshelve": self._unshelve, "reset": self._reset, "comment": self._comment,
             "note": self._note, "out_of_service": self._out_of_service,
         }  # fmt: skip
         asking[name](alarm)
@@ -111,14 +116,21 @@ class AlarmActions:
         field = view.field("text", t("alarm.comment"), "area", needed=t("alarm.comment_needed"))
         view.form(f"{t('alarm.comment')}: {view.pick(alarm['title'])}", "", t("alarm.save"), do, [field])
 
-    def _shelve(self, alarm: Row) -> None:
+    async def shelve(self, ids: Sequence[int]) -> None:
+        """Ask for how long and why, of one or many; one that cannot be shelved is refused before."""
         view, t = self._view, self._view.t
-        if alarm["life_safety"]:
-            raise Refused("life_safety", "a life-safety alarm cannot be shelved", 409)
+        alarm = await self._desk.show(view.principal, ids[0])
+        if len(ids) == 1 and (why := unshelvable(alarm)):
+            raise Refused(why, "it cannot be shelved")
 
         async def do(given: dict[str, str]) -> None:
             until = view.now() + int(given["minutes"]) * _MINUTE
-            await self._desk.shelve(await view.who(), alarm["id"], until, given["reason"])
+            try:
+                await self._desk.shelve_many(await view.who(), list(ids), until, given["reason"])
+            except NotShelvable as error:
+                if len(ids) == 1:
+                    raise
+                await self._name_refused(list(error.why))
 
         spans = [(str(m), f"{m} {t('time.minutes')}" if m < 60 else f"{m // 60} {t('time.hours')}")
                  for m in SHELVE_MINUTES]  # fmt: skip
@@ -126,8 +138,17 @@ class AlarmActions:
             view.field("minutes", t("alarm.shelve_for"), "choice", str(SHELVE_MINUTES[1]), spans),
             view.field("reason", t("command.reason"), needed=t("command.reason_needed")),
         ]
-        title = f"{t('alarm.shelve')}: {view.pick(alarm['title'])}"
-        view.form(title, t("alarm.shelve_hint"), t("alarm.shelve"), do, fields)
+        of = view.pick(alarm["title"]) if len(ids) == 1 else str(len(ids))
+        view.form(f"{t('alarm.shelve')}: {of}", t("alarm.shelve_hint"), t("alarm.shelve"), do, fields)
+
+    async def _name_refused(self, ids: Sequence[int]) -> None:
+        """Say which of many cannot be shelved."""
+        view = self._view
+        alarms = [await self._desk.show(view.principal, number) for number in ids[:NAMED]]
+        names = "; ".join(f"{view.pick(alarm['title'])} ({view.pick(alarm['device_name'])})" for alarm in alarms)
+        more = " …" if len(ids) > NAMED else ""
+        text = view.t("alarm.none_shelved").replace("%n", str(len(ids)))
+        ui.notify(f"{text} {names}{more}", type="negative", position="top", timeout=10_000)
 
     def _out_of_service(self, alarm: Row) -> None:
         view, t = self._view, self._view.t

@@ -105,7 +105,9 @@ class AlarmPage:
             await self._actions.assign(numbers)
         elif name == "command":
             await self._detail.first_command(numbers[0])
-        elif name in ("shelve", "comment", "work_order", "evidence"):
+        elif name == "shelve":
+            await self._actions.shelve(numbers)
+        elif name in ("comment", "work_order", "evidence"):
             await self._actions.one(name, await self._desk.show(self._view.principal, numbers[0]))
 
     async def _export(self, argument: object) -> None:
@@ -196,6 +198,7 @@ class AlarmPage:
             "children_of": t("alarms.children_of"), "hides": t("alarms.hides"), "picked": t("alarms.picked"),
             "pick": t("alarms.pick"), "pick_all": t("alarms.pick_all"), "pick_none": t("alarms.pick_none"),
             "acknowledge": t("alarm.acknowledge"), "assign": t("alarm.assign"), "more": t("alarms.more"),
+            "shelve": t("alarm.shelve"),
             "until": t("alarms.until"), "everywhere": t("alarms.everywhere"),
             "storm": t("alarms.storm"), "storm_since": t("alarms.storm_since"), "storm_told": t("alarms.storm_told"),
             "storm_counted": t("alarms.storm_counted"), "storm_none": t("alarms.storm_none"),

@@ -12,6 +12,7 @@ from api.alarm_schemas import (
     Assignment,
     BudgetOut,
     BulkAcknowledgement,
+    BulkShelving,
     Comment,
     MaintenanceOut,
     OutOfService,
@@ -72,6 +73,13 @@ async def alarm_budget(request: Request, who: Who) -> BudgetOut:
 async def acknowledge_alarms(request: Request, who: Who, body: BulkAcknowledgement) -> list[AlarmOut]:
     """Seen, mine: up to 500 alarms, all or none. Those acknowledged already stay as they are."""
     rows = await _desk(request).acknowledge_many(who, body.ids, body.note)
+    return [AlarmOut.model_validate(row) for row in rows]
+
+
+@router.post("/shelve")
+async def shelve_alarms(request: Request, who: Who, body: BulkShelving) -> list[AlarmOut]:
+    """Up to 500 alarms on the shelf, all or none: the refusal names those that cannot be shelved."""
+    rows = await _desk(request).shelve_many(who, body.ids, body.until, body.reason)
     return [AlarmOut.model_validate(row) for row in rows]
 
 

@@ -10,6 +10,8 @@ from hub.alarms.deskbase import alarm_json
 from hub.alarms.jobs import Happened, queue
 from hub.alarms.maintenance import MaintenanceDesk
 from hub.alarms.model import ACTIVE, transition
+from hub.alarms.shelving import NotShelvable, unshelvable
+from hub.alarms.suppression import encode
 from hub.alarms.words import moment, numbers, words
 from hub.errors import Refused
 from hub.principal import Principal
@@ -143,30 +145,29 @@ class AlarmDesk(MaintenanceDesk):
 
     async def shelve(self, who: Principal, alarm_id: int, until: datetime, reason: str) -> Row:
         """Put an alarm's condition on the shelf until then: 8 h at most, 24 h for engineers. Never life safety."""
+        await self.shelve_many(who, [alarm_id], until, reason)
+        return await self.show(who, alarm_id)
+
+    async def shelve_many(self, who: Principal, ids: Sequence[int], until: datetime, reason: str) -> list[Row]:
+        """Shelve up to 500 alarms, all or none. NotShelvable(409) names those that cannot be. Gives them as they now
+        stand, newest first."""
         who.require("acknowledge")
-        reason, now = words("reason", reason, 1), self._clock.now()
+        wanted, reason, now = numbers(ids), words("reason", reason, 1), self._clock.now()
         moment("until", until, now, SHELF_ENGINEER if who.role in ("engineer", "admin") else SHELF)
         async with self._database.session([who.community_id]) as connection:
-            row = await self._lock(connection, who, alarm_id)
-            if row["life_safety"]:
-                raise Refused("life_safety", "a life-safety alarm cannot be shelved")
-            if not row["shelvable"]:
-                raise Refused("not_shelvable", "the rule of this alarm does not let it be shelved")
-            if row["state"] == "normal":
-                raise Refused("over", "the alarm is over; there is nothing to shelve")
-            values = self._entry(who, row, "shelved", reason) | {"until": until, "condition": row["condition"]}
-            await connection.execute(_SQL["shelve"], values)
-            await connection.execute(_SQL["put_shelf"], values)
-            await connection.execute(_SQL["history"], values)
+            rows = await self._lock_many(connection, who, wanted)
+            if refused := {row["id"]: why for row in rows if (why := unshelvable(row))}:
+                raise NotShelvable(refused)
+            entries = [
+                {**self._entry(who, row, "shelved", reason), "condition": row["condition"], "until": until}
+                for row in rows
+            ]
             detail = {"until": until.isoformat(), "reason": reason}
-            await audit.record(connection, who, "alarm.shelve", f"alarm:{alarm_id}", now, detail)
-            happened = [Happened("alarm_changed", who.community_id, alarm_id)]
-            if row["annunciated_at"]:
-                happened.append(Happened("alarm_settled", who.community_id, alarm_id, row["annunciated_at"]))
-            await queue(connection, happened, self._handlers)
-            alarm = await self._show(connection, alarm_id)
-        self.announce(alarm)
-        return alarm
+            await connection.execute(_SQL["put_shelf"], {"rows": encode(entries)})
+            await self._write_many(connection, who, "shelve", entries, detail)
+            alarms = await self._rows(connection, wanted)
+        self._announce_all(alarms)
+        return alarms
 
     async def unshelve(self, who: Principal, alarm_id: int) -> Row:
         """Take a condition off the shelf before its time. One that is not on the shelf stays as it is."""

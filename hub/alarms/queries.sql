@@ -14,13 +14,16 @@ FROM jsonb_to_recordset(%(rows)s) AS r (id bigint, state text, at timestamptz, a
 UPDATE hub.alarm SET state = %(state)s, changed_at = %(at)s WHERE id = %(id)s
 
 -- name: shelve
-UPDATE hub.alarm SET suppression = 'shelved', suppressed_until = %(until)s, suppressed_by = %(actor)s,
-  suppression_reason = %(note)s, parent_alarm_id = NULL, annunciate_at = NULL, changed_at = %(at)s
-WHERE id = %(id)s
+UPDATE hub.alarm a SET suppression = 'shelved', suppressed_until = r.until, suppressed_by = r.actor,
+  suppression_reason = r.note, parent_alarm_id = NULL, annunciate_at = NULL, changed_at = r.at
+FROM jsonb_to_recordset(%(rows)s) AS r (id bigint, until timestamptz, actor text, note text, at timestamptz)
+WHERE a.id = r.id
 
 -- name: put_shelf
 INSERT INTO hub.alarm_shelf (community_id, condition, since, until, by, reason)
-VALUES (%(community_id)s, %(condition)s, %(at)s, %(until)s, %(actor)s, %(note)s)
+SELECT r.community_id, r.condition, r.at, r.until, r.actor, r.note
+FROM jsonb_to_recordset(%(rows)s) AS r (community_id int, condition text, at timestamptz, until timestamptz, actor text,
+  note text)
 ON CONFLICT (community_id, condition) DO UPDATE SET since = excluded.since, until = excluded.until, by = excluded.by,
   reason = excluded.reason
 

@@ -26,7 +26,8 @@ WHERE suppression IS NOT NULL AND state <> 'normal' AND (suppressed_until <= %(n
 ORDER BY id LIMIT 2000
 
 -- name: by_design
-SELECT id FROM hub.alarm WHERE suppression = 'suppressed_by_design' AND state <> 'normal' ORDER BY id
+SELECT id FROM hub.alarm
+WHERE suppression = 'suppressed_by_design' AND suppressed_until IS NULL AND state <> 'normal' ORDER BY id
 
 -- name: orphans
 SELECT DISTINCT c.parent_alarm_id FROM hub.alarm c JOIN hub.alarm p ON p.id = c.parent_alarm_id

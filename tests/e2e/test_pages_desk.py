@@ -166,6 +166,36 @@ async def test_many_are_picked_and_acknowledged_at_once(world: World) -> None:
     over(world, *numbers)
 
 
+async def test_several_are_shelved_together_or_none_and_the_desk_names_which_cannot(world: World) -> None:
+    numbers = [fresh(world, "env-1", f"Shelf {one}", shelvable=one != 1) for one in range(3)]
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, "/")
+        await page.fill(".search[type=search]", "shelf")
+        for number in numbers:
+            await page.locator(f"#alarm-{number} .pick input").check()
+        await page.locator(f"#alarm-{numbers[0]} .open").focus()
+        await page.keyboard.press("s")
+        await page.locator(".dialog h2", has_text="Shelve: 3").wait_for()
+        await page.locator(".dialog input").fill("power cut")
+        await page.locator(".dialog .solid").click()
+        await page.locator(".q-notification", has_text="None was shelved. 1 cannot be: Shelf 1").wait_for()
+        assert [(await state_of(world, number))[1] for number in numbers] == [None] * 3
+        await page.locator(".dialog").wait_for(state="detached")
+        await page.locator(f"#alarm-{numbers[1]} .pick input").uncheck()
+        await page.locator(".strip.bulk button", has_text="Shelve").click()
+        await page.locator(".dialog input").fill("power cut")
+        await page.locator(".dialog .solid").click()
+        for number in (numbers[0], numbers[2]):
+            await page.locator(f"#alarm-{number}").wait_for(state="detached")
+        await tab(page, "Shelved").click()
+        await page.locator(f"#alarm-{numbers[2]}", has_text="power cut · guard").wait_for()
+        assert [(await state_of(world, number))[1] for number in numbers] == ["shelved", None, "shelved"]
+        assert not complaints
+    over(world, *numbers)
+    with world.seeds.link() as link:
+        link.execute("DELETE FROM hub.alarm_shelf WHERE condition LIKE 'Shelf %'")
+
+
 async def test_assigned_commented_and_worked_through(world: World) -> None:
     number = fresh(world, "door-b1-u2", "Door stuck", 2)
     async with world.signed_in("guard", "en") as (page, complaints):

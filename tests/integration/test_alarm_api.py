@@ -61,6 +61,7 @@ def operations(alarm: int, device: int, maintenance: int) -> list[tuple[str, str
     window = {"device_id": device, "since": soon(5), "until": soon(6), "reason": "x"}
     return [
         ("POST", "/acknowledge", {"ids": [alarm]}, DESK),
+        ("POST", "/shelve", {"ids": [alarm], "until": soon(), "reason": "x"}, DESK),
         ("POST", f"/{alarm}/acknowledge", None, DESK),
         ("POST", f"/{alarm}/reset", None, DESK),
         ("POST", f"/{alarm}/shelve", {"until": soon(), "reason": "x"}, DESK),
@@ -128,7 +129,9 @@ async def test_bulk_acknowledgement_is_all_or_none_and_may_be_said_twice(world: 
     ("path", "body"),
     [
         ("/acknowledge", {"ids": []}), ("/acknowledge", {"ids": [1] * 501}), ("/acknowledge", {"ids": [0]}),
-        ("/acknowledge", {"ids": ["x"]}), ("/acknowledge", {}), ("/1/shelve", {"until": "2026-01-01T00:00:00"}),
+        ("/acknowledge", {"ids": ["x"]}), ("/acknowledge", {}),
+        ("/shelve", {"ids": [1] * 501, "until": soon(), "reason": "x"}), ("/shelve", {"ids": [1], "until": soon()}),
+        ("/1/shelve", {"until": "2026-01-01T00:00:00"}),
         ("/1/shelve", {"until": soon(), "reason": ""}), ("/1/shelve", {"until": soon(), "reason": "x" * 501}),
         ("/1/shelve", {"until": soon(9), "reason": "x"}), ("/1/shelve", {"until": soon(-1), "reason": "x"}),
         ("/1/shelve", {"until": soon(), "reason": "a\u0007b"}), ("/1/comments", {"text": " "}),

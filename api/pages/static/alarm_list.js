@@ -59,6 +59,7 @@ export default {
       <div v-if="pickedIds.length" class="strip bulk" role="status"><span><b>{{ pickedIds.length }}</b> {{ t.picked }}</span>
         <button v-if="may" type="button" class="solid small" @click="act('acknowledge', pickedIds)">{{ t.acknowledge }}</button>
         <button v-if="may" type="button" class="ghost small" @click="act('assign', pickedIds)">{{ t.assign }}</button>
+        <button v-if="may" type="button" class="ghost small" @click="act('shelve', pickedIds)">{{ t.shelve }}</button>
         <button type="button" class="ghost small" @click="pickAll">{{ t.pick_all }} {{ shown.length }}</button>
         <button type="button" class="ghost small" @click="picked = {}">{{ t.pick_none }}</button></div>
       <ol v-if="shown.length" :aria-label="t.list" class="alarms">
@@ -250,7 +251,7 @@ export default {
         "?": () => this.$emit("help"), "/": () => this.$refs.search.focus(), Escape: () => this.$emit("leave"),
       }[event.key];
       if (step) { event.preventDefault(); step(); return; }
-      const name = KEYS[event.key], several = ["acknowledge", "assign"].includes(name) && this.pickedIds.length;
+      const name = KEYS[event.key], several = ["acknowledge", "assign", "shelve"].includes(name) && this.pickedIds.length;
       if (name && (several || here)) { event.preventDefault(); this.act(name, several ? this.pickedIds : [this.selected]); }
     },
     move(by) {
