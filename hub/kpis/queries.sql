@@ -13,11 +13,13 @@ SELECT a.priority, count(*) AS count FROM hub.annunciation n JOIN hub.alarm a ON
 WHERE n.community_id = %(community_id)s AND n.at >= %(since)s AND n.at < %(until)s GROUP BY 1
 
 -- name: acknowledged
-SELECT extract(epoch FROM a.acknowledged_at - n.at)::float8 AS seconds
-FROM (SELECT alarm_id, min(at) AS at FROM hub.annunciation
-      WHERE community_id = %(community_id)s AND at >= %(since)s AND at < %(until)s GROUP BY alarm_id) n
-JOIN hub.alarm a ON a.id = n.alarm_id
-WHERE a.acknowledged_at >= n.at
+-- Each answer, from the first call it answers; the alarm's own row forgets it when it is raised again.
+SELECT extract(epoch FROM h.at - min(n.at))::float8 AS seconds
+FROM hub.annunciation n
+CROSS JOIN LATERAL (SELECT x.id, x.at FROM hub.alarm_history x
+  WHERE x.alarm_id = n.alarm_id AND x.action = 'acknowledge' AND x.at >= n.at ORDER BY x.at, x.id LIMIT 1) h
+WHERE n.community_id = %(community_id)s AND n.at >= %(since)s AND n.at < %(until)s
+GROUP BY h.id, h.at
 
 -- name: counts
 SELECT

@@ -47,6 +47,14 @@ class Ground:
                 )
         return number
 
+    def acknowledged(self, number: int, at: datetime) -> None:
+        with psycopg.connect(self.url) as link:
+            link.execute(
+                "INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, action)"
+                " VALUES (%s, %s, %s, 'active_unacknowledged', 'active_acknowledged', 'user:li', 'acknowledge')",
+                [self.here, number, at],
+            )
+
     async def figures(self, period: Any = "day", operators: int = 1) -> dict[str, Figure]:
         who = Principal("user:li", self.here, "viewer")
         report = await KpiDesk(self.context).report(who, period, operators)
@@ -102,14 +110,27 @@ async def test_what_sounded_is_counted_by_ten_minutes_and_source(ground: Ground)
 
 async def test_times_to_acknowledge_count_from_the_first_sound(ground: Ground):
     for seconds in (10, 20, 90):
-        ground.alarm(
-            ground.door, FIRST, heard=3, state="normal", acknowledged_at=FIRST + timedelta(seconds=seconds),
-            acknowledged_by="user:li",
-        )  # fmt: skip
+        number = ground.alarm(ground.door, FIRST, heard=3, state="normal")
+        ground.acknowledged(number, FIRST + timedelta(seconds=seconds))
+        ground.acknowledged(number, FIRST + timedelta(minutes=20))  # no call came before this one
     ground.alarm(ground.pump, FIRST)
-    ground.alarm(ground.pump, FIRST, heard=0, state="normal", acknowledged_at=FIRST, acknowledged_by="user:li")
+    ground.acknowledged(ground.alarm(ground.pump, FIRST, heard=0, state="normal"), FIRST)
     found = await ground.figures()
     assert [found[name].value for name in ("acknowledged_p50", "acknowledged_p95", "unacknowledged")] == [20, 90, 1]
+
+
+async def test_an_answer_counts_though_the_alarm_was_raised_again_and_each_call_has_its_own(ground: Ground):
+    number = ground.alarm(ground.door, FIRST)  # raised again: its row says nothing of the first answer
+    ground.acknowledged(number, FIRST + timedelta(seconds=30))
+    with psycopg.connect(ground.url) as link:
+        link.execute(
+            "INSERT INTO hub.annunciation (community_id, at, alarm_id) VALUES (%s, %s, %s)",
+            [ground.here, FIRST + timedelta(minutes=10), number],
+        )
+    assert (await ground.figures())["acknowledged_p95"].value == 30
+    ground.acknowledged(number, FIRST + timedelta(minutes=10, seconds=50))
+    found = await ground.figures()
+    assert [found[name].value for name in ("acknowledged_p50", "acknowledged_p95")] == [30, 50]
 
 
 async def test_standing_stale_and_chattering(ground: Ground):
