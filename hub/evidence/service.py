@@ -1,6 +1,7 @@
 """The evidence desk: one alarm's time line for the drawer, and as a sealed pack for people outside."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,10 +42,11 @@ class EvidenceDesk:
         NotThere; Refused(422).
         """
         _check_span(before_s, after_s)
+        notices = await self._notices(who, alarm_id)
         async with self._context.database.session([who.community_id]) as connection:
             alarm = await _alarm(connection, who, alarm_id)
             values = _values(alarm, before_s, after_s)
-            entries = await self._entries(connection, who, alarm, values)
+            entries = await self._entries(connection, who, alarm, values, notices)
         return [msgspec.structs.asdict(entry) for entry in entries]
 
     async def pack(
@@ -55,8 +57,9 @@ class EvidenceDesk:
         NotThere; Refused(422) for a span over 24 h or more in it than a pack holds.
         """
         _check_span(before_s, after_s)
+        notices = await self._notices(who, alarm_id)
         async with self._context.database.session([who.community_id]) as connection:
-            evidence = await self._gather(connection, who, alarm_id, before_s, after_s)
+            evidence = await self._gather(connection, who, alarm_id, before_s, after_s, notices)
         packed = await asyncio.to_thread(build, evidence)
         detail = {
             "manifest": manifest_hash(packed), "size": len(packed), "masked": evidence.masked,
@@ -67,13 +70,14 @@ class EvidenceDesk:
         return f"evidence-{evidence.community}-alarm-{alarm_id}-{evidence.made_at:%Y%m%dT%H%M%SZ}.zip", packed
 
     async def _gather(
-        self, connection: Connection, who: Principal, alarm_id: int, before_s: int, after_s: int
-    ) -> Evidence:
+        self, connection: Connection, who: Principal, alarm_id: int, before_s: int, after_s: int,
+        notices: Sequence[Row],
+    ) -> Evidence:  # fmt: skip
         alarm = await _alarm(connection, who, alarm_id)
         values = _values(alarm, before_s, after_s)
         community = await (await connection.execute(_SQL["community"], values)).fetchone()
         assert community is not None
-        entries = await self._entries(connection, who, alarm, values)
+        entries = await self._entries(connection, who, alarm, values, notices)
         series = await self._series(connection, alarm, values)
         head = await (await connection.execute(_SQL["head"], values)).fetchone()
         return Evidence(
@@ -82,7 +86,14 @@ class EvidenceDesk:
             head["hash"].hex() if head else audit.GENESIS.hex(), entries, series,
         )  # fmt: skip
 
-    async def _entries(self, connection: Connection, who: Principal, alarm: Row, values: dict[str, Any]) -> list[Entry]:
+    async def _notices(self, who: Principal, alarm_id: int) -> list[Row]:
+        """What was told of the alarm, where a module tells."""
+        port = self._context.ports.get("notifications.deliveries")
+        return list(await port(who, alarm_id)) if port else []
+
+    async def _entries(
+        self, connection: Connection, who: Principal, alarm: Row, values: dict[str, Any], notices: Sequence[Row]
+    ) -> list[Entry]:
         known = self._context.devices
         history = await _fetch(connection, "history", values)
         stored = {row["id"]: row for row in await _fetch(connection, "devices", values)}
@@ -96,6 +107,7 @@ class EvidenceDesk:
             timeline.from_events(who, events, stored, known),
             timeline.from_history(alarm, history),
             timeline.from_commands(commands, stored, known),
+            timeline.from_notices(alarm, notices),
         )
         if len(entries) > MOST_ENTRIES:
             raise _too_large(f"more than {MOST_ENTRIES} lines")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hub.evidence.model import Entry
-from hub.evidence.words import ACTIONS, COMMAND_STATES, STATES, Words, both
+from hub.evidence.words import ACTIONS, COMMAND_STATES, NOTICES, STATES, Words, both
 from hub.model import Device
 from hub.principal import RIGHTS, Principal
 from hub.readmodel.desk import mask
@@ -77,6 +77,19 @@ def from_commands(rows: Iterable[Row], stored: Mapping[int, Row], known: Mapping
             Entry(row["at"], "command", what, device["code"], device["name"], device["place"], row["requested_by"],
                   note, {"command": str(row["id"])})
         )  # fmt: skip
+    return entries
+
+
+def from_notices(alarm: Row, rows: Iterable[Row]) -> list[Entry]:
+    """Whom the alarm was told, by which channel and whether it arrived; addresses are masked for everybody."""
+    entries = []
+    for row in rows:
+        state = NOTICES.get(row["state"], both(row["state"], row["state"]))
+        told = row["name"] or row["person"] or row["target"]
+        what = both(f"告知 {told}: {state['zh']}", f"{told} told: {state['en']}")
+        data = {"channel": row["target"], "address": row["address"], "event": row["event"]}
+        entries.append(Entry(row["finished_at"] or row["happened_at"], "notice", what, alarm["device"],
+                             alarm["device_name"], alarm["place"], row["person"] or "", data=data))  # fmt: skip
     return entries
 
 

@@ -15,6 +15,7 @@ SORTS: dict[str, Words] = {
     "patrol": both("巡更", "Patrol"),
     "event": both("设备事件", "Device event"),
     "command": both("指令", "Command"),
+    "notice": both("通知", "Notice"),
     "frame": both("原始报文", "Raw frame"),
 }
 STATES: dict[str, Words] = {
@@ -48,6 +49,15 @@ COMMAND_STATES: dict[str, Words] = {
     "expired": both("已过期", "expired"),
     "failed": both("失败", "failed"),
     "unknown": both("结果不明", "outcome unknown"),
+}
+NOTICES: dict[str, Words] = {
+    "queued": both("等待发送", "waits"),
+    "held": both("暂缓", "held back"),
+    "sending": both("发送中", "being sent"),
+    "delivered": both("已送达", "delivered"),
+    "rerouted": both("改由第二渠道送达", "reached by the second channel"),
+    "cancelled": both("已取消", "cancelled"),
+    "dead": both("未送达", "not delivered"),
 }
 PRIORITIES: dict[int, Words] = {
     1: both("紧急", "critical"),

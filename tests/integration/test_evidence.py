@@ -27,6 +27,7 @@ from hub.evidence.service import EvidenceDesk
 from hub.kpis.service import KpiDesk
 from hub.principal import Principal, Role
 from hub.store.database import NotThere
+from modules.notifications import NotificationsPlugin
 from tests.integration.pipeline_bench import make_bench
 from tests.integration.seeded import Seeded, seeded
 from tests.integration.seeded_rows import EVIL, add_alarm
@@ -157,6 +158,34 @@ async def test_the_pack_says_the_same_to_people_and_machines_and_escapes_everyth
     assert {row["time_local"][-6:] for row in table} == {"+08:00"}
     samples = list(csv.DictReader(io.StringIO(files["samples.csv"].decode("utf-8-sig"))))
     assert ("open", "1.0") in {(row["point"], row["value"]) for row in samples}
+
+
+async def test_the_pack_holds_who_was_told_and_whether_it_arrived_with_addresses_masked(database_url: str):
+    async with seeded(database_url, FakeClock(NOW), plugs=[NotificationsPlugin()]) as seeds:
+        await told_of(Scene(seeds))
+
+
+async def told_of(scene: Scene) -> None:
+    with scene.seeds.link() as link:
+        for person, state, event in (("li", "delivered", "annunciated"), ("wang", "dead", "escalated")):
+            link.execute(
+                "INSERT INTO notifications.delivery (uid, community_id, target, event, event_key, alarm_id, person,"
+                " name, address, body, happened_at, state, created_at, due_at, finished_at, expires_at)"
+                " VALUES (%s, %s, 'channel:sms', %s, 'k', %s, %s, %s, '13800001234', 'x', %s, %s, %s, %s, %s, %s)",
+                [uuid4(), scene.seeds.home, event, scene.alarm, person, person.title(), RAISED, state,
+                 *[RAISED + timedelta(seconds=5)] * 4],
+            )  # fmt: skip
+    rows = [row for row in await scene.desk.timeline(scene.who(), scene.alarm) if row["sort"] == "notice"]
+    assert {(row["what"]["en"], row["what"]["zh"]) for row in rows} == {
+        ("Li told: delivered", "告知 Li: 已送达"), ("Wang told: not delivered", "告知 Wang: 未送达")
+    }  # fmt: skip
+    _, packed = await scene.desk.pack(scene.who(), scene.alarm)
+    files = files_of(packed)
+    told = [entry for entry in json.loads(files["timeline.json"])["entries"] if entry["sort"] == "notice"]
+    assert [entry["data"]["channel"] for entry in told] == ["channel:sms"] * 2
+    assert "Wang told: not delivered" in files["index.html"].decode()
+    everything = b"".join(files.values()).decode()
+    assert "***34" in everything and "13800001234" not in everything
 
 
 async def test_what_a_spreadsheet_would_run_is_text(scene: Scene):
