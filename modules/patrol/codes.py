@@ -1,4 +1,5 @@
-"""The codes of checkpoints: `s:…` printed and lasting, `d:…` on a display and good for a minute. Both are signed.
+"""The codes of checkpoints: `s:…` printed and lasting, `d:…` on a display and good for a minute, `t:…` with which a
+display asks for them. All are signed.
 
 A code is text that a QR code carries behind an address; it names community and checkpoint in the open, so that a phone
 without a connection can show what it read. Only the hub can make or judge one.
@@ -6,6 +7,7 @@ without a connection can show what it read. Only the hub can make or judge one.
 
 import io
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -36,38 +38,67 @@ class CheckpointCode:
 
 
 class CodeBook:
-    """Makes and judges the codes of one community by its own key."""
+    """Makes and judges the codes of one community by its own key. `generations`: how often those of a checkpoint were
+    renewed; codes of an earlier generation are refused."""
 
-    def __init__(self, community: str, key: bytes) -> None:
+    def __init__(self, community: str, key: bytes, generations: Mapping[str, int] | None = None) -> None:
         self._community = community
         self._signer = Signer(key, salt="patrol.checkpoint", sep="~", key_derivation="hmac")
+        self._generations = generations or {}
 
     def printed(self, checkpoint: str) -> str:
-        """The lasting code of a checkpoint; always the same one."""
-        return self._signer.sign(f"s:{self._community}:{checkpoint}").decode()
+        """The lasting code of a checkpoint; the same one until it is renewed."""
+        return self._make("s", checkpoint)
 
     def displayed(self, checkpoint: str, now: datetime) -> str:
         """A new code for a display."""
-        nonce = secrets.token_urlsafe(9)
-        return self._signer.sign(f"d:{self._community}:{checkpoint}:{int(now.timestamp())}:{nonce}").decode()
+        return self._make("d", checkpoint, str(int(now.timestamp())), secrets.token_urlsafe(9))
+
+    def screen(self, checkpoint: str) -> str:
+        """What a screen at a checkpoint asks for codes with, and can do nothing else with."""
+        return self._make("t", checkpoint)
 
     def read(self, code: str) -> CheckpointCode:
-        """What the code says, whatever its age. Refused(422) `bad_code` when it is not ours."""
+        """What the code says, whatever its age. Refused(422): `bad_code` when it is not ours, `old_code` when its
+        checkpoint has new ones."""
+        sort, checkpoint, rest = self._said(code)
+        if sort == "s":
+            return CheckpointCode("qr", self._community, checkpoint)
+        if sort != "d":
+            raise _no_code()
+        seconds, nonce = rest
+        return CheckpointCode("display", self._community, checkpoint, datetime.fromtimestamp(int(seconds), UTC), nonce)
+
+    def read_screen(self, token: str) -> str:
+        """The checkpoint of a screen. Refused(422) as for codes."""
+        sort, checkpoint, _ = self._said(token)
+        if sort != "t":
+            raise _no_code()
+        return checkpoint
+
+    def _make(self, sort: str, checkpoint: str, *more: str) -> str:
+        said = ":".join([sort, self._community, checkpoint, str(self._generations.get(checkpoint, 1)), *more])
+        return self._signer.sign(said).decode()
+
+    def _said(self, code: str) -> tuple[str, str, list[str]]:
         try:
             if len(code) > MOST or not code.isascii():
                 raise BadSignature("not a code")
             said = self._signer.unsign(code)
             if self._signer.sign(said).decode() != code:
                 raise BadSignature("written in another way")  # the last letter of a signature has spare bits
-            sort, community, checkpoint, *rest = said.decode().split(":")
+            sort, community, checkpoint, generation, *rest = said.decode().split(":")
         except (BadSignature, ValueError):
-            raise Refused("bad_code", "this is no code of a checkpoint of this community", 422) from None
+            raise _no_code() from None
         if community != self._community:
             raise Refused("bad_code", "this is a code of another community", 422)
-        if sort == "s" and not rest:
-            return CheckpointCode("qr", community, checkpoint)
-        seconds, nonce = rest
-        return CheckpointCode("display", community, checkpoint, datetime.fromtimestamp(int(seconds), UTC), nonce)
+        if int(generation) != self._generations.get(checkpoint, 1):
+            raise Refused("old_code", "this code was replaced by a new one; it is no longer taken", 422)
+        return sort, checkpoint, rest
+
+
+def _no_code() -> Refused:
+    return Refused("bad_code", "this is no code of a checkpoint of this community", 422)
 
 
 def check_age(code: CheckpointCode, seen: datetime) -> None:

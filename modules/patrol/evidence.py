@@ -218,7 +218,7 @@ class Recorder:
             file = self._files.get(row["code"])
             if file is None:
                 raise Refused("no_patrols", "this community has no patrol file", 404)
-            return file, CodeBook(row["code"], await store.signing_key(connection, community_id))
+            return file, await store.code_book(connection, community_id, row["code"])
 
 
 def _proves(proof: ProofSpec, device: Device, event: str, data: Mapping[str, Any]) -> bool:

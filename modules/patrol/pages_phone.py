@@ -1,24 +1,23 @@
-"""The guard's check-in (phone first), the sheet of codes to be printed, and the display of a checkpoint."""
+"""The guard's check-in (phone first), and the sheet of codes to be printed."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
-from hub.errors import Refused
 from hub.live import Change
-from hub.store.database import NotThere
 from modules.patrol.codes import png_data_uri
+from modules.patrol.screen import SCREEN, add_screen
 from modules.patrol.service import Patrols
 from modules.patrol.widgets import CheckInForm
 from modules.patrol.words import STATES, Text, names_of
 
 _TITLE = {"zh": "巡更打卡", "en": "Check in"}
 _CODES = {"zh": "巡更点二维码", "en": "QR codes of checkpoints"}
-_RENEW_S = 20.0
 _SHOWN_ROUNDS = 6
-_PRINT = "<style>@media print { .top, .page-head a, .page-head button { display: none !important } }</style>"
+_PRINT = "<style>@media print { .top, .page-head a, button, section .ghost { display: none !important } }</style>"
 _FORM: dict[str, Text] = {
     "code": {"zh": "二维码内容", "en": "Code"},
     "scan": {"zh": "拍照识别", "en": "Photograph the code"},
@@ -45,6 +44,7 @@ _FORM: dict[str, Text] = {
     "drift": {"zh": "手机时间不准，相差", "en": "The phone's clock is wrong by"},
     "bad_code": {"zh": "二维码无效", "en": "Not a valid code"},
     "stale_code": {"zh": "动态码已过期，请重新扫描", "en": "The code has expired; scan the new one"},
+    "old_code": {"zh": "该码已更换，请扫新码", "en": "This code was replaced; scan the new one"},
     "used_code": {"zh": "动态码已被使用，请重新扫描", "en": "The code was used; scan the new one"},
     "not_here": {"zh": "该点不再接受此码", "en": "No longer taken there"},
     "too_old": {"zh": "超过 7 天，不再接受", "en": "Older than 7 days"},
@@ -67,7 +67,13 @@ _SAYS: dict[str, Text] = {
         "still be used in its time. Where that is not enough, put up a display: its code changes every 20 s, is good "
         "for 60 s, and is taken once.",
     },
-    "live": {"zh": "每 20 秒更换，请用手机扫描打卡", "en": "Changes every 20 s; scan it to check in"},
+    "renew": {"zh": "换码", "en": "Renew"},
+    "renew_title": {"zh": "更换此点的二维码？", "en": "Renew the codes of this checkpoint?"},
+    "renew_text": {
+        "zh": "现在张贴的码和动态码屏幕立即失效，须重新打印张贴、重新打开显示。手机里尚未上传的旧码打卡也会被拒绝。",
+        "en": "The sheet and the screen there are refused from now on: put up the new sheet, open the display "
+        "anew. Check-ins by the old code that are still on a phone are refused too.",
+    },
 }  # fmt: skip
 
 
@@ -78,12 +84,9 @@ def add_pages(shell: Any, patrols: Patrols) -> None:
     async def build_codes(view: Any, _: int | None) -> None:
         await _paint_codes(view, patrols)
 
-    async def build_display(view: Any, number: int | None) -> None:
-        await DisplayPage(view, patrols, number or 0).build()
-
     shell.add_below("/patrol/checkin", "/patrols", build_form)
     shell.add_below("/patrol/codes", "/patrols", build_codes)
-    shell.add_below("/patrol/display/{number}", "/patrols", build_display)
+    add_screen(patrols)
 
 
 def _address(code: str) -> str:
@@ -163,57 +166,32 @@ async def _paint_codes(view: Any, patrols: Patrols) -> None:
             "click", js_handler="() => window.print()"
         )
     view.tag("p", view.pick(_SAYS["about"]), "muted")
-    codes = {one.id: code for one, code in printed}
+    codes, screens = {one.id: code for one, code in printed}, await patrols.screens(view.principal)
+
+    def renewer(checkpoint: str) -> Callable[..., None]:
+        async def renew(_: str) -> None:
+            await patrols.renew(await view.who(), checkpoint)
+            ui.navigate.reload()
+
+        said = [view.pick(_SAYS[key]) for key in ("renew_title", "renew_text", "renew")]
+        return lambda _=None: view.ask(*said, renew)
+
     grid = view.box("")
     grid.style(
         "display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 16px; margin-top: 16px"
     )
     with grid:
-        for number, one in enumerate(file.checkpoints):
+        for one in file.checkpoints:
             name = one.name.get(view.language)
             with view.box("panel", "section").style("text-align: center; break-inside: avoid"):
                 view.tag("h2", name)
                 view.tag("p", places.get(one.place, one.place), "muted")
                 if one.id in codes:
                     view.box("", "img", src=png_data_uri(_address(codes[one.id])), alt=f"QR {name}").style(_IMAGE)
-                if any(proof.by == "display" for proof in one.proofs):
-                    view.tag("a", view.pick(_SAYS["display"]), "ghost", href=f"/patrol/display/{number + 1}")
+                if one.id in screens:
+                    view.tag("a", view.pick(_SAYS["display"]), "ghost", href=f"{SCREEN}#{screens[one.id]}")
+                if one.id in codes or one.id in screens:
+                    view.tag("button", view.pick(_SAYS["renew"]), "ghost", type="button").on("click", renewer(one.id))
 
 
 _IMAGE = "width: 100%; max-width: 320px; image-rendering: pixelated; background: #fff"
-
-
-class DisplayPage:
-    """What a screen at a checkpoint shows: a code that changes."""
-
-    def __init__(self, view: Any, patrols: Patrols, number: int) -> None:
-        self._view = view
-        self._patrols = patrols
-        file = patrols.file(view.principal)
-        if file is None or not 1 <= number <= len(file.checkpoints):
-            raise NotThere(f"checkpoint {number}")
-        self._checkpoint = file.checkpoints[number - 1]
-
-    async def build(self) -> None:
-        view = self._view
-        view.principal.require("supervise")
-        name = self._checkpoint.name.get(view.language)
-        view.head(name)
-        with view.box("panel", "section").style("text-align: center"):
-            self._image = view.box("", "img", alt=f"QR {name}").style(_IMAGE + "; max-width: min(80vw, 70vh)")
-            view.tag("p", view.pick(_SAYS["live"]), "muted")
-        await self._renew(view.principal)
-        ui.timer(_RENEW_S, self._again)
-
-    async def _again(self) -> None:
-        try:
-            await self._renew(await self._view.who())
-        except Refused as error:
-            self._image.props["src"] = ""
-            self._image.update()
-            self._view.complain(error)
-
-    async def _renew(self, who: Any) -> None:
-        _, code = await self._patrols.displayed(who, self._checkpoint.id)
-        self._image.props["src"] = png_data_uri(_address(code))
-        self._image.update()

@@ -95,6 +95,15 @@ INSERT INTO patrol.signing_key (community_id, key) VALUES (%(community_id)s, %(k
 -- name: key
 SELECT key FROM patrol.signing_key WHERE community_id = %(community_id)s
 
+-- name: generations
+SELECT checkpoint, generation FROM patrol.code_generation WHERE community_id = %(community_id)s
+
+-- name: renew_code
+INSERT INTO patrol.code_generation AS c (community_id, checkpoint, generation)
+VALUES (%(community_id)s, %(checkpoint)s, 2)
+ON CONFLICT (community_id, checkpoint) DO UPDATE SET generation = c.generation + 1
+RETURNING generation
+
 -- name: reading_at
 SELECT ts, value FROM telemetry.reading_at(%(point)s, %(at)s)
 

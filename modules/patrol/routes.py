@@ -145,6 +145,11 @@ def _add_codes(router: APIRouter, patrols: Patrols) -> None:
             raise Refused("not_found", f"no checkpoint {checkpoint} with a printed code", 404)
         return Response(svg(codes[checkpoint]), media_type="image/svg+xml")
 
+    @router.post("/codes/{checkpoint}/renew")
+    async def renew_code(who: Who, checkpoint: CheckpointId) -> dict[str, Any]:
+        """Refuse the codes of a checkpoint that are printed or shown now; new ones take their place."""
+        return {"checkpoint": checkpoint, "generation": await patrols.renew(who, checkpoint)}
+
     @router.post("/displays/{checkpoint}/code")
     async def make_display_code(who: Who, checkpoint: CheckpointId) -> dict[str, Any]:
         """A fresh code for the display at a checkpoint; it is taken once, within `life_s`."""

@@ -11,7 +11,7 @@ from hub.context import Context
 from hub.errors import Refused
 from hub.principal import RIGHTS, Principal
 from hub.store.database import NotThere, Row
-from modules.patrol import store
+from modules.patrol import codes, store
 from modules.patrol.codes import CodeBook
 from modules.patrol.evidence import Recorder
 from modules.patrol.keeper import Keeper
@@ -158,23 +158,58 @@ class Patrols:
         """A fresh code for the display at a checkpoint. NotThere where it takes none."""
         who.require("supervise")
         file, book = await self._codes(who)
-        found = file.checkpoint(checkpoint)
-        if found is None or not any(proof.by == "display" for proof in found.proofs):
-            raise NotThere(f"checkpoint {checkpoint} with a display")
-        return found, book.displayed(checkpoint, self._context.clock.now())
+        return _with_display(file, checkpoint), book.displayed(checkpoint, self._context.clock.now())
+
+    async def screens(self, who: Principal) -> dict[str, str]:
+        """Checkpoint with a display -> the token that a screen there shows codes by, without anybody signed in."""
+        who.require("supervise")
+        file, book = await self._codes(who)
+        return {one.id: book.screen(one.id) for one in file.checkpoints if any(p.by == "display" for p in one.proofs)}
+
+    async def shown_on(self, token: str) -> tuple[CheckpointSpec, str]:
+        """A fresh code for the screen that holds the token; nobody needs to be signed in. Refused(422), NotThere."""
+        community = token[: codes.MOST].split(":")[1] if token.count(":") > 1 else ""
+        community_id, file = self._context.communities.get(community), self._files.get(community)
+        if community_id is None or file is None:
+            raise NotThere("a community with patrols")
+        async with self._context.database.session([community_id]) as connection:
+            book = await store.code_book(connection, community_id, community)
+        found = _with_display(file, book.read_screen(token))
+        return found, book.displayed(found.id, self._context.clock.now())
+
+    async def renew(self, who: Principal, checkpoint: str) -> int:
+        """Replace the codes of a checkpoint: the sheet and the display that are there show what is refused from now on.
+        The number of the new generation. NotThere."""
+        who.require("supervise")
+        file = self.file(who)
+        if file is None or file.checkpoint(checkpoint) is None:
+            raise NotThere(f"checkpoint {checkpoint}")
+        async with self._context.database.session([who.community_id]) as connection:
+            generation = await store.renew_code(connection, who.community_id, checkpoint)
+            now = self._context.clock.now()
+            what = {"generation": generation}
+            await audit.record(connection, who, "patrol.renew_code", f"checkpoint:{checkpoint}", now, what)
+        return generation
 
     async def _codes(self, who: Principal) -> tuple[PatrolFile, CodeBook]:
         file = self.file(who)
         if file is None:
             raise Refused("no_patrols", "this community has no patrol file", 404)
         async with self._context.database.session([who.community_id]) as connection:
-            return file, CodeBook(file.community, await store.signing_key(connection, who.community_id))
+            return file, await store.code_book(connection, who.community_id, file.community)
 
     async def note_export(self, who: Principal, first: date, last: date, form: str) -> None:
         """Write down that the log left the house."""
         async with self._context.database.session([who.community_id]) as connection:
             now = self._context.clock.now()
             await audit.record(connection, who, "patrol.export", f"days:{first}/{last}", now, {"form": form})
+
+
+def _with_display(file: PatrolFile, checkpoint: str) -> CheckpointSpec:
+    found = file.checkpoint(checkpoint)
+    if found is None or not any(proof.by == "display" for proof in found.proofs):
+        raise NotThere(f"checkpoint {checkpoint} with a display")
+    return found
 
 
 def _local(day: date, zone: ZoneInfo) -> datetime:

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
+from modules.patrol.codes import CodeBook
 from modules.patrol.model import Evidence, Step
 from modules.patrol.plans import Planned
 from modules.patrol.stored import plan_json, visits_json
@@ -150,6 +151,20 @@ async def signing_key(connection: Connection, community_id: int) -> bytes:
         row = await _one(connection, "key", community_id=community_id)
     assert row is not None
     return bytes(row["key"])
+
+
+async def code_book(connection: Connection, community_id: int, community: str) -> CodeBook:
+    """What makes and judges the codes of a community, by its key and the generations in force."""
+    rows = await _all(connection, "generations", community_id=community_id)
+    generations = {row["checkpoint"]: row["generation"] for row in rows}
+    return CodeBook(community, await signing_key(connection, community_id), generations)
+
+
+async def renew_code(connection: Connection, community_id: int, checkpoint: str) -> int:
+    """Begin a new generation of a checkpoint's codes; its number."""
+    row = await _one(connection, "renew_code", community_id=community_id, checkpoint=checkpoint)
+    assert row is not None
+    return int(row["generation"])
 
 
 async def reading_at(connection: Connection, point_id: int, at: datetime) -> Row | None:

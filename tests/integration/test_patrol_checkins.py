@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from hub.errors import Refused
+from hub.store.database import NotThere
 from modules.patrol.evidence import CheckIn
 from tests.integration.patrol_ground import BEGIN, NOW, Ground, ground, minutes, printed_codes
 
@@ -54,6 +55,34 @@ async def test_a_displayed_code_works_once_and_for_a_minute(here: Ground):
     here.clock.advance(61)
     assert (await check_in(here, stale, 2))["code"] == "stale_code"
     assert here.rows("SELECT weight FROM patrol.evidence") == [(100,)]
+
+
+async def test_renewed_codes_take_the_place_of_the_old_ones_and_it_is_audited(here: Ground):
+    admin = here.who("admin")
+    old, [token] = (await printed_codes(here))["east-gate"], (await here.patrols.screens(admin)).values()
+    _, shown = await here.patrols.shown_on(token)
+    with pytest.raises(Refused):
+        await here.patrols.renew(here.who("guard"), "east-gate")
+    assert await here.patrols.renew(admin, "east-gate") == 2
+    assert [(await check_in(here, code, n))["code"] for n, code in enumerate((old, shown))] == ["old_code"] * 2
+    with pytest.raises(Refused, match="replaced"):
+        await here.patrols.shown_on(token)
+    assert (await check_in(here, (await printed_codes(here))["east-gate"], 3))["outcome"] == "accepted"
+    assert here.rows("SELECT actor, object, detail FROM hub.audit WHERE action = 'patrol.renew_code'") == [
+        ("user:li", "checkpoint:east-gate", {"generation": 2})
+    ]
+    assert await here.patrols.renew(admin, "east-gate") == 3
+
+
+async def test_a_screens_token_gives_codes_of_its_checkpoint_and_nothing_else(here: Ground):
+    [(checkpoint, token)] = (await here.patrols.screens(here.who("admin"))).items()
+    found, code = await here.patrols.shown_on(token)
+    assert (checkpoint, found.id, code.split(":")[0]) == ("east-gate", "east-gate", "d")
+    assert (await check_in(here, token))["code"] == "bad_code"
+    printed = (await printed_codes(here))["east-gate"]
+    for wrong in ("", "::", "t:demo:east-gate:1~x", printed, code, f"{token}x", "t:other:east-gate:1~x", "x" * 9999):
+        with pytest.raises((Refused, NotThere)):
+            await here.patrols.shown_on(wrong)
 
 
 async def test_the_same_check_in_sent_five_times_at_once_is_one(here: Ground):

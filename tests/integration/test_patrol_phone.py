@@ -87,3 +87,40 @@ async def test_a_phone_whose_clock_stands_before_1970_is_understood(world: World
         await check_in(page, await world.code("garage"))
         await page.wait_for_selector("text=Received")
     assert len(kept(world.here)) == before + 1
+
+
+async def test_a_screen_shows_codes_with_nobody_signed_in_and_none_rather_than_an_old_one(world: World):
+    here = world.here
+    [token] = (await here.patrols.screens(here.who("admin"))).values()
+    context = await world.browser.new_context(viewport={"width": 800, "height": 600})
+    await context.clock.install()
+    page = await context.new_page()
+    await page.goto(f"{world.address}/patrol/screen#{token}")
+    await page.wait_for_selector("h1:has-text('East gate')")
+    code = page.locator("#code")
+    first = await code.get_attribute("src")
+    assert await code.is_visible() and await page.locator("a, button, nav").count() == 0
+    await page.clock.run_for(21_000)
+    await page.wait_for_function("(old) => document.getElementById('code').src !== old", arg=first)
+    await context.set_offline(True)
+    await page.clock.run_for(61_000)
+    assert not await code.is_visible() and await page.locator("#none").is_visible()
+    await context.set_offline(False)
+    await page.clock.run_for(21_000)
+    await code.wait_for(state="visible")
+    await here.patrols.renew(here.who("admin"), "east-gate")
+    await page.clock.run_for(21_000)
+    await page.locator("#none").wait_for(state="visible")
+    await context.close()
+
+
+async def test_a_supervisor_renews_a_code_after_being_asked(world: World):
+    before = await world.code("garage")
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrol/codes")
+        card = page.locator("section", has=page.get_by_role("heading", name="Garage", exact=True))
+        await card.get_by_role("button", name="Renew").click()
+        await page.locator(".dialog").get_by_role("button", name="Renew").click()
+        await page.wait_for_function("(old) => !document.querySelector('.dialog button')", arg=None)
+        assert complaints == []
+    assert await world.code("garage") != before

@@ -95,7 +95,16 @@ CREATE TABLE patrol.signing_key (
   key bytea NOT NULL
 );
 
+-- How often the codes of a checkpoint were renewed; without a row they are of the first generation.
+CREATE TABLE patrol.code_generation (
+  community_id int NOT NULL,
+  checkpoint text NOT NULL,
+  generation int NOT NULL,
+  PRIMARY KEY (community_id, checkpoint)
+);
+
 DO $$ BEGIN
+  PERFORM hub.guard_community('patrol.code_generation');
   PERFORM hub.guard_community('patrol.round');
   PERFORM hub.guard_community('patrol.evidence');
   PERFORM hub.guard_community('patrol.inspection');
@@ -112,6 +121,7 @@ WHERE j.task_name = 'patrol.hear' AND j.status IN ('todo', 'doing') AND NOT EXIS
 
 GRANT USAGE ON SCHEMA patrol TO hub_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON patrol.round TO hub_app;
+GRANT SELECT, INSERT, UPDATE ON patrol.code_generation TO hub_app;
 GRANT SELECT, INSERT, DELETE ON patrol.used_code, patrol.evidence, patrol.inspection TO hub_app;
 GRANT SELECT, INSERT ON patrol.signing_key TO hub_app;
 GRANT SELECT ON patrol.unheard TO hub_app;
