@@ -9,6 +9,7 @@ from nicegui import ui
 
 from hub.live import Change
 from modules.patrol.codes import png_data_uri
+from modules.patrol.offline import add_offline
 from modules.patrol.screen import SCREEN, add_screen
 from modules.patrol.service import Patrols
 from modules.patrol.widgets import CheckInForm
@@ -87,6 +88,7 @@ def add_pages(shell: Any, patrols: Patrols) -> None:
     shell.add_below("/patrol/checkin", "/patrols", build_form)
     shell.add_below("/patrol/codes", "/patrols", build_codes)
     add_screen(patrols)
+    add_offline()
 
 
 def _address(code: str) -> str:

@@ -76,7 +76,8 @@ async def test_what_is_too_long_to_be_sent_is_said_before_it_is_kept(world: Worl
         await page.get_by_role("spinbutton").fill("1e300")
         await page.get_by_role("button", name="Check in").click()
         await page.wait_for_selector("text=An answer is not usable")
-        assert json.loads(await page.evaluate("JSON.stringify(Object.keys(localStorage))")) == []
+        names = json.loads(await page.evaluate("JSON.stringify(Object.keys(localStorage))"))
+        assert not [name for name in names if name.startswith("hub-patrol-checkin-")]
 
 
 async def test_a_phone_whose_clock_stands_before_1970_is_understood(world: World):
@@ -124,3 +125,34 @@ async def test_a_supervisor_renews_a_code_after_being_asked(world: World):
         await page.wait_for_function("(old) => !document.querySelector('.dialog button')", arg=None)
         assert complaints == []
     assert await world.code("garage") != before
+
+
+async def test_a_code_scanned_without_a_connection_opens_a_page_that_keeps_the_check_in(world: World):
+    here = world.here
+    code = await world.code("garden")
+    async with world.signed_in("li", "en", "phone") as (page, _):
+        await world.open(page, "/patrol/checkin")
+        await page.evaluate("navigator.serviceWorker.ready")
+        await page.wait_for_function("navigator.serviceWorker.controller !== null")
+        await page.close()
+        await page.context.set_offline(True)
+        scanned = await page.context.new_page()
+        await scanned.goto(f"{world.address}/patrol/checkin#{code}")
+        await scanned.wait_for_selector("text=Central garden")
+        await scanned.wait_for_selector("text=check-ins are kept on the phone")
+        await scanned.get_by_role("button", name="Check in").click()
+        await scanned.wait_for_selector("text=1 to be sent")
+        before = len(kept(here))
+        await scanned.context.set_offline(False)
+        await scanned.wait_for_selector("text=Received")
+        await scanned.wait_for_selector("text=Rounds under way")
+    assert kept(here)[before:] == ["garden"]
+
+
+async def test_the_kept_page_tells_nothing_of_anybody_who_never_signed_in(world: World):
+    context = await world.browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{world.address}/patrol/offline")
+    await page.wait_for_selector("text=Sign in and open this page once")
+    assert "Garage" not in await page.content()
+    await context.close()

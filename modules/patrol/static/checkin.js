@@ -9,6 +9,7 @@ const MOST = 200;
 const MOST_CODE = 300;
 const MOST_VALUE = 1e12;
 const SHOWN = 20;
+const FORM = "hub-patrol-form"; // what the offline page shows
 const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; all others are tried again
 
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -33,6 +34,8 @@ function nextCounter() {
   localStorage.setItem(COUNTER, counter);
   return counter;
 }
+
+export const lastForm = () => JSON.parse(localStorage.getItem(FORM));
 
 export default {
   template: `
@@ -76,9 +79,9 @@ export default {
         </ul>
       </section>
     </div>`,
-  props: { t: Object, account: String, places: Object, url: String },
+  props: { t: Object, account: String, places: Object, url: String, away: Boolean },
   data() {
-    return { code: "", note: "", answers: {}, queue: all(), offline: !navigator.onLine, drift: 0, busy: false, wrong: "",
+    return { code: "", note: "", answers: {}, queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, wrong: "",
              canScan: "BarcodeDetector" in window };
   },
   computed: {
@@ -113,6 +116,7 @@ export default {
       this.queue = all();
     },
     async sync() {
+      if (this.away) return this.makeWay();
       if (this.busy || !this.waiting.length) return;
       this.busy = true;
       try {
@@ -123,6 +127,11 @@ export default {
       } finally {
         this.busy = false;
       }
+    },
+    // The kept page sends nothing: who is signed in by now, only the real one knows.
+    async makeWay() {
+      const answer = this.code || !navigator.onLine ? null : await fetch("/patrol/sw.js", { cache: "no-store" }).catch(() => null);
+      if (answer?.ok && !this.code) location.reload();
     },
     async send(batch) {
       const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
@@ -171,9 +180,19 @@ export default {
       return one.deviations ? this.t.deviates : this.t.accepted;
     },
     other(event) { if (event.key === null || event.key.startsWith(ENTRY)) this.read(); },
-    online() { this.offline = !navigator.onLine; this.sync(); },
+    online() { this.offline = this.away || !navigator.onLine; this.sync(); },
+    remember() {
+      const { t, account, places, url } = this.$props;
+      try {
+        localStorage.setItem(FORM, JSON.stringify({ t, account, places, url, lang: document.documentElement.lang }));
+      } catch {
+        // no room: the offline page shows what it showed before
+      }
+      navigator.serviceWorker?.register("/patrol/sw.js", { scope: "/patrol/checkin" }).catch(() => {}); // only over HTTPS
+    },
   },
   mounted() {
+    if (!this.away) this.remember();
     if (location.hash.length > 1) {
       this.code = decodeURIComponent(location.hash.slice(1));
       history.replaceState(null, "", location.pathname);
