@@ -1,4 +1,4 @@
-"""The check-in without a connection: a worker in the browser keeps a page on the phone that a scanned address opens then.
+"""The check-in without a connection: a service worker keeps a page on the phone, which a scanned address opens then.
 
 The page is the same form without anything of a person in it: words, checkpoints and account are what the real page last
 left on the phone. It sends nothing: once there is a connection it makes way for the real page, which does.
