@@ -33,7 +33,7 @@ _PRUNE_EACH = timedelta(hours=1)
 _EXPIRED = "given up: it could not be delivered in time"
 _SAME = ("community_id", "event", "event_key", "alarm_id", "step", "priority", "life_safety", "title", "body",
          "happened_at")  # fmt: skip
-Target = tuple[int, str]
+Line = tuple[int, str, bool]  # community, target, life safety: that has a line of its own, and waits for nobody
 
 
 class Pump:
@@ -49,7 +49,7 @@ class Pump:
         self._sending = sending
         self._random = rng or random.Random()
         self._ready = asyncio.Event()
-        self._busy: dict[Target, asyncio.Task[None]] = {}
+        self._busy: dict[Line, asyncio.Task[None]] = {}
         self._pruned: datetime | None = None
 
     def wake(self) -> None:
@@ -87,9 +87,9 @@ class Pump:
                 await store.run(connection, "prune", before=before)
                 await store.run(connection, "prune_escalations", before=before)
         for row in due:
-            target = (row["community_id"], row["target"])
-            if target not in self._busy:
-                self._busy[target] = asyncio.create_task(self._drain(*target), name=f"notify {target}")
+            line = (row["community_id"], row["target"], row["life_safety"])
+            if line not in self._busy:
+                self._busy[line] = asyncio.create_task(self._drain(*line), name=f"notify {line}")
 
     async def settle(self) -> None:
         """Work off everything that is due now, and wait for it: for tests and tools."""
@@ -99,10 +99,10 @@ class Pump:
                 return
             await asyncio.wait(list(self._busy.values()))
 
-    async def _drain(self, community_id: int, target: str) -> None:
+    async def _drain(self, community_id: int, target: str, urgent: bool) -> None:
         """All that is due for one target, one after the other: a slow one keeps only itself waiting."""
         try:
-            while (work := await self._claim(community_id, target)) is not None:
+            while (work := await self._claim(community_id, target, urgent)) is not None:
                 failpoint("notification_claimed")
                 outcome = await self._sending.attempt(work)
                 failpoint("notification_sent")
@@ -111,18 +111,20 @@ class Pump:
         except (psycopg.Error, PoolTimeout) as error:
             _log.warning("deliveries wait: the store is away", target=target, error=type(error).__name__)
         finally:
-            del self._busy[(community_id, target)]
+            del self._busy[(community_id, target, urgent)]
 
     # -- claim ---------------------------------------------------------------------------------------------------
 
-    async def _claim(self, community_id: int, target: str) -> Work | None:
-        """Mark the next delivery as being sent; None when there is none, or the target wants to be left alone."""
+    async def _claim(self, community_id: int, target: str, urgent: bool) -> Work | None:
+        """Mark the next delivery as being sent; None when there is none, or the target wants to be left alone. Life
+        safety, `urgent`, has waits of its own and does not heed that, nor what is in flight."""
         now = self._context.clock.now()
         of = {"community_id": community_id, "target": target}
         async with self._context.database.session([community_id]) as connection:
             await store.run(connection, "know_target", **of)
             state = await store.needed(connection, "lock_target", target, **of)
-            alone = state["retry_at"] is not None and now < state["retry_at"] <= now + model.LONGEST
+            if not urgent and state["retry_at"] is not None and now < state["retry_at"] <= now + model.LONGEST:
+                return None
             [community] = await store.rows(connection, "communities", ids=[community_id])
             endpoint = None
             if target.startswith("webhook:"):
@@ -135,7 +137,7 @@ class Pump:
             elif self._sending.channel(community, target) is None:
                 await store.run(connection, "drop_target", **of, at=now, detail=GONE)
                 return None
-            deliveries = await self._choose(connection, community, target, now, alone=alone)
+            deliveries = await self._choose(connection, community, target, now, urgent)
             if not deliveries:
                 return None
             begun = await store.rows(connection, "begin", ids=[one["id"] for one in deliveries], at=now)
@@ -147,14 +149,13 @@ class Pump:
         return Work(community, target, deliveries, endpoint, key)
 
     async def _choose(
-        self, connection: Connection, community: Row, target: str, now: datetime, *, alone: bool
+        self, connection: Connection, community: Row, target: str, now: datetime, urgent: bool
     ) -> list[Row]:
-        """The most urgent delivery that is due and, where messages are combined, those that go with it. `alone`: the
-        target is to be left alone, and life safety, which has waits of its own, does not heed that."""
+        """The most urgent delivery that is due and, where messages are combined, those that go with it."""
         of = {"community_id": community["id"], "target": target}
-        if (await store.needed(connection, "in_flight", target, **of, **_times(now)))["n"]:
+        if not urgent and (await store.needed(connection, "in_flight", target, **of, **_times(now)))["n"]:
             return []
-        leader = await store.first(connection, "leader", **of, **_times(now), alone=alone)
+        leader = await store.first(connection, "leader", **of, **_times(now), urgent=urgent)
         if leader is None:
             return []
         channel = self._sending.channel(community, target)

@@ -58,7 +58,7 @@ RETURNING id
 
 -- name: targets_due
 -- Here and below: times far ahead are of a clock that was set back since, and hold nothing up.
-SELECT DISTINCT d.community_id, d.target FROM notifications.delivery d
+SELECT DISTINCT d.community_id, d.target, d.life_safety FROM notifications.delivery d
 LEFT JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
 LEFT JOIN notifications.endpoint e ON e.community_id = d.community_id AND 'webhook:' || e.id = d.target
 WHERE ((d.state IN ('queued', 'held') AND d.due_at <= %(at)s) OR (d.state = 'sending'
@@ -77,13 +77,13 @@ SELECT * FROM notifications.delivery
 WHERE community_id = %(community_id)s AND target = %(target)s
   AND ((state IN ('queued', 'held') AND due_at <= %(at)s) OR (state = 'sending'
     AND (started_at <= %(lease)s OR started_at > %(ahead)s)))
-  AND (life_safety OR NOT %(alone)s)
-ORDER BY life_safety DESC, priority, id LIMIT 1 FOR UPDATE
+  AND life_safety = %(urgent)s
+ORDER BY priority, id LIMIT 1 FOR UPDATE
 
 -- name: in_flight
 SELECT count(*) AS n FROM notifications.delivery
-WHERE community_id = %(community_id)s AND target = %(target)s AND state = 'sending' AND started_at > %(lease)s
-  AND started_at <= %(ahead)s
+WHERE community_id = %(community_id)s AND target = %(target)s AND NOT life_safety AND state = 'sending'
+  AND started_at > %(lease)s AND started_at <= %(ahead)s
 
 -- name: companions
 SELECT * FROM notifications.delivery

@@ -144,17 +144,6 @@ async def test_while_a_gateway_asks_to_wait_the_second_channel_takes_over(
         assert len(sms.got) == 4  # and the gateway asked anew: the one before it goes too
 
 
-async def test_life_safety_without_a_second_channel_does_not_wait_for_hours(ground: Ground, group: Receiver):
-    ground.write([by_group(group)])
-    group.answers = [(429, {"Retry-After": "7200"}, b"")] * 2
-    async with ground.running() as parts:
-        await ground.tell(parts, ground.alarm())
-        await ground.tell(parts, ground.alarm(life_safety=True))
-        assert len(group.got) == 2
-        await ground.pass_time(parts, 40, 5)
-    assert ground.rows("SELECT life_safety, state FROM notifications.delivery ORDER BY id")[1] == (True, "delivered")
-
-
 async def test_a_hanging_gateway_is_left_and_the_repetition_is_marked(
     ground: Ground, group: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
