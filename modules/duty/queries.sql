@@ -140,6 +140,11 @@ UPDATE duty.roster SET state = 'published', published_by = %(actor)s, published_
   version = (SELECT coalesce(max(version), 0) + 1 FROM duty.roster WHERE community_id = %(community_id)s)
 WHERE community_id = %(community_id)s AND id = %(id)s AND state = 'draft' RETURNING version
 
+-- name: rotation
+SELECT max(last) FILTER (WHERE origin = 'rotation') AS last, count(*) AS published,
+  coalesce(bool_or(origin NOT IN ('rotation', 'change')), false) AS planned
+FROM duty.roster WHERE community_id = %(community_id)s AND state = 'published'
+
 -- name: discard_roster
 UPDATE duty.roster SET state = 'discarded'
 WHERE community_id = %(community_id)s AND id = %(id)s AND state = 'draft' RETURNING id

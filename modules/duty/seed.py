@@ -231,14 +231,48 @@ async def _staff(connection: Connection, who: Principal, file: DutyFile) -> None
                        active=True)  # fmt: skip
 
 
+async def extend(context: Context, files: Mapping[str, DutyFile], code: str) -> bool:
+    """Go on with the rotation where it ends within a week and nobody has planned anything else; whether it did.
+
+    Changes of single days are no plan. Who or what was retired since is left out: the hole shows.
+    """
+    file, community_id = files.get(code), context.communities.get(code)
+    if file is None or file.rotation is None or community_id is None:
+        return False
+    who = Principal("config:duty", community_id, "admin")
+    async with context.database.session([community_id]) as connection:
+        today = context.clock.now().astimezone(await store.zone(connection, community_id)).date()
+        await store.do(connection, "lock", community_id, subject="roster")
+        known = await store.one(connection, "rotation", community_id, "rosters")
+        if known["last"] is None or known["planned"] or known["last"] >= today + _AROUND:
+            return False
+        first = max(known["last"] + timedelta(days=1), today - _AROUND)
+        await _publish(context, connection, who, file.rotation, first, today + 2 * _AROUND)
+        await audit.record(connection, who, "duty.rotation", "duty:roster", context.clock.now(),
+                           {"first": first.isoformat()})  # fmt: skip
+    return True
+
+
 async def _begin(context: Context, connection: Connection, who: Principal, rotation: RotationSpec) -> None:
+    today = context.clock.now().astimezone(await store.zone(connection, who.community_id)).date()
+    await _publish(context, connection, who, rotation, today - _AROUND, today + _AROUND)
+
+
+async def _publish(
+    context: Context, connection: Connection, who: Principal, rotation: RotationSpec, first: date, last: date
+) -> None:
+    """The rotation for [first, last], days that somebody changed already as they are."""
     community, now = who.community_id, context.clock.now()
-    today = now.astimezone(await store.zone(connection, community)).date()
-    plan = await store.plan(connection, community, today - _AROUND, today + _AROUND)
-    numbers = {name: {row["code"]: row["id"] for row in await store.rows(connection, name, community)}
+    plan = await store.plan(connection, community, first, last)
+    numbers = {name: {row["code"]: row["id"] for row in await store.rows(connection, name, community) if row["active"]}
                for name in ("shifts", "posts", "people")}  # fmt: skip
-    slots = [Slot(day, numbers["shifts"][shift], numbers["posts"][post], numbers["people"][person])
-             for day, shift, post, person in rotate(rotation, plan.days)]  # fmt: skip
+    there = await store.slots(connection, community, first, last)
+    changed = {slot.day for slot in there}
+    slots = there + [
+        Slot(day, numbers["shifts"][shift], numbers["posts"][post], numbers["people"][person])
+        for day, shift, post, person in rotate(rotation, [day for day in plan.days if day not in changed])
+        if shift in numbers["shifts"] and post in numbers["posts"] and person in numbers["people"]
+    ]
     made = await store.one(connection, "insert_roster", community, "roster", first=plan.days[0], last=plan.days[-1],
                            origin="rotation", note="", detail={}, actor=who.actor, at=now)  # fmt: skip
     await store.put_slots(connection, community, made["id"], plan, slots)

@@ -8,11 +8,11 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from hub.context import Context
+from hub.reports import put_own
 from hub.store.database import Connection, Row
 from modules.notifications import store, texts
 from modules.notifications.files import Files
 from modules.notifications.model import AHEAD
-from modules.notifications.reporting import report
 from modules.notifications.spec import Channel, NotificationsFile, Step
 from modules.notifications.telling import UNANSWERED, Telling, about, key_of, templates_of
 
@@ -137,7 +137,8 @@ class Ladder:
         await store.run(connection, "lost", ids=made, at=now, detail=NOBODY)
         _log.warning("an alarm was told to nobody", alarm=alarm["id"], step=index, channel=channel.id)
         if alarm["kind"] != "hub":  # or the alarm that says so would say so again and again
-            await report(self._context, connection, alarm["community_id"], "alarm_untold", {"alarm": str(alarm["id"])})
+            devices, data = self._context.devices, {"alarm": str(alarm["id"])}
+            await put_own(connection, devices, alarm["community_id"], "alarm_untold", data, now)
         return made
 
 

@@ -17,13 +17,13 @@ from psycopg_pool import PoolTimeout
 from hub.context import Context
 from hub.failpoint import failpoint
 from hub.live import Change
+from hub.reports import put_own
 from hub.store.database import Connection, Row
 from hub.tasks import end
 from modules.notifications import model, store
 from modules.notifications.channels import Outcome
 from modules.notifications.files import Files
 from modules.notifications.ladder import Ladder
-from modules.notifications.reporting import report
 from modules.notifications.sending import GONE, Sending, Work
 from modules.notifications.telling import Telling
 
@@ -234,7 +234,8 @@ class Pump:
 
     async def _report(self, connection: Connection, work: Work, event: str) -> bool:
         channel = work.target.partition(":")[2]
-        return await report(self._context, connection, work.community["id"], event, {"channel": channel})
+        devices, now = self._context.devices, self._context.clock.now()
+        return await put_own(connection, devices, work.community["id"], event, {"channel": channel}, now)
 
     # -- second channel ------------------------------------------------------------------------------------------
 
