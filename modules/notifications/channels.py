@@ -46,12 +46,14 @@ _SERVICES = {
     "spugpush": ("spugpush", "NotifySpugpush"),
 }
 SCHEMES = tuple(_SERVICES)
+Success = tuple[str, str]
+"""Which field of a gateway's answer must equal what."""
 _MAIL = ("mailto", "mailtos")
 # The first two make apprise read files or ask further hosts; the last would go out again with everybody's mail.
 _NO_MAIL_OPTIONS = ("pgp", "wkd", "cc=", "bcc=")
 _RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
 _RATE_WAIT = timedelta(minutes=1)
-_THREADS = 8
+_THREADS = 512  # more than there are channels: threads that hang keep nobody else's message waiting
 _MAIL_S = 20.0
 
 # Its warnings name keys and tokens.
@@ -136,7 +138,7 @@ def mail_options(url: str) -> list[str]:
 
 
 class Senders:
-    """The threads apprise runs in: few, and nobody else's."""
+    """The threads apprise runs in: one for each message that is on its way, and nobody else's."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -150,8 +152,9 @@ class Senders:
         return list(dict.fromkeys(address for _, address in plugin.targets)) if plugin is not None else []
 
     async def send(
-        self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, to: str = ""
-    ) -> Outcome:
+        self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, *, to: str = "",
+        success: Success | None = None,
+    ) -> Outcome:  # fmt: skip
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
         does."""
         loop = asyncio.get_running_loop()
@@ -172,7 +175,8 @@ class Senders:
             return Outcome(False, detail="no answer in time", perhaps=True)
         except (Forbidden, NotSent) as error:
             return Outcome(False, detail=str(error))
-        return judge(scheme, accepted=accepted, outlet_answers=outlet.answers, trouble=outlet.trouble, now=now)
+        answers, trouble = outlet.answers, outlet.trouble
+        return judge(scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success)
 
     async def _check_mail(self, plugin: Any, allowed: Sequence[Network]) -> None:
         """Mail goes by smtplib, so its host is checked before, not pinned. Forbidden, NotSent."""
@@ -233,8 +237,9 @@ def _notify(plugin: Any, title: str, body: str) -> bool:
 
 
 def judge(
-    scheme: str, *, accepted: bool, outlet_answers: Sequence[Answer], trouble: Sequence[Exception], now: datetime
-) -> Outcome:
+    scheme: str, *, accepted: bool, outlet_answers: Sequence[Answer], trouble: Sequence[Exception], now: datetime,
+    success: Success | None = None,
+) -> Outcome:  # fmt: skip
     """What an attempt came to: apprise's word, and the service's own code in the last answer."""
     if trouble:
         perhaps = any(not isinstance(one, Forbidden) and getattr(one, "perhaps", True) for one in trouble)
@@ -248,7 +253,20 @@ def judge(
         return Outcome(False, answer.status, f"the service says code {code}", wait)
     if not accepted or not 200 <= answer.status < 300:
         return Outcome(False, answer.status, f"HTTP {answer.status}", answer.retry_after(now))
+    if success is not None and (said := _said(answer.body, success[0])) != success[1]:
+        return Outcome(False, answer.status, f"the gateway says {success[0]} {said[:40]!r}")
     return Outcome(True, answer.status)
+
+
+def _said(body: bytes, field: str) -> str:
+    """The field of a JSON object as text, `0` and `true` as JSON has them; "" where it is not there."""
+    try:
+        found = json.loads(body)
+        for name in field.split("."):
+            found = found[name]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) else json.dumps(found)
 
 
 def _service_code(body: bytes) -> int:

@@ -195,7 +195,7 @@ class Pump:
                 await store.run(connection, "reached_otherwise", id=row["fallback_of"], at=now)
         await store.run(connection, "twin_not_needed", ids=work.ids, at=now)
         await store.run(connection, "target_well", **of, at=now)
-        if state["failures"]:
+        if state["failures"] >= model.FAILING:  # one message that is refused waits its own time, whatever else goes
             await store.run(connection, "hurry", **of, at=now)
         if state["reported"]:
             await self._report(connection, work, "channel_recovered")

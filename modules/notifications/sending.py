@@ -72,7 +72,9 @@ class Sending:
         url = addressed(channel.url.get_secret_value(), first["address"])
         if channel.voice and minutes:
             url += f"{'&' if '?' in url else '?'}:acknowledge={quote(link, safe='')}"
-        return await self._senders.send(url, title, body, allowed, now, "" if channel.personal else first["address"])
+        success = (channel.success.field, channel.success.equals) if channel.success else None
+        to = "" if channel.personal else first["address"]
+        return await self._senders.send(url, title, body, allowed, now, to=to, success=success)
 
     async def mailed(self, channel: Channel) -> list[str]:
         """The addresses in a group's mail URL; nobody for other channels."""

@@ -71,6 +71,15 @@ class RateSpec(Model):
     per: Duration = timedelta(minutes=1)
 
 
+class SuccessSpec(Model):
+    """What a gateway's answer, a JSON object under HTTP 2xx, must say for the message to count as taken."""
+
+    field: Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)*$", max_length=100)] = Field(
+        description="its name; with dots one within another"
+    )
+    equals: Annotated[str, Field(max_length=100)]
+
+
 class Person(Model):
     """Somebody to be told, where the roster does not say all of it."""
 
@@ -95,6 +104,9 @@ class Channel(Model):
         default=False,
         description="a gateway that calls {phone} and reads out `message`; the link comes as `acknowledge`, to be "
         "POSTed when the called person presses 1",
+    )
+    success: SuccessSpec | None = Field(
+        default=None, description="of json and form: what the gateway's answer must say; none: HTTP 2xx is enough"
     )
     language: Language = "zh-CN"
     priority: Priority = Field(default="low", description="this and more urgent")
@@ -230,6 +242,8 @@ def _check_channel(document: Document, file: NotificationsFile, index: int) -> N
     url = channel.url.get_secret_value()
     if channel.voice and channel.on and not (channel.personal and url.startswith(("json", "form"))):
         document.report((*at, "voice"), "json or form with {phone} in its URL", sort="reference")
+    if channel.success and channel.on and not url.startswith(("json", "form")):
+        document.report((*at, "success"), "only for json and form", sort="reference")
     people = {one.person for one in file.people}
     for n, person in enumerate(channel.recipients):
         if person not in people:

@@ -133,14 +133,11 @@ def finished(
     the link, which acknowledges where it is good for `minutes`, if there is to be one."""
     first = messages[0]
     language = first["language"]
+    oldest = min(one["happened_at"] for one in messages)
     marks = [
-        *(
-            [word("late", language, time=local(first["happened_at"], zone))]
-            if now - first["happened_at"] > LATE
-            else []
-        ),
-        *([word("repeated", language)] if first["repeated"] else []),
-        *([word("second", language)] if first["fallback_of"] else []),
+        *([word("late", language, time=local(oldest, zone))] if now - oldest > LATE else []),
+        *([word("repeated", language)] if any(one["repeated"] for one in messages) else []),
+        *([word("second", language)] if any(one["fallback_of"] for one in messages) else []),
     ]
     way = [word("acknowledge" if minutes else "open", language, link=link, minutes=minutes)] if link else []
     if len(messages) == 1:

@@ -65,6 +65,7 @@ class Receiver:
 
     answers: list[Any] = field(default_factory=list)  # the next ones; then `usual`
     usual: Any = 200
+    refusing: bytes = b""  # whatever holds this is answered 400
     got: list[Got] = field(default_factory=list)
     url: str = ""
     server: Any = None
@@ -85,6 +86,8 @@ class Receiver:
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.got.append(Got(lines[0].split()[1], headers, body))
             answer = self.answers.pop(0) if self.answers else self.usual
+            if self.refusing and self.refusing in body:
+                answer = 400
             if answer == "hang":
                 await asyncio.sleep(60)
             status, more, text = answer if isinstance(answer, tuple) else (answer, {}, b"")

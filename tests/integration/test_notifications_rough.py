@@ -1,5 +1,6 @@
 """Notifications when things go rough: alarms that move up and down, combined messages, hostile answers, old rows."""
 
+import asyncio
 import gzip
 from datetime import timedelta
 from pathlib import Path
@@ -278,6 +279,46 @@ async def test_a_replay_is_bounded_and_gives_a_webhook_its_own_time(ground: Grou
         [(number,)] = ground.rows("SELECT id FROM notifications.delivery")
         assert await parts.service.replay(ground.engineer, number) == 1
     assert ground.rows("SELECT expires_at FROM notifications.delivery") == [(ground.clock.now() + timedelta(hours=28),)]
+
+
+async def test_a_message_that_is_refused_does_not_go_out_with_every_success(ground: Ground):
+    async with Receiver(refusing=b"unwanted") as group:
+        ground.write([by_group(group)])
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm(text={"zh": "unwanted", "en": "unwanted"}))
+            for _ in range(10):
+                await ground.tell(parts, ground.alarm())
+    assert len([one for one in group.got if b"unwanted" in one.body]) == 1
+    assert ground.states() == {"delivered": 10, "queued": 1}
+
+
+async def test_a_gateway_that_refuses_under_200_has_not_taken_the_message(ground: Ground):
+    async with Receiver() as group:
+        ground.write([by_group(group, success={"field": "result.code", "equals": "0"})])
+        group.answers = [(200, {}, b'{"result": {"code": 7, "message": "no credit"}}')]
+        group.usual = (200, {}, b'{"result": {"code": 0}}')
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            assert ground.rows("SELECT state, detail FROM notifications.delivery") == [
+                ("queued", "the gateway says result.code '7'")
+            ]
+            await ground.pass_time(parts, 5)
+    assert ground.states() == {"delivered": 1}
+
+
+async def test_channels_that_hang_hold_up_no_other(ground: Ground, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("modules.notifications.outgoing.TOTAL_S", 12.0)
+    async with Receiver(usual="hang") as hanging, Receiver() as group:
+        url = hanging.url.replace("http", "json")
+        many = [{"id": f"a{n}", "url": f"{url}/{n}"} for n in range(12)]
+        ground.write([*many, by_group(group)])
+        async with ground.running() as parts:
+            await parts.telling.annunciated(**ground.job(ground.alarm()))
+            await parts.pump.look()
+            while "delivered" not in ground.states():
+                await asyncio.sleep(0.05)
+            assert ground.states() == {"sending": 12, "delivered": 1}
+            await parts.pump.settle()
 
 
 async def test_a_sender_that_breaks_after_sending_is_one_failure_and_no_flood(

@@ -63,6 +63,8 @@ def test_a_good_file(tmp_path: Path):
         ("https://hub.example.com", "javascript:alert(1)", "public_url"),
         ("people:", "templates: {title: {zh: $price, en: x}}\npeople:", "templates.title"),
         ("digest: 15m", "voice: true", "channels[0].voice"),
+        ("digest: 15m", 'success: {field: code, equals: "0"}', "channels[0].success"),
+        ("digest: 15m", 'success: {field: "co de", equals: "0"}', "channels[0].success.field"),
         ("people:", "gateways: [nowhere]\npeople:", "gateways[0]"),
     ],
 )

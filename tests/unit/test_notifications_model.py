@@ -198,6 +198,17 @@ def test_apprise_and_trouble_have_the_last_word():
     assert judge("mailtos", accepted=True, outlet_answers=[], trouble=[], now=NOW).delivered
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [(b'{"code": 0}', "0"), (b'{"code": "0"}', "0"), (b'{"code": true}', "true"), (b'{"code": null}', "null"),
+     (b'{"result": {"code": 0}}', ""), (b"OK", ""), (b"[0]", ""), (b"[" * 9000, "")],
+)  # fmt: skip
+def test_what_a_gateway_must_say_beside_200(body: bytes, said: str):
+    outcome = judge("json", accepted=True, outlet_answers=[Answer(200, {}, body)], trouble=[], now=NOW,
+                    success=("code", "0"))  # fmt: skip
+    assert outcome == (Outcome(True, 200) if said == "0" else Outcome(False, 200, f"the gateway says code {said!r}"))
+
+
 def test_channel_urls():
     assert known_scheme("off") and known_scheme("wecombot://k") and known_scheme("jsons://h/x?:to={phone}")
     assert not any(known_scheme(url) for url in ("", "exec://x", "file:///etc", "https://x", "dbus://", "windows://"))
@@ -218,6 +229,15 @@ def test_several_in_one_fit_a_wecom_message_and_say_how_many(bodies: list[str]):
     assert title == f"{len(bodies)} 条通知" and len(text.encode()) <= 2048
     shown = sum(line.startswith(tuple(f"{n}. " for n in range(1, 51))) for line in text.split("\n"))
     assert shown == len(bodies) or "另有" in text
+
+
+def test_marks_of_any_message_are_those_of_the_combined_one():
+    """The first is the most urgent, not the one that came late or may be there already."""
+    plain = {"title": "门", "body": "x", "language": "en", "happened_at": NOW, "repeated": False, "fallback_of": None}
+    marked = {"happened_at": NOW - timedelta(hours=1)}, {"repeated": True}, {"fallback_of": 7}
+    for mark, word in zip(marked, ("11-21 11:00:00", "Possibly a repetition", "second channel"), strict=True):
+        assert word in finished([plain, {**plain, **mark}], NOW, ZONE, "", None)[1]
+        assert word not in finished([plain, plain], NOW, ZONE, "", None)[1]
 
 
 def test_templates_and_masks_in_both_languages():
