@@ -183,14 +183,12 @@ class Diary(Desk):
         roster = await self._rosters.days(who, day, day)
         order = {number: place for place, number in enumerate(shifts)}
         stood = sorted(roster["slots"], key=lambda slot: (order[slot["shift"]], slot["post"], slot["name"]))
-        hand_overs = await self._hand_overs.recent(who, before=until, limit=MOST)
         return {
             "day": day, "zone": str(zone), "alarms": alarms, "missing": roster["missing"],
             "roster": [{"shift": shifts[slot["shift"]]["name"], "begins": shifts[slot["shift"]]["begins"],
                         "ends": shifts[slot["shift"]]["ends"], "post": posts[slot["post"]], "name": slot["name"],
                         "absent": slot["absent"]} for slot in stood],
-            "hand_overs": sorted((each for each in hand_overs if each["change_at"] >= since),
-                                 key=lambda each: each["change_at"]),
+            "hand_overs": await self._hand_overs.between(who, since, until),
             "entries": sorted(await self.entries(who, since=since, until=until, limit=MOST),
                               key=lambda entry: (entry["at"], entry["id"])),
             "incidents": sorted(await self.incidents(who, since=since, until=until, limit=MOST),

@@ -110,26 +110,51 @@ class HandOvers(Desk):
         now = self.now()
         async with self.session(who) as connection:
             made = await _read(connection, who.community_id, now, until=before, limit=max(1, min(limit, MOST)))
-            missed = [] if before else await self._missed(connection, who.community_id, now)
+            missed = [] if before else await self._missed(connection, who.community_id, now - _BACK, now)
             limits = await store.setting(connection, who.community_id)
         told = [_timed(each, now, limits["late_minutes"]) for each in [*made, *missed]]
         return sorted(told, key=lambda each: each["change_at"], reverse=True)
 
-    async def _missed(self, connection: Connection, community_id: int, now: datetime) -> list[dict[str, Any]]:
-        """Changes of the last week without a hand-over, since the first was made."""
-        zone = await store.zone(connection, community_id)
-        known = await store.shifts(connection, community_id, active=True)
-        rows = await store.rows(connection, "hand_overs", community_id, id=None, since=now - _BACK, until=now,
+    async def between(self, who: Principal, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The hand-overs of [since, until) in order, those that nobody made too, without their lists."""
+        who.require("see")
+        now = self.now()
+        async with self.session(who) as connection:
+            made = await _read(connection, who.community_id, now, until=until, limit=MOST)
+            missed = await self._missed(connection, who.community_id, since, min(until, now))
+            limits = await store.setting(connection, who.community_id)
+        told = [_timed(each, now, limits["late_minutes"]) for each in [*made, *missed] if each["change_at"] >= since]
+        return sorted(told, key=lambda each: each["change_at"])
+
+    async def _missed(
+        self, connection: Connection, community_id: int, since: datetime, until: datetime
+    ) -> list[dict[str, Any]]:
+        """Changes of [since, until) without a hand-over; only where one was made in the week before. The last change
+        up to now is not missed yet."""
+        rows = await store.rows(connection, "hand_overs", community_id, id=None, since=since - _BACK, until=until,
                                 whole=False, limit=MOST)  # fmt: skip
-        if not rows:
-            return []
-        there, today = {row["change_at"] for row in rows}, now.astimezone(zone).date()
-        moments = changes(list(known.values()), today - _BACK, today, zone)
-        newest = max((each for each in moments if each <= now), default=now)
+        there = {row["change_at"] for row in rows}
+        moments = await self._moments(connection, community_id, since, until)
+        now = self.now()
+        newest = max(await self._moments(connection, community_id, now - _FAR, now), default=now)
         return [
             {"id": None, "change_at": each, "state": "missed", "signatures": [], "note": "", "list": None}
-            for each in moments if min(there) < each < newest and each not in there
+            for each in moments if there and min(there) < each < newest and each not in there
         ]  # fmt: skip
+
+    async def _moments(
+        self, connection: Connection, community_id: int, since: datetime, until: datetime
+    ) -> list[datetime]:
+        """When shifts began in [since, until]: as it was published, for a shift's hours may have changed since; on
+        days without a roster by the hours of the shifts."""
+        zone = await store.zone(connection, community_id)
+        first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+        slots = await store.rows(connection, "slots", community_id, first=first, last=last)
+        known = list((await store.shifts(connection, community_id, active=True)).values())
+        planned = {slot["day"] for slot in slots}
+        found = {slot["begins_at"] for slot in slots}
+        found |= {each for each in changes(known, first, last, zone) if each.astimezone(zone).date() not in planned}
+        return sorted(each for each in found if since <= each <= until)
 
     async def _shifts_at(
         self, connection: Connection, community_id: int, change_at: datetime

@@ -32,7 +32,8 @@ class Rosters(Desk):
         """What is published for these days: slots with names, what is not covered, rules broken, figures a person."""
         who.require("see")
         async with self.session(who) as connection:
-            plan = await store.plan(connection, who.community_id, first, last)
+            today = self.now().astimezone(await store.zone(connection, who.community_id)).date()
+            plan = await store.plan(connection, who.community_id, first, last, today)
             found = await store.rows(connection, "slots", who.community_id, first=first, last=last)
             return await _told(connection, who.community_id, plan, [slot_of(each) for each in found])
 

@@ -23,6 +23,8 @@ class Plan:
     wishes: tuple[Wish, ...] = ()
     around: tuple[Slot, ...] = ()
     carried: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # person -> nights, free days stood lately
+    retired: Mapping[int, Person] = field(default_factory=dict)  # who stood days before `today` all the same
+    today: date = date.min
 
     def span(self, slot: Slot) -> tuple[datetime, datetime]:
         return self.shifts[slot.shift].span(slot.day, self.zone)
@@ -32,6 +34,11 @@ class Plan:
 
     def able(self, person: int, need: Need) -> bool:
         return need.qualifications <= self.people[person].qualifications
+
+    def stood(self, person: int, day: date, need: Need) -> bool:
+        """Whether somebody who is known, on days gone by also since retired, can have filled the need."""
+        who = self.people.get(person) or (self.retired.get(person) if day < self.today else None)
+        return who is not None and need.qualifications <= who.qualifications and not self.absent(person, day)
 
     def hours(self, slot: Slot) -> float:
         begin, end = self.span(slot)
@@ -75,7 +82,7 @@ def missing(plan: Plan, slots: Collection[Slot]) -> list[Missing]:
         stood = {
             slot.person for slot in slots
             if (slot.day, slot.shift, slot.post) == (day, need.shift, need.post)
-            and slot.person in plan.people and plan.able(slot.person, need) and not plan.absent(slot.person, day)
+            and plan.stood(slot.person, day, need)
         }  # fmt: skip
         if len(stood) < need.people:
             found.append(Missing(day, need.shift, need.post, need.people - len(stood)))
@@ -89,7 +96,7 @@ def violations(plan: Plan, slots: Collection[Slot]) -> list[Violation]:
     found: set[Violation] = set()
     for slot in {*slots, *plan.around}:
         if slot.person not in plan.people:
-            if slot in mine:
+            if slot in mine and not (slot.day < plan.today and slot.person in plan.retired):
                 found.add(Violation(slot.day, slot.person, "unknown"))
             continue
         stood[slot.person].append(slot)

@@ -78,12 +78,17 @@ def slot_of(found: Row) -> Slot:
     return Slot(found["day"], found["shift_id"], found["post_id"], found["person_id"])
 
 
-async def plan(connection: Connection, community_id: int, first: date, last: date) -> Plan:
-    """Everything a roster of [first, last] is made from and judged by. Refused `bad_period`."""
+async def plan(
+    connection: Connection, community_id: int, first: date, last: date, today: date = date.min
+) -> Plan:  # fmt: skip
+    """Everything a roster of [first, last] is made from and judged by; what was before `today` by who was there then.
+    Refused `bad_period`."""
     days = days_of(first, last)
     limits = await setting(connection, community_id)
     known = await shifts(connection, community_id)
-    people = [each for each in await rows(connection, "people", community_id) if each["active"]]
+    people = await rows(connection, "people", community_id)
+    known_people = {p["id"]: Person(p["id"], frozenset(p["qualifications"]), p["weekly_hours"]) for p in people}
+    active = {p["id"] for p in people if p["active"]}
     needs = await rows(connection, "needs", community_id)
     lately = await slots(connection, community_id, first - _LATELY, last + _AROUND)
     carried: dict[int, tuple[int, int]] = {}
@@ -96,14 +101,14 @@ async def plan(connection: Connection, community_id: int, first: date, last: dat
         await zone(connection, community_id), tuple(days), known,
         tuple(Need(n["post_id"], n["shift_id"], n["people"], frozenset(n["weekdays"]), frozenset(n["qualifications"]))
               for n in needs),
-        {p["id"]: Person(p["id"], frozenset(p["qualifications"]), p["weekly_hours"]) for p in people},
+        {number: person for number, person in known_people.items() if number in active},
         Limits(limits["weekly_hours"], limits["rest_hours"], limits["nights_in_a_row"], limits["days_in_a_row"]),
         tuple(Absence(a["person_id"], a["first"], a["last"], a["since"])
               for a in await rows(connection, "absences", community_id, **wide)),
         tuple(Wish(w["person_id"], w["day"], w["shift_id"], w["want"])
               for w in await rows(connection, "wishes", community_id, first=first, last=last)),
         tuple(slot for slot in lately if not first <= slot.day <= last and slot.day >= first - _AROUND),
-        carried,
+        carried, {number: person for number, person in known_people.items() if number not in active}, today,
     )  # fmt: skip
 
 
