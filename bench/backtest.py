@@ -85,14 +85,14 @@ async def run(url: str) -> dict[str, Any]:
             one = Backtest(1, 1, "bench", "", DAYS)
             began, used = time.perf_counter(), time.process_time()
             trial = RulesPlugin().trial(text, kinds, mine, to_us(SINCE))
-            raised, rows = await backtests.play(one, trial, SINCE)
+            raised, history = await backtests.play(one, trial, SINCE)
             seconds.append(round(time.perf_counter() - began, 2))
             own.append(round(time.process_time() - used, 2))
             hashes.add(result_hash(raised))
         figures[name] = {
             "seconds": seconds,
             "of_them_python_cpu": own,
-            "rows_read": rows,
+            "rows_read": history.rows,
             "alarms": len(raised),
             "hashes": len(hashes),
         }

@@ -140,6 +140,11 @@ class Frame(msgspec.Struct, gc=False):
         return bool(self.readings or self.events) or not self.verdicts
 
     @property
+    def alive(self) -> bool:
+        """A sign of life: neither the broker's memory nor a last will."""
+        return not self.retained and self.online is not False and self.heard
+
+    @property
     def delivery(self) -> Delivery:
         return self.device.event(self.events[0].name).delivery if self.events else self.device.kind.delivery
 

@@ -3,7 +3,8 @@
 Received counts as said: history does not keep when a reading came. What was stored as late stays late.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -12,11 +13,14 @@ from hub.decisions import AlarmChange
 from hub.errors import Refused
 from hub.model import Device, Frame
 from hub.rulebook.model import Raised, Wanted
+from rules.binding import Interest, TooMany, bind, interests, micros
 from rules.evaluator import RuleEvaluator
 from rules.hourly import HourlyAnalysis
+from rules.joined import Near
 from rules.model import Rule
 from rules.slots import DISABLED
-from rules.terms import Limits, Threshold
+from rules.terms import Absence, Limits, Threshold
+from rules.topology import Topology
 from rules.wider import Window
 
 MAX_RAISED = 10_000
@@ -40,22 +44,25 @@ class RuleTrial:
     @property
     def wanted(self) -> Wanted:
         if self._rule.hourly is not None:
-            return Wanted(analysis=HourlyAnalysis(self._rule))
+            mine = {mention.name for mention in self._rule.mentions()}
+            seen = [device.points[name].id for device in self._of() for name in mine if name in device.points]
+            return Wanted(points=sorted(seen), analysis=HourlyAnalysis(self._rule))
         points: set[int] = set()
-        devices: set[int] = set()
+        events: set[int] = set()
         names: set[str] = set()
-        for mention in self._rule.mentions():
-            for device in self._of(mention.kinds):
-                if mention.sort == "event":
-                    devices.add(device.id)
-                    names.add(mention.name)
-                elif mention.name in device.points:
-                    points.add(device.points[mention.name].id)
-        heard = sorted(device.id for device in self._of(None)) if self._rule.absence is not None else ()
+        heard: set[int] = set()
+        for want in self._interests():
+            if want.sort == "event":
+                events.add(want.device)
+                names.add(want.name)
+            elif want.sort == "heard":
+                heard.add(want.device)
+            elif want.name in self._devices[want.device].points:
+                points.add(self._devices[want.device].points[want.name].id)
         band, around = self._band()
         return Wanted(
-            points=sorted(points), band=band, around=around, event_devices=sorted(devices), event_names=sorted(names),
-            heard=heard, heard_step=self._step(),
+            points=sorted(points), band=band, around=around, event_devices=sorted(events), event_names=sorted(names),
+            heard=sorted(heard), heard_step=self._step(heard),
         )  # fmt: skip
 
     def feed(self, frames: Sequence[Frame], now: int) -> None:
@@ -84,10 +91,16 @@ class RuleTrial:
             raise Refused("too_many", f"it would have raised more than {MAX_RAISED} alarms", 422)
         self._open[device.id] = Raised(device.id, device.code, change.at, None, change.text, change.cost_fen)
 
-    def _of(self, kinds: Sequence[str] | None) -> Iterator[Device]:
-        for device in self._devices.values():
-            if device.kind_name in kinds if kinds is not None else self._rule.watches(device.kind_name):
-                yield device
+    def _of(self) -> Iterator[Device]:
+        return (device for device in self._devices.values() if self._rule.watches(device.kind_name))
+
+    def _interests(self) -> Iterator[Interest]:
+        """What the rule looks at, from each of its devices; one that looks at too many is refused when it is fed."""
+        topology = Topology(self._devices)
+        for device in self._of():
+            with suppress(TooMany):
+                if (condition := bind(self._rule, device, topology)) is not None:
+                    yield from interests(condition, device.id)
 
     def _band(self) -> tuple[tuple[float, float] | None, int]:
         """The values a rule of one condition has anything to do with, and how far around them it looks.
@@ -100,7 +113,7 @@ class RuleTrial:
             return None, 0
         one = conditions[0]
         if isinstance(one, Threshold) and one.equals is not None:
-            levels = [_level(device, one) for device in self._of(None) if one.point in device.points]
+            levels = [_level(device, one) for device in self._of() if one.point in device.points]
             return ((min(levels), max(levels)) if levels else None), 0
         if isinstance(one, Threshold):
             return _past(one), 0
@@ -108,15 +121,18 @@ class RuleTrial:
             return _past(one), (one.size + one.lateness) // _US
         return None, 0
 
-    def _step(self) -> int:
+    def _step(self, heard: Iterable[int]) -> int:
         """A silence shorter than this is none."""
-        absence = self._rule.absence
-        if absence is None:
-            return 0
-        if isinstance(absence.after, timedelta):
-            return max(absence.after // _US, _SHORTEST_STEP)
-        patience = (device.profile.silent_after or device.kind.silent_after for device in self._of(None))
-        return max(min(patience, default=timedelta(minutes=1)) // _US, _SHORTEST_STEP)
+        terms = [one.absence if isinstance(one, Near) else one for one in self._rule.conditions]
+        after = [
+            micros(term.after) if isinstance(term.after, timedelta) else _patience(self._devices[number])
+            for term in terms if isinstance(term, Absence) for number in heard
+        ]  # fmt: skip
+        return max(min(after, default=0), _SHORTEST_STEP)
+
+
+def _patience(device: Device) -> int:
+    return micros(device.profile.silent_after or device.kind.silent_after)
 
 
 def _past(limits: Limits) -> tuple[float, float]:

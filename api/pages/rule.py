@@ -41,6 +41,7 @@ examples:
 _DAYS = (7, 14, 30)
 _REFUSALS = {
     "invalid_rule": "rules.e_invalid", "examples_fail": "rules.e_examples", "not_backtested": "rules.try_first",
+    "no_history": "rules.e_unseen",
     "busy": "rules.e_busy", "too_many": "rules.e_many",
     "several_communities": "rules.e_several", "wrong_rule": "rules.e_wrong", "too_long": "rules.e_invalid",
 }  # fmt: skip
@@ -240,7 +241,7 @@ class RulePanel:
         view.ask(t("rules.save"), t("rules.save_hint"), t("rules.save"), self._act(do), field=t("rules.note_column"))
 
     async def _ask_enable(self, _: object = None) -> None:
-        view, t, text = self._view, self._view.t, self._text
+        view, t, text, unseen = self._view, self._view.t, self._text, not self._trial.seen
         if self._trial.tried != digest(normal(text)):
             ui.notify(t("rules.try_first"), type="warning", position="top")
             return
@@ -249,18 +250,17 @@ class RulePanel:
             who = await view.who()
             row = self._row
             if row is not None and row["digest"] == digest(normal(text)):
-                await self._book.enable(who, row["rule"])
+                await self._book.enable(who, row["rule"], unseen=unseen)
                 await self._again(row["rule"])
                 return
             if not all(one.passed for one in await self._book.examples(text)):
                 raise Refused("examples_fail", "its own examples do not pass", 409)
             saved = await self._book.save(who, text, note)
-            await self._book.enable(who, saved["rule"], saved["version"])
+            await self._book.enable(who, saved["rule"], saved["version"], unseen=unseen)
             await self._again(saved["rule"])
 
-        view.ask(
-            t("rules.enable"), t("rules.enable_hint"), t("rules.enable"), self._act(do), field=t("rules.note_column")
-        )
+        hint = t("rules.enable_unseen") if unseen else t("rules.enable_hint")
+        view.ask(t("rules.enable"), hint, t("rules.enable"), self._act(do), field=t("rules.note_column"))
 
     async def _on(self, _: object = None) -> None:
         assert self._row is not None

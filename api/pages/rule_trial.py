@@ -28,6 +28,7 @@ class TrialPanel:
         self._number: int | None = None
         self._running = ""
         self.tried: str | None = None
+        self.seen = True  # the last trial had history to look at
 
     def build(self) -> None:
         self._place = box("")
@@ -72,7 +73,7 @@ class TrialPanel:
                 text = t("rules.cancelled") if one.state == "cancelled" else f"{t('rules.broken')} {one.error}"
                 tag("p", text, "", role="status")
                 return
-            self.tried = self._running
+            self.tried, self.seen = self._running, bool(one.result["seen"])
             self._paint(one.result, one.days)
         await self._on_end()
 
@@ -81,7 +82,7 @@ class TrialPanel:
         said = t("rules.would").format(
             days=days, alarms=result["alarms"], really=result["really"], same=result["same"]
         )  # fmt: skip
-        tag("p", said, "rule-said", role="status")
+        tag("p", said if result["seen"] else t("rules.unseen"), "rule-said", role="status")
         if result["days"]:
             first = datetime.fromisoformat(result["since"]).astimezone(ZoneInfo(view.zone)).date()
             ui.echart(_bars(view, result, [first + timedelta(days=number) for number in range(days + 1)])).classes(

@@ -84,7 +84,10 @@ class BacktestIn(RuleTextIn):
 
 
 class EnableIn(In):
+    """`unseen`: I know that no history exists to try it on."""
+
     version: Version | None = None
+    unseen: bool = False
 
 
 class NoteIn(In):
@@ -219,9 +222,10 @@ async def rule_diff(
 
 @router.post("/{rule}/enable")
 async def enable_rule(request: Request, who: Who, rule: RuleName, body: EnableIn | None = None) -> RuleDetail:
-    """Put a version in force, or switch the rule on again (engineer, admin). 409 until its text was tried."""
-    version = body.version if body else None
-    return RuleDetail.model_validate(await _book(request).enable(who, rule, version))
+    """Put a version in force, or switch the rule on again (engineer, admin). 409 until its text was tried, and
+    where the trial saw no history unless `unseen` says that this is known."""
+    given = body or EnableIn()
+    return RuleDetail.model_validate(await _book(request).enable(who, rule, given.version, unseen=given.unseen))
 
 
 @router.post("/{rule}/disable")

@@ -118,6 +118,8 @@ def backtest_command(
     for raised in result["raised"]:
         cost = f"  {raised['cost_fen'] / 100:.2f} 元" if raised["cost_fen"] is not None else ""
         typer.echo(f"{raised['from']}  {raised['to'] or '—':<32}  {raised['device']:<24} {raised['text']['zh']}{cost}")
+    if not result["seen"]:
+        typer.echo("没有看到历史数据，启用时须确认。No history seen: enabling it asks for your word.")
     typer.echo(
         f"{days} 天会产生 {result['alarms']} 次报警，实际 {result['really']} 次，相同 {result['same']} 次。"
         f"It would have raised {result['alarms']} alarms in {days} days; really {result['really']}, "

@@ -188,9 +188,7 @@ class Stages:
         latest = {
             frame.device.id: (frame.device, frame.received)
             for frame in frames
-            if frame.received - self.seen_us.get(frame.device.id, 0) > SEEN_EVERY_US
-            and not frame.retained
-            and frame.heard
+            if frame.received - self.seen_us.get(frame.device.id, 0) > SEEN_EVERY_US and frame.alive
         }
         return list(latest.values())
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -108,9 +109,10 @@ class Backtests:
 
     async def _run(self, who: Principal, one: Backtest, trial: Trial, since: datetime) -> None:
         try:
-            raised, rows = await self.play(one, trial, since)
+            raised, history = await self.play(one, trial, since)
             until = since + timedelta(days=one.days)
-            one.result = await self._keep(who, one, raised, rows, since, until)
+            seen = {"rows": history.rows, "seen": await history.seen()}
+            one.result = await self._keep(who, one, raised, seen, since, until)
             one.state, one.progress = "done", 1.0
         except asyncio.CancelledError:
             one.state = "cancelled"
@@ -124,34 +126,43 @@ class Backtests:
         finally:
             self._tell(one)
 
-    async def play(self, one: Backtest, trial: Trial, since: datetime) -> tuple[list[Raised], int]:
-        """Feed the whole history; gives what was raised and how many rows were read."""
+    async def play(self, one: Backtest, trial: Trial, since: datetime) -> tuple[list[Raised], History]:
+        """Feed the whole history; gives what was raised, and the history with the number of rows that were read."""
         until = since + timedelta(days=one.days)
         history = History(
             self._database, one.community_id, self._devices, trial.wanted, since, until, self._price_at()
         )  # fmt: skip
         size = _CHUNK
-        async for end, frames in history.slices():
-            start = 0
-            while start < len(frames):
-                chunk = frames[start : start + size]
-                began = self._clock.monotonic()
-                trial.feed(chunk, chunk[-1].ts)
-                start += len(chunk)
-                slow = self._clock.monotonic() - began > _LONGEST_S
-                size = max(size // 2, 1) if slow else min(size * 2, _CHUNK)
-                await asyncio.sleep(0)
-            trial.feed([], to_us(end) - 1)
-            one.progress = (end - since) / (until - since) * 0.99
-            self._tell(one)
-        return trial.finish(), history.rows
+        async with aclosing(history.slices()) as slices:
+            async for end, frames in slices:
+                start = 0
+                while start < len(frames):
+                    chunk = frames[start : start + size]
+                    began = self._clock.monotonic()
+                    trial.feed(chunk, chunk[-1].ts)
+                    start += len(chunk)
+                    slow = self._clock.monotonic() - began > _LONGEST_S
+                    size = max(size // 2, 1) if slow else min(size * 2, _CHUNK)
+                    await asyncio.sleep(0)
+                if frames:
+                    continue
+                trial.feed([], to_us(end) - 1)
+                one.progress = (end - since) / (until - since) * 0.99
+                self._tell(one)
+        return trial.finish(), history
 
     def _tell(self, one: Backtest) -> None:
         data = {"backtest": one.id, "state": one.state, "progress": round(one.progress, 3)}
         self._live.publish(Change("rule", one.community_id, one.rule, data))
 
     async def _keep(
-        self, who: Principal, one: Backtest, raised: list[Raised], rows: int, since: datetime, until: datetime
+        self,
+        who: Principal,
+        one: Backtest,
+        raised: list[Raised],
+        seen: dict[str, Any],
+        since: datetime,
+        until: datetime,
     ) -> dict[str, Any]:
         """Compare with what was really raised, and record it: enabling asks for that."""
         async with self._database.session([who.community_id]) as connection:
@@ -159,7 +170,7 @@ class Backtests:
             real = await (await connection.execute(_SQL["really_raised"], span)).fetchall()
             zone = next((d.zone for d in self._devices.values() if d.community_id == who.community_id), "UTC")
             result = summary(raised, [(row["device_id"], row["raised_at"]) for row in real], zone)
-            result |= {"rows": rows, "since": since.isoformat(), "until": until.isoformat()}
+            result |= {**seen, "since": since.isoformat(), "until": until.isoformat()}
             now = self._clock.now()
             values = {**span, "community_id": who.community_id, "digest": one.digest, "at": now, "actor": who.actor,
                       "alarms": len(raised), "hash": result["hash"], "result": Jsonb(result)}  # fmt: skip

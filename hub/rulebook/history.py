@@ -1,27 +1,35 @@
-"""Stored history as frames, slice by slice, so that a month of a community needs little memory."""
+"""Stored history as frames, block by block, so that a month of a community needs little memory and holds nobody up."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from psycopg.rows import tuple_row
 
 from hub.analyses.judging import Judge, PriceAt
 from hub.analyses.model import Analysis
-from hub.model import Device, Event, Frame, Point, Reading, Verdict
+from hub.clock import from_us
+from hub.model import Device, Event, Frame, Point, Quality, Reading, Verdict
 from hub.rulebook.model import Wanted
 from hub.store.database import Connection, Database
 from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.rulebook")
-_SLICE = timedelta(hours=6)
+_BLOCK = 2000  # rows between two turns of everybody else
+_ROWS_A_SLICE = 40_000  # about so many for one transaction: it must end within seconds
+_LONGEST, _SHORTEST, _FIRST = timedelta(hours=6), timedelta(seconds=10), timedelta(minutes=10)
 _HOUR = timedelta(hours=1)
-_HOURS_A_SLICE = 6000
+_MOST_HOURS_A_SLICE, _FIRST_HOURS = 6000, 200
 _MOST_HOURS = 200_000
-_SHORTEST = timedelta(minutes=10)
-_POINTS_A_SLICE = 1000
 _NO_KEY = bytes(16)
+_RETAINED = int(Quality.RETAINED)
+_ts = attrgetter("ts")
+
+Slices = AsyncGenerator[tuple[datetime, list[Frame]]]
+"""(up to when all is known, frames in order of time until then)"""
 
 
 class History:
@@ -43,117 +51,168 @@ class History:
         self._price_at = price_at
         self.rows = 0
 
-    async def slices(self) -> AsyncIterator[tuple[datetime, list[Frame]]]:
-        """(end of the slice, its frames in order of time). psycopg.OperationalError when the store is away."""
+    def slices(self) -> Slices:
+        """All of it. psycopg.OperationalError when the store is away. Close it where it is not read to its end."""
         if self._wanted.analysis is not None:
-            async for one in self._judged(self._wanted.analysis):
-                yield one
-            return
-        if (hours := await self._hours()) is not None:
-            async for one in self._chosen(hours):
-                yield one
-            return
-        step = max(_SHORTEST, min(_SLICE, _SLICE * _POINTS_A_SLICE / max(1, len(self._wanted.points))))
-        begin = self._since
-        while begin < self._until:
-            end = min(begin + step, self._until)
-            yield end, await self._read(begin, end)
-            begin = end
+            return self._judged(self._wanted.analysis)
+        return self._timely() if self._wanted.band is None else self._banded(*self._wanted.band)
 
-    async def _judged(self, analysis: Analysis) -> AsyncIterator[tuple[datetime, list[Frame]]]:
+    async def _judged(self, analysis: Analysis) -> Slices:
         """Each hour of the span as the running hub would judge it."""
         judge = Judge(self._price_at)
         end = self._since.replace(minute=0, second=0, microsecond=0) + _HOUR
         while end < self._until:
             async with self._session() as connection:
                 found = await judge.judge(connection, [analysis], self._devices, end)
-            yield end, [self._frame(device, verdict.at, [], [], [verdict]) for device, verdict in found]
+            yield end, [self._frame(device, verdict.at, verdicts=[verdict]) for device, verdict in found]
             self.rows = judge.rows
             end += _HOUR
         yield self._until, []
 
-    async def _hours(self) -> Sequence[tuple[datetime, int]] | None:
-        """(hour, point) in which a value can matter; None: all are to be read, or too many to choose."""
-        wanted = self._wanted
-        if wanted.band is None:
-            return None
-        values = {
-            "points": wanted.points, "low": wanted.band[0], "high": wanted.band[1], "since": self._since,
-            "until": self._until, "around": timedelta(microseconds=wanted.around), "most": _MOST_HOURS + 1,
-        }  # fmt: skip
-        async with self._session() as connection:
-            hours = await self._fetch(connection, "hours_within", **values)
-        return hours if len(hours) <= _MOST_HOURS else None
+    async def _timely(self) -> Slices:
+        """One stretch of time after the other, as long as the rows are many."""
+        begin, step = self._since, _FIRST
+        while begin < self._until:
+            end, before = min(begin + step, self._until), self.rows
+            async with self._session() as connection:
+                async for frames in _merged(self._sources(connection, begin, end)):
+                    yield from_us(frames[-1].ts), frames
+            yield end, []
+            step = min(max(step * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0), _SHORTEST), _LONGEST)
+            begin = end
 
-    async def _chosen(self, hours: Sequence[tuple[datetime, int]]) -> AsyncIterator[tuple[datetime, list[Frame]]]:
-        """As many hours at a time as a slice may hold."""
+    async def _banded(self, low: float, high: float) -> Slices:
+        """Only the hours in which a value can matter; all where they are too many to choose."""
         span = {"since": self._since, "until": self._until}
-        begin = 0
+        values = {"low": low, "high": high, "around": timedelta(microseconds=self._wanted.around)}
+        hours: list[tuple[datetime, int]] = []
+        async with self._session() as connection:
+            async for rows in self._blocks(
+                connection, "hours_within", points=self._wanted.points, most=_MOST_HOURS + 1, **values, **span
+            ):
+                hours += rows
+        if len(hours) > _MOST_HOURS:
+            async with aclosing(self._timely()) as all_of_it:
+                async for one in all_of_it:
+                    yield one
+            return
+        begin, most = 0, _FIRST_HOURS
         while begin < len(hours):
-            end = min(begin + _HOURS_A_SLICE, len(hours))
+            end, before = min(begin + most, len(hours)), self.rows
             while end < len(hours) and hours[end][0] == hours[end - 1][0]:  # an hour is never cut
                 end += 1
             buckets, points = zip(*hours[begin:end], strict=True)
             async with self._session() as connection:
-                rows = await self._fetch(connection, "samples_of", points=points, buckets=buckets, **span)
-            self.rows += len(rows)
-            until = min(buckets[-1] + _HOUR, self._until)
-            yield until, self._samples(rows)
+                async for frames in self._samples(connection, "samples_of", points=points, buckets=buckets, **span):
+                    yield from_us(frames[-1].ts), frames
+            yield min(buckets[-1] + _HOUR, self._until), []
+            many = most * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0)
+            most = min(max(int(many), 1), _MOST_HOURS_A_SLICE)
             begin = end
         yield self._until, []
+
+    async def seen(self) -> bool:
+        """There is history of what the rule looks at, were it of no account for the rule."""
+        if self.rows:
+            return True
+        wanted = self._wanted
+        values = {"points": list(wanted.points), "devices": sorted({*wanted.event_devices, *wanted.heard}),
+                  "since": self._since, "until": self._until}  # fmt: skip
+        async with self._session() as connection:
+            row = await (await connection.execute(_SQL["any_history"], values)).fetchone()
+        return bool(row and row["seen"])
 
     def _session(self) -> AbstractAsyncContextManager[Connection]:
         return self._database.session([self._community_id])
 
-    async def _read(self, begin: datetime, end: datetime) -> list[Frame]:
+    # -- rows to frames ------------------------------------------------------------------------------------------
+
+    def _sources(self, connection: Connection, begin: datetime, end: datetime) -> list[AsyncIterator[list[Frame]]]:
         wanted, span = self._wanted, {"since": begin, "until": end}
-        frames: list[Frame] = []
-        async with self._session() as connection:
-            if wanted.points:
-                rows = await self._fetch(connection, "samples", points=wanted.points, **span)
-                frames += self._samples(rows)
-                self.rows += len(rows)
-            if wanted.event_names:
-                rows = await self._fetch(
-                    connection, "events", devices=wanted.event_devices, names=wanted.event_names, **span
-                )
-                frames += [self._event(row) for row in rows]
-                self.rows += len(rows)
-            if wanted.heard:
-                step = timedelta(microseconds=wanted.heard_step)
-                rows = await self._fetch(connection, "heard", devices=wanted.heard, step=step, **span)
-                frames += [self._frame(self._devices[device], us, [], []) for us, device in rows]
-                self.rows += len(rows)
-        frames.sort(key=lambda frame: frame.ts)
-        return frames
+        sources: list[AsyncIterator[list[Frame]]] = []
+        if wanted.points:
+            sources.append(self._samples(connection, "samples", points=wanted.points, **span))
+        if wanted.event_names:
+            named = {"devices": wanted.event_devices, "names": wanted.event_names}
+            sources.append(self._events(connection, **named, **span))
+        if wanted.heard:
+            step = timedelta(microseconds=wanted.heard_step)
+            sources.append(self._heard(connection, devices=wanted.heard, step=step, **span))
+        return sources
 
-    async def _fetch(self, connection: Connection, query: str, **values: object) -> Sequence[tuple[Any, ...]]:
-        cursor = connection.cursor(binary=True, row_factory=tuple_row)
-        await cursor.execute(_SQL[query], {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()})
-        return await cursor.fetchall()
+    async def _blocks(self, connection: Connection, query: str, **values: object) -> AsyncIterator[list[Any]]:
+        """Rows from a cursor of the server: a whole slice at once would hold up everybody else."""
+        async with connection.cursor(name=query, row_factory=tuple_row) as cursor:
+            given = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+            await cursor.execute(_SQL[query], given, binary=True)
+            while rows := await cursor.fetchmany(_BLOCK):
+                yield rows
 
-    def _samples(self, rows: Sequence[tuple[Any, ...]]) -> list[Frame]:
-        """One frame for all that a device said at one instant."""
+    async def _samples(self, connection: Connection, query: str, **values: object) -> AsyncIterator[list[Frame]]:
+        """One frame for all that a device said at one instant. The last instant of a block waits for the next."""
+        rest: list[Any] = []
+        async for rows in self._blocks(connection, query, **values):
+            self.rows += len(rows)
+            rest += rows
+            cut = len(rest)
+            while cut and rest[cut - 1][0] == rest[-1][0]:
+                cut -= 1
+            if cut:
+                yield self._said(rest[:cut])
+                rest = rest[cut:]
+        if rest:
+            yield self._said(rest)
+
+    def _said(self, rows: Sequence[tuple[int, int, float, int]]) -> list[Frame]:
         frames: list[Frame] = []
         latest: dict[int, Frame] = {}
         for us, point_id, value, quality in rows:
             device, point = self._points[point_id]
-            frame = latest.get(device.id)
-            if frame is not None and frame.ts == us:
+            frame, retained = latest.get(device.id), bool(quality & _RETAINED)
+            if frame is not None and frame.ts == us and frame.retained == retained:
                 frame.readings.append(Reading(point, value, quality))
             else:
-                latest[device.id] = frame = self._frame(device, us, [Reading(point, value, quality)], [])
+                frame = self._frame(device, us, readings=[Reading(point, value, quality)], retained=retained)
+                latest[device.id] = frame
                 frames.append(frame)
         return frames
 
-    def _event(self, row: tuple[Any, ...]) -> Frame:
-        us, device_id, number, name, data = row
-        return self._frame(self._devices[device_id], us, [], [Event(number.bytes, name, data)])
+    async def _events(self, connection: Connection, **values: object) -> AsyncIterator[list[Frame]]:
+        async for rows in self._blocks(connection, "events", **values):
+            self.rows += len(rows)
+            yield [
+                self._frame(self._devices[device], us, events=[Event(number.bytes, name, data)])
+                for us, device, number, name, data in rows
+            ]
+
+    async def _heard(self, connection: Connection, **values: object) -> AsyncIterator[list[Frame]]:
+        async for rows in self._blocks(connection, "heard", **values):
+            self.rows += len(rows)
+            yield [self._frame(self._devices[device], us, alive=True) for us, device in rows]
 
     @staticmethod
     def _frame(
-        device: Device, us: int, readings: list[Reading], events: list[Event], verdicts: Sequence[Verdict] = ()
-    ) -> Frame:
+        device: Device, us: int, *, readings: Sequence[Reading] = (), events: Sequence[Event] = (),
+        verdicts: Sequence[Verdict] = (), retained: bool = False, alive: bool = False,
+    ) -> Frame:  # fmt: skip
+        """Signs of life come by themselves (`alive`): whether a reading was one, its frame knows."""
+        online = None if alive else False
         return Frame(
-            device, _NO_KEY, True, True, us, us, "history", b"", readings, events, verdicts=list(verdicts)
+            device, _NO_KEY, True, True, us, us, "history", b"", list(readings), list(events), online, retained,
+            verdicts=list(verdicts),
         )  # fmt: skip
+
+
+async def _merged(sources: Sequence[AsyncIterator[list[Frame]]]) -> AsyncIterator[list[Frame]]:
+    """Blocks of several sources in order of time."""
+    blocks: list[list[Frame] | None] = [await anext(source, None) for source in sources]
+    while left := [block for block in blocks if block]:
+        until = min(block[-1].ts for block in left)
+        ready: list[Frame] = []
+        for number, block in enumerate(blocks):
+            if block:
+                cut = bisect_right(block, until, key=_ts)
+                ready += block[:cut]
+                blocks[number] = block[cut:] or await anext(sources[number], None)
+        ready.sort(key=_ts)
+        yield ready

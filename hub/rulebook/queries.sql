@@ -11,6 +11,9 @@ SELECT * FROM telemetry.history_of(%(points)s::int[], %(buckets)s::timestamptz[]
 -- name: events
 SELECT * FROM telemetry.event_history(%(devices)s::int[], %(names)s::text[], %(since)s, %(until)s)
 
+-- name: any_history
+SELECT telemetry.any_history(%(points)s::int[], %(devices)s::int[], %(since)s, %(until)s) AS seen
+
 -- name: heard
 SELECT * FROM telemetry.heard_history(%(devices)s::int[], %(since)s, %(until)s, %(step)s)
 
@@ -31,7 +34,7 @@ SELECT id, digest, since, until, at, actor, alarms, result_hash FROM hub.rule_ba
 WHERE rule = %(rule)s ORDER BY id DESC LIMIT 20
 
 -- name: backtested
-SELECT id FROM hub.rule_backtest WHERE digest = %(digest)s ORDER BY id DESC LIMIT 1
+SELECT bool_or((result->>'seen')::boolean) AS seen FROM hub.rule_backtest WHERE digest = %(digest)s
 
 -- name: latest_versions
 SELECT DISTINCT ON (rule) rule, version, digest FROM hub.rule_version

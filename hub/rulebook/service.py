@@ -217,16 +217,19 @@ class Rulebook:
         self._tell(who, rule.rule)
         return {"rule": rule.rule, **row}
 
-    async def enable(self, who: Principal, rule: str, version: int | None = None) -> Row:
-        """Put a version in force, or switch on what is (None). Refused(409): examples fail, or no back-test of it."""
+    async def enable(self, who: Principal, rule: str, version: int | None = None, *, unseen: bool = False) -> Row:
+        """Put a version in force, or switch on what is (None). `unseen`: who enables it knows that there was no
+        history to try it on; recorded. Refused(409): examples fail, no back-test of it, or one that saw nothing."""
         who.require("configure")
         self._guard(who, rule)
         self._alone()
         async with self._database.session([who.community_id]) as connection:
             state = (await self._states(connection, who.community_id)).get(rule)
             text, kept = await self._chosen(connection, rule, version, state)
-            await self._ready(connection, rule, text)
-            await self._set(connection, who, rule, kept, True, "rule.enable")
+            again = state is not None and kept is not None and state["version"] == kept  # it was in force
+            seen = await self._ready(connection, rule, text, unseen or again)
+            note = "" if seen or again else "no history to try it on"
+            await self._set(connection, who, rule, kept, True, "rule.enable", note)
         return await self._changed(who, rule)
 
     async def disable(self, who: Principal, rule: str, note: str) -> Row:
@@ -288,17 +291,21 @@ class Rulebook:
             raise NotThere(f"rule {rule[:48]}")
         return self.files[rule].text, None
 
-    async def _ready(self, connection: Connection, rule: str, text: str) -> None:
-        """Readable, examples pass, tried on history. What the files bring was proven with the release."""
+    async def _ready(self, connection: Connection, rule: str, text: str, unseen: bool = False) -> bool:
+        """Readable, examples pass, tried on history. What the files bring was proven with the release. False: there was
+        no history, and that will do (`unseen`)."""
         if (await self._read(text)).rule != rule:
             raise Refused("wrong_rule", f"the text is of another rule than {rule}", 422)
         if failed := [one for one in await self.examples(text) if not one.passed]:
             raise Refused("examples_fail", f"its own example fails: {failed[0].name}: {failed[0].detail}", 409)
         if rule in self.files and self.files[rule].digest == digest(text):
-            return
-        values = {"digest": digest(text)}
-        if await (await connection.execute(_SQL["backtested"], values)).fetchone() is None:
+            return True
+        row = await (await connection.execute(_SQL["backtested"], {"digest": digest(text)})).fetchone()
+        if row is None or row["seen"] is None:
             raise Refused("not_backtested", "try exactly this text on stored history first", 409)
+        if not row["seen"] and not unseen:
+            raise Refused("no_history", "it was tried where no history exists; say that you know, or try it later", 409)
+        return bool(row["seen"])
 
     async def _states(self, connection: Connection, community_id: int) -> dict[str, Row]:
         rows = await (await connection.execute(_SQL["states"], {"community_id": community_id})).fetchall()

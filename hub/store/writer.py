@@ -29,7 +29,7 @@ UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time
 _BAD = 1
 _LONGEST_S = 30.0  # a batch that takes longer has a frozen server: begin again on a new connection
 
-FRAME_TYPES = ["timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea"]
+FRAME_TYPES = ["timestamptz", "timestamptz", "uuid", "int4", "int4", "int4", "text", "bytea", "bool"]
 EVENT_TYPES = ["timestamptz", "timestamptz", "uuid", "uuid", "int4", "int4", "text", "jsonb"]
 SAMPLE_TYPES = ["timestamptz", "float8", "int4", "int4", "int2"]
 LAST_TYPES = ["int4", "int4", "timestamptz", "float8", "int2"]
@@ -125,9 +125,10 @@ class Writer:
         frame must be looked for by its number alone, by way of the staging table.
         """
         rows = [
-            (from_us(f.ts), from_us(f.received), f.key, f.device.id, f.device.community_id, f.token, f.source, f.raw)
+            (from_us(f.ts), from_us(f.received), f.key, f.device.id, f.device.community_id, f.token, f.source, f.raw,
+             f.alive)
             for f in frames
-        ]
+        ]  # fmt: skip
         if not any(f.duplicate or (f.natural and not f.timed) for f in frames):
             try:
                 async with self.connection.transaction():

@@ -1,21 +1,22 @@
 -- name: make_staging
 CREATE TEMP TABLE stage_frame (ts timestamptz, received timestamptz, key uuid, device_id int, community_id int,
-  token int, source text, raw bytea, n int, window_start timestamptz) ON COMMIT DELETE ROWS;
+  token int, source text, raw bytea, alive boolean, n int, window_start timestamptz) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE stage_sample (ts timestamptz, value double precision, point_id int, community_id int,
   quality smallint) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE stage_last (point_id int, community_id int, ts timestamptz, value double precision,
   quality smallint) ON COMMIT DELETE ROWS
 
 -- name: copy_frame
-COPY telemetry.frame (ts, received, key, device_id, community_id, token, source, raw) FROM STDIN (FORMAT BINARY)
+COPY telemetry.frame (ts, received, key, device_id, community_id, token, source, raw, alive) FROM STDIN (FORMAT BINARY)
 
 -- name: stage_frame
 COPY pg_temp.stage_frame FROM STDIN (FORMAT BINARY)
 
 -- name: insert_frames
 WITH fresh AS (
-  INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, token, source, raw)
-  SELECT s.ts, s.received, s.key, s.device_id, s.community_id, s.token, s.source, s.raw FROM pg_temp.stage_frame s
+  INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, token, source, raw, alive)
+  SELECT s.ts, s.received, s.key, s.device_id, s.community_id, s.token, s.source, s.raw, s.alive
+  FROM pg_temp.stage_frame s
   WHERE s.window_start IS NULL OR NOT EXISTS (
     SELECT FROM telemetry.frame f WHERE f.device_id = s.device_id AND f.key = s.key
       AND f.ts BETWEEN s.window_start AND s.received)

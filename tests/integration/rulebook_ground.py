@@ -77,6 +77,7 @@ class Ground:
                 self.devices[number] = self._device(number, code, kind, points)
             self.pumps = list(self.devices.values())[:2]
             self.door = list(self.devices.values())[2]
+            self._breathe(link)
         self.engineer = Principal("user:zhang", self.here, "engineer")
         self.guard = Principal("user:li", self.here, "guard")
         self.stranger = Principal("user:wang", self.there, "admin")
@@ -87,6 +88,31 @@ class Ground:
         return msgspec.structs.replace(
             made, code=code, community_id=self.here, points=own, spec=made.spec.model_copy(update={"id": code})
         )
+
+    def _breathe(self, link: psycopg.Connection[Any]) -> None:
+        """Everybody was there an hour ago, with nothing of note: a trial has seen history."""
+        at = NOW - HOUR
+        link.execute("SELECT telemetry.ensure_day(%s)", [at.date()])
+        link.execute(
+            "INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, source, raw, alive)"
+            " VALUES (%s, %s, %s, %s, %s, '', '', false)",
+            [at, at, uuid4(), self.door.id, self.here],
+        )
+        for pump in self.pumps:
+            link.execute(
+                "INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)"
+                " VALUES (%s, %s, %s, 1, 500, 500, 500, 500, 500)",
+                [at, pump.points["pressure"].id, self.here],
+            )
+
+    def frame(self, device: Device, at: datetime, *, alive: bool) -> None:
+        with psycopg.connect(self.url) as link:
+            link.execute("SELECT telemetry.ensure_day(%s)", [at.date()])
+            link.execute(
+                "INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, source, raw, alive)"
+                " VALUES (%s, %s, %s, %s, %s, '', '', %s)",
+                [at, at, uuid4(), device.id, self.here, alive],
+            )
 
     def say(self, pump: Device, *readings: tuple[datetime, float]) -> None:
         with psycopg.connect(self.url) as link:
@@ -115,6 +141,10 @@ class Ground:
                 " ON CONFLICT (point_id, bucket) DO UPDATE SET vmin = excluded.vmin, vmax = excluded.vmax"
             )
             link.execute("DELETE FROM telemetry.rollup_dirty")
+
+    def execute(self, query: str) -> None:
+        with psycopg.connect(self.url) as link:
+            link.execute(query.encode())
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as link:

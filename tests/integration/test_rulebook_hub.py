@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from hub.errors import Refused
@@ -72,3 +74,61 @@ async def test_a_life_safety_rule_is_for_supervisors(database_url: str) -> None:
                 await act
         chief = Principal("user:chief", engineer.community_id, "admin")
         assert not (await book.disable(chief, "smoke-alarm", "detectors are exchanged today"))["enabled"]
+
+
+QUIET = """\
+rule: %s
+title: {zh: 门, en: Door}
+when: {kinds: [door]}
+%s
+priority: low
+text: {zh: $device, en: $device}
+examples:
+  - {name: told, steps: [%s]}
+  - {name: nothing, steps: [{at: 0s, heard: true}]}
+"""
+SILENT = QUIET % ("silent", "absence: {after: 10m}", "{at: 0s, heard: true}, {at: 11m, expect: [raised]}")
+MOVED = QUIET % (
+    "moved", "change: {point: open}",
+    "{at: 0s, point: {open: closed}}, {at: 1s, point: {open: open}, expect: [raised, returned]}",
+)  # fmt: skip
+
+
+async def test_a_back_test_hears_what_the_hub_heard(database_url: str, tmp_path: Path) -> None:
+    """Neither the broker's memory nor a last will is a sign of life, and what is remembered has not moved."""
+    (tmp_path / "rules").mkdir()
+    for text in (SILENT, MOVED):
+        (tmp_path / "rules" / f"{text.split()[1]}.yaml").write_text(text)
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        door, clock = bench.device("door-b1-u1"), bench.clock
+        clock.advance(60)
+        await bench.feed(bench.door_state(1, "closed"))
+        clock.advance(240)
+        await bench.feed(bench.door_state(2, "open"))
+        clock.advance(120)
+        await bench.feed(msgspec.structs.replace(bench.door_state(3, "closed"), retained=True))
+        clock.advance(60)
+        await bench.feed(bench.arrival(f"community/demo/door/{door.code}/status", b"offline"))
+        clock.advance(600)
+        await bench.feed()
+        clock.advance(60)
+        await bench.feed(bench.door_state(4, "closed"))
+        clock.advance(10)
+        await bench.feed(bench.door_state(5, "open"))
+        clock.advance(1)
+        real = "SELECT at, outcome FROM hub.rule_decision WHERE rule = %s AND device_id = %s AND outcome = 'raised'"
+        for text in (SILENT, MOVED):
+            live = [at.isoformat() for at, _ in bench.query(real, text.split()[1], door.id) if at > NOON]
+            found = [one["from"] for one in (await trial(bench, text))["raised"] if one["device"] == door.code]
+            assert len(live) == 1 + (text is MOVED)
+            assert [at for at in found if at > NOON.isoformat()] == live
+
+
+async def trial(bench: Bench, text: str) -> dict[str, Any]:
+    book = bench.hub.context.rulebook
+    assert isinstance(book, Rulebook)
+    one = await book.start_backtest(Principal("user:li", bench.device("door-b1-u1").community_id, "engineer"), text, 1)
+    assert one.task is not None
+    await one.task
+    assert one.state == "done", one.error
+    return one.result

@@ -61,6 +61,9 @@ GRANT SELECT, INSERT, UPDATE ON hub.rule_state_now TO hub_app;
 GRANT SELECT ON hub.rule_version, hub.rule_state_now, hub.rule_backtest TO hub_ingest;
 CREATE INDEX alarm_rule ON hub.alarm (community_id, rule, raised_at);
 
+-- false: no sign of life: the broker's memory, a last will, what an analysis found.
+ALTER TABLE telemetry.frame ADD COLUMN alive boolean NOT NULL DEFAULT true;
+
 CREATE FUNCTION telemetry.micros(moment timestamptz) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT (date_part('epoch', moment) * 1000000)::bigint $$;
 
@@ -125,14 +128,27 @@ RETURNS TABLE (us bigint, device_id int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '32MB' AS $$
   SELECT DISTINCT telemetry.micros(edge.at), heard.device_id
   FROM (SELECT f.device_id, min(f.received) AS first, max(f.received) AS last FROM telemetry.frame f
-        WHERE f.device_id = ANY (devices) AND f.ts >= since AND f.ts < until AND f.community_id = ANY (hub.communities())
+        WHERE f.device_id = ANY (devices) AND f.ts >= since AND f.ts < until AND f.alive
+          AND f.community_id = ANY (hub.communities())
         GROUP BY f.device_id, date_bin(step, f.received, timestamptz 'epoch')) AS heard,
     LATERAL (VALUES (heard.first), (heard.last)) AS edge (at)
   WHERE edge.at >= since AND edge.at < until
   ORDER BY 1, 2
 $$;
 
+CREATE FUNCTION telemetry.any_history(points int[], devices int[], since timestamptz, until timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM telemetry.sample_1h r WHERE r.point_id = ANY (points) AND r.bucket > since - interval '1 hour'
+                   AND r.bucket < until AND r.community_id = ANY (hub.communities()))
+    OR EXISTS (SELECT FROM telemetry.sample s WHERE s.point_id = ANY (points) AND s.ts >= since AND s.ts < until
+                 AND s.community_id = ANY (hub.communities()))
+    OR EXISTS (SELECT FROM telemetry.frame f WHERE f.device_id = ANY (devices) AND f.ts >= since AND f.ts < until
+                 AND f.community_id = ANY (hub.communities()))
+    OR EXISTS (SELECT FROM telemetry.event e WHERE e.device_id = ANY (devices) AND e.ts >= since AND e.ts < until
+                 AND e.community_id = ANY (hub.communities()))
+$$;
+
 REVOKE ALL ON FUNCTION telemetry.micros, telemetry.history, telemetry.hours_within, telemetry.history_of,
-  telemetry.event_history, telemetry.heard_history FROM PUBLIC;
+  telemetry.event_history, telemetry.any_history, telemetry.heard_history FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION telemetry.history, telemetry.hours_within, telemetry.history_of, telemetry.event_history,
-  telemetry.heard_history TO hub_app, hub_ingest;
+  telemetry.any_history, telemetry.heard_history TO hub_app, hub_ingest;
