@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 
+from msgspec.structs import replace
+
 from hub.catalog.document import Document
+from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError, Key, Problem
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
@@ -35,7 +38,8 @@ class RuleToolbox:
             lines = path.read_text("utf-8-sig").splitlines()
             for index, one in enumerate(placed):
                 following = placed[index + 1] if index + 1 < len(placed) else None
-                texts.append(_shown(one.rule, _own_text(one, following, lines), path.name, _line(document, one.at)))
+                shown = _shown(one.rule, _own_text(one, following, lines), path.name, _line(document, one.at))
+                texts.append(replace(shown, shipped=path.is_relative_to(packaged_config())))
         if problems:
             raise CatalogError(problems)
         return texts

@@ -157,7 +157,8 @@ class RulePanel:
         file = f"{t('rules.from_file')} {row['file'].removesuffix('.yaml')}"
         source = file if row["source"] == "file" else f"{t('rules.version')} {row['version'] or row['draft']}"
         with self._marks:
-            for text in (t(state), row["rule"], source, f"{t('rules.count')}: {row['count']:,}"):
+            untested = (t("rules.untested"),) if row["untested"] else ()
+            for text in (t(state), *untested, row["rule"], source, f"{t('rules.count')}: {row['count']:,}"):
                 tag("span", text, "chip")
         if view.may("configure") and row["source"] != "draft":
             with self._switch:

@@ -91,6 +91,8 @@ class RulesPage:
         if row["problem"]:
             mark, word, tone = "!", "rules.unfit", "ill"
         waiting = f" · {t('rules.draft')} {row['draft']}" if row["draft"] and row["source"] != "draft" else ""
+        if row["untested"]:
+            waiting += f" · {t('rules.untested')}"
         version = f" {row['version']}" if row["version"] else ""
         return {
             "id": row["rule"],

@@ -33,6 +33,7 @@ class RuleRow(BaseModel):
     source: Literal["file", "page", "draft"]
     version: int | None
     draft: int | None
+    untested: bool
     count: int
     file: str
     problem: str

@@ -50,7 +50,8 @@ def _with_book(community: str, work: "Callable[[Rulebook, Principal], Awaitable[
 def line_of(row: Mapping[str, Any]) -> str:
     """One rule in one line."""
     state = "草稿 draft" if row["source"] == "draft" else "启用 on" if row["enabled"] else "停用 off"
-    version = row["file"] if row["source"] == "file" else f"v{row['version'] or row['draft']}"
+    file = row["file"] + ("（未试跑 untested）" if row["untested"] else "")
+    version = file if row["source"] == "file" else f"v{row['version'] or row['draft']}"
     return f"{row['rule']:<32} {row['priority']:<8} {state:<10} {version:<20} {row['count']:>6}  {row['title']['zh']}"
 
 

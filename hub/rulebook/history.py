@@ -213,6 +213,6 @@ async def _merged(sources: Sequence[AsyncIterator[list[Frame]]]) -> AsyncIterato
             if block:
                 cut = bisect_right(block, until, key=_ts)
                 ready += block[:cut]
-                blocks[number] = block[cut:] or await anext(sources[number], None)
+                blocks[number] = block[cut:] if cut < len(block) else await anext(sources[number], None)
         ready.sort(key=_ts)
         yield ready

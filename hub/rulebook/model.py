@@ -33,6 +33,7 @@ class RuleText(msgspec.Struct, frozen=True):
     condition: str  # "threshold", "event", …
     file: str = ""
     line: int = 1
+    shipped: bool = False  # it came with the release, and was proven with it
 
     @property
     def digest(self) -> str:

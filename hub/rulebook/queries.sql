@@ -36,6 +36,9 @@ WHERE rule = %(rule)s ORDER BY id DESC LIMIT 20
 -- name: backtested
 SELECT bool_or((result->>'seen')::boolean) AS seen FROM hub.rule_backtest WHERE digest = %(digest)s
 
+-- name: tried
+SELECT DISTINCT digest FROM hub.rule_backtest WHERE digest = ANY (%(digests)s) AND (result->>'seen')::boolean
+
 -- name: latest_versions
 SELECT DISTINCT ON (rule) rule, version, digest FROM hub.rule_version
 WHERE community_id = %(community_id)s AND source = ANY (%(sources)s) ORDER BY rule, version DESC

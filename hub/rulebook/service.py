@@ -73,9 +73,12 @@ class Rulebook:
                 values = {"community_id": community_id, "sources": ["file"]}
                 rows = await (await connection.execute(_SQL["latest_versions"], values)).fetchall()
                 known = {row["rule"]: row["digest"] for row in rows}
+                tried = await self._tried(connection)
                 for one in texts:
                     if known.get(one.rule) != one.digest:
                         await self._add(connection, community_id, one, "file", "system:files", "")
+                        if self._untried(one, tried):
+                            _log.warning("a rule's file was not tried on history", rule=one.rule, file=one.file)
 
     async def compose(self, rules: Sequence[Any]) -> list[Any]:
         """The rules of an evaluator over the files, with what is in force put over them."""
@@ -98,7 +101,8 @@ class Rulebook:
 
     async def rules(self, who: Principal) -> list[Row]:
         """Every rule, one row each, by id: what is in force, whether enabled, `count` of alarms in the last 30 days.
-        `draft`: the newest version saved by a person where it is not the one in force."""
+        `untested`: a file of the site's own that nobody tried on history. `draft`: the newest version saved by a
+        person where it is not the one in force."""
         who.require("see")
         community = {"community_id": who.community_id}
         async with self._database.session([who.community_id]) as connection:
@@ -107,13 +111,15 @@ class Rulebook:
             rows = await (await connection.execute(_SQL["alarm_counts"], {"since": since})).fetchall()
             counts = {row["rule"]: row["count"] for row in rows}
             drafts = await (await connection.execute(_SQL["drafts"], community)).fetchall()
+            tried = await self._tried(connection)
         newest = {row["rule"]: row for row in drafts}
         names = sorted({*self.files, *states, *newest})
         return [
-            row for name in names if (row := self._row(name, states, newest, counts.get(name, 0))) is not None
+            row | {"count": counts.get(name, 0)} for name in names
+            if (row := self._row(name, states, newest, tried)) is not None
         ]  # fmt: skip
 
-    def _row(self, name: str, states: Mapping[str, Row], drafts: Mapping[str, Row], count: int) -> Row | None:
+    def _row(self, name: str, states: Mapping[str, Row], drafts: Mapping[str, Row], tried: set[str]) -> Row | None:
         state, draft, file = states.get(name), drafts.get(name), self.files.get(name)
         in_force = (state or {}).get("text") or (file.text if file is not None else "")
         text = in_force or (draft or {}).get("text", "")
@@ -133,7 +139,8 @@ class Rulebook:
             "enabled": state["enabled"] if state else bool(in_force) and shown.enabled,
             "source": "page" if state and state["text"] else "file" if file is not None else "draft",
             "version": state["version"] if state else None, "draft": draft["version"] if draft and waits else None,
-            "count": count, "file": file.file if file is not None else "",
+            "untested": file is not None and in_force == file.text and self._untried(file, tried),
+            "file": file.file if file is not None else "",
             "changed_at": state["changed_at"] if state else None, "changed_by": state["changed_by"] if state else None,
         }  # fmt: skip
 
@@ -221,10 +228,10 @@ class Rulebook:
         """Put a version in force, or switch on what is (None). `unseen`: who enables it knows that there was no
         history to try it on; recorded. Refused(409): examples fail, no back-test of it, or one that saw nothing."""
         who.require("configure")
-        self._guard(who, rule)
         self._alone()
         async with self._database.session([who.community_id]) as connection:
             state = (await self._states(connection, who.community_id)).get(rule)
+            await self._guard(who, rule, state)
             text, kept = await self._chosen(connection, rule, version, state)
             again = state is not None and kept is not None and state["version"] == kept  # it was in force
             seen = await self._ready(connection, rule, text, unseen or again)
@@ -235,12 +242,12 @@ class Rulebook:
     async def disable(self, who: Principal, rule: str, note: str) -> Row:
         """Switch a rule off. Its live alarms return. Refused(422) without a reason."""
         who.require("configure")
-        self._guard(who, rule)
         self._alone()
         if not note.strip():
             raise Refused("reason_required", "say why the rule is switched off", 422)
         async with self._database.session([who.community_id]) as connection:
             state = (await self._states(connection, who.community_id)).get(rule)
+            await self._guard(who, rule, state)
             if rule not in self.files and state is None:
                 raise NotThere(f"rule {rule[:48]}")
             kept = state["version"] if state else None
@@ -250,9 +257,9 @@ class Rulebook:
     async def roll_back(self, who: Principal, rule: str, version: int, note: str = "") -> Row:
         """Put the text of an old version in force, as a new version. The file's own text: follow the file again."""
         who.require("configure")
-        self._guard(who, rule)
         self._alone()
         async with self._database.session([who.community_id]) as connection:
+            await self._guard(who, rule, (await self._states(connection, who.community_id)).get(rule))
             old = await self._version(connection, rule, version)
             await self._ready(connection, rule, old["text"])
             file = self.files.get(rule)
@@ -272,10 +279,23 @@ class Rulebook:
         if len(self._communities) != 1:
             raise Refused("several_communities", "this hub serves several communities: change the rule files", 409)
 
-    def _guard(self, who: Principal, rule: str) -> None:
+    async def _guard(self, who: Principal, rule: str, state: Row | None) -> None:
         """What tells of fire is not switched off or made deaf by one person with a laptop. Refused(403)."""
-        if rule in self.files and self.files[rule].life_safety:
+        in_force = self.files.get(rule)
+        if state is not None and state["text"]:
+            in_force = (await self.validate(state["text"]))[0] or in_force
+        if in_force is not None and in_force.life_safety:
             who.require("supervise")
+
+    @staticmethod
+    def _untried(file: RuleText, tried: set[str]) -> bool:
+        """A file of the site's own that came into force by itself."""
+        return not file.shipped and file.digest not in tried
+
+    async def _tried(self, connection: Connection) -> set[str]:
+        digests = [file.digest for file in self.files.values() if not file.shipped]
+        rows = await (await connection.execute(_SQL["tried"], {"digests": digests})).fetchall()
+        return {row["digest"] for row in rows}
 
     async def _chosen(
         self, connection: Connection, rule: str, version: int | None, state: Row | None

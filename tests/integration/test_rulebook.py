@@ -5,7 +5,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
+from hub.catalog.paths import packaged_config
 from hub.errors import Refused
 from hub.rulebook.service import Rulebook
 from hub.store.database import NotThere
@@ -201,3 +203,36 @@ async def test_a_hub_of_several_communities_leaves_rules_to_their_files(ground: 
         with pytest.raises(Refused, match="several communities"):
             await book.enable(ground.engineer, "pump-high")
         assert await in_force(book) == {"pump-high": (600.0, True)}
+
+
+async def test_a_changed_file_is_marked_until_its_text_was_tried(ground: Ground, book: Rulebook) -> None:
+    await tried(book, ground.engineer, FILE)
+    (row,) = await book.rules(ground.guard)
+    assert not row["untested"]
+    ground.file.write_text(LOWER, "utf-8")
+    with capture_logs() as logs:
+        await book.read_files(KINDS)
+        await book.read_files(KINDS)
+    assert [line["rule"] for line in logs if "not tried" in line["event"]] == ["pump-high"]
+    (row,) = await book.rules(ground.guard)
+    assert row["untested"]
+    await tried(book, ground.engineer, LOWER)
+    (row,) = await book.rules(ground.guard)
+    assert not row["untested"]
+
+
+async def test_what_came_with_the_release_counts_as_tried(ground: Ground, book: Rulebook) -> None:
+    book._roots = [packaged_config()]
+    await book.read_files(KINDS)
+    assert not any(row["untested"] for row in await book.rules(ground.guard) if row["source"] == "file")
+
+
+async def test_a_life_safety_rule_of_the_page_is_for_supervisors_too(ground: Ground, book: Rulebook) -> None:
+    text = FORCED.replace("priority: high", "priority: critical\nlife_safety: true")
+    saved = await book.save(ground.engineer, text)
+    await tried(book, ground.engineer, text)
+    await book.enable(ground.engineer, "forced", saved["version"])
+    for act in (book.disable(ground.engineer, "forced", "noisy"), book.enable(ground.engineer, "forced"),
+                book.roll_back(ground.engineer, "forced", 1)):  # fmt: skip
+        with pytest.raises(Refused, match="supervise"):
+            await act
