@@ -12,6 +12,7 @@ from simulators.timeline import SECOND
 
 FaultKind = Literal[
     "door_forced",
+    "intruder",
     "pump_over_pressure",
     "barrier_obstructed",
     "elevator_trapped",
@@ -36,6 +37,12 @@ class FaultSpec(msgspec.Struct, frozen=True):
 
 SPECS: dict[FaultKind, FaultSpec] = {
     "door_forced": FaultSpec("door-forced", 0, False, Text(zh="{name}被强行打开", en="{name} is forced open")),
+    "intruder": FaultSpec(  # follows a forced door; the rule waits 30 s for a tap that is heard of late
+        "door-forced-intruder",
+        45,
+        False,
+        Text(zh="有人由{name}闯入并乘梯", en="somebody breaks in by {name} and rides up"),
+    ),
     "pump_over_pressure": FaultSpec(
         "pump-over-pressure", 30, True, Text(zh="{name}超压（650 kPa）", en="{name} is over pressure (650 kPa)")
     ),

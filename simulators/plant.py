@@ -246,7 +246,7 @@ class Plant:
         note = partial(self._note, fault)
         lasts = fault.lasts_s
         if fault.kind == "door_forced":
-            return partial(self.doors[fault.device].force, lasts, note)
+            return partial(self.doors[fault.device].force, lasts, self._break_in(fault))
         if fault.kind == "door_held":
             return partial(self.doors[fault.device].hold, lasts, note)
         if fault.kind == "gateway_lost":
@@ -264,6 +264,19 @@ class Plant:
         def begin() -> None:
             note()
             effect()
+
+        return begin
+
+    def _break_in(self, fault: Fault) -> Callable[[], None]:
+        """Who forced the door takes the elevator behind it, where there is one."""
+        place = self.devices[fault.device].spec.place
+        elevator = next((one for code, one in self.elevators.items() if self._near(code, place)), None)
+
+        def begin() -> None:
+            self._note(fault)
+            if elevator is not None:
+                self._note(Fault("intruder", fault.device, fault.name, fault.offset_s, fault.lasts_s))
+                self.time.after(10.0, partial(elevator.ride, 1, 9))
 
         return begin
 

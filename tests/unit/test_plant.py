@@ -223,6 +223,7 @@ def test_every_fault_is_noted_before_its_device_speaks() -> None:
     meters = sum(device.kind_name == "electricity_meter" and device.spec.bus == "gw-b2" for device in FEW)
     assert [one.rule for one in faults] == [
         "door-forced",
+        "door-forced-intruder",
         "pump-over-pressure",
         "barrier-obstructed",
         "elevator-trapped",
