@@ -159,6 +159,10 @@ class Hourly(Model):
             raise ValueError("give at least one of `above`, `ratio_above` and `sigma`")
         if (self.over_point is not None) != (self.analysis == "efficiency"):
             raise ValueError("`over_point` belongs to the analysis `efficiency`, and to it always")
+        if self.between is not None and self.analysis != "night_flow":
+            raise ValueError("`between` belongs to the analysis `night_flow`")
+        if any(not moment.endswith(":00") for moment in self.between or ()):
+            raise ValueError('`between` is whole hours, as the stored sums are: write "02:00"')
         return self
 
     @property

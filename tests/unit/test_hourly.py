@@ -155,3 +155,16 @@ def test_rules_for_homes_leave_main_meters_alone(rule: str) -> None:
     topology = Topology({1: main, 2: home})
     assert bind(one, main, topology) is None
     assert bind(one, home, topology) is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"analysis": "night_flow", "between": ["02:30", "05:00"]}, "whole hours"),
+        ({"analysis": "night_flow", "between": ["02:00", "05:15"]}, "whole hours"),
+        ({"analysis": "always_on", "between": ["02:00", "05:00"]}, "night_flow"),
+    ],
+)
+def test_hours_are_whole_and_only_of_the_night(spec: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Hourly(point="volume", above=0.1, **spec)
