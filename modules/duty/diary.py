@@ -13,6 +13,7 @@ from modules.duty.desk import Desk, may
 from modules.duty.handovers import HandOvers
 from modules.duty.model import IncidentKind, LogKind, incident_number, instant, text_of
 from modules.duty.rosters import Rosters
+from modules.duty.rounds import rounds_of
 
 MOST = 2000
 _ALL_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00"), datetime.fromisoformat("9000-01-01T00:00:00+00:00")
@@ -172,7 +173,7 @@ class Diary(Desk):
     # -- the sheet of a day ----------------------------------------------------------------------------------------
 
     async def sheet(self, who: Principal, day: date) -> dict[str, Any]:
-        """Everything of a local day on one sheet: who stood, hand-overs, log, incidents, alarms by priority."""
+        """Everything of a local day on one sheet: who stood, hand-overs, log, incidents, alarms, patrols."""
         who.require("see")
         async with self.session(who) as connection:
             zone = await store.zone(connection, who.community_id)
@@ -184,7 +185,8 @@ class Diary(Desk):
         order = {number: place for place, number in enumerate(shifts)}
         stood = sorted(roster["slots"], key=lambda slot: (order[slot["shift"]], slot["post"], slot["name"]))
         return {
-            "day": day, "zone": str(zone), "alarms": alarms, "missing": roster["missing"],
+            "day": day, "zone": str(zone), "alarms": alarms, "rounds": await rounds_of(self._context, who, day),
+            "missing": roster["missing"],
             "roster": [{"shift": shifts[slot["shift"]]["name"], "begins": shifts[slot["shift"]]["begins"],
                         "ends": shifts[slot["shift"]]["ends"], "post": posts[slot["post"]], "name": slot["name"],
                         "absent": slot["absent"]} for slot in stood],

@@ -15,10 +15,12 @@ from modules.duty import store
 from modules.duty.desk import Desk, person_of, plain
 from modules.duty.model import Shift, changes, text_of
 from modules.duty.rosters import OnDuty
+from modules.duty.rounds import FAILED, UNDER_WAY, rounds_of
 
 MOST = 200
 EARLY = timedelta(hours=1)
 _BACK = timedelta(days=7)
+_LATELY = timedelta(hours=12)  # rounds that failed before that were another shift's
 _LONG_AGO, _FAR = timedelta(days=36_500), timedelta(days=1)
 
 
@@ -216,7 +218,13 @@ class HandOvers(Desk):
             incidents = await store.rows(connection, "incidents", who.community_id, id=None, state="open",
                                          since=self.now() - _LONG_AGO, until=self.now() + _FAR, before=2**62,
                                          words="", limit=MOST)  # fmt: skip
+            today = self.now().astimezone(await store.zone(connection, who.community_id)).date()
             equipment = [each for each in await store.rows(connection, "equipment", who.community_id) if each["active"]]
+        walked = [each for day in (today - timedelta(days=1), today)
+                  for each in await rounds_of(self._context, who, day)]  # fmt: skip
+        lately = self.now() - _LATELY
+        rounds = [each for each in walked
+                  if each["state"] in UNDER_WAY or (each["state"] in FAILED and each["begins"] > lately)]  # fmt: skip
         listed: dict[str, Any] = {
             "alarms": _kept(open_alarms, "id", "title", "priority", "state", "raised_at", "place", "device_id",
                             "assignee"),
@@ -224,10 +232,12 @@ class HandOvers(Desk):
                            "place", "device_id") for view, rows in silent.items()},
             "storm": _kept([storm], "id", "since", "counted")[0] if storm else None,
             "work_orders": _kept(orders, "id", "number", "title", "priority", "state", "assignee", "due_at"),
+            "rounds": rounds[-MOST:],
             "incidents": _kept(incidents, "id", "number", "kind", "occurred_at", "place"),
             "equipment": _kept(equipment, "id", "code", "name", "holder", "holder_name", "since"),
         }  # fmt: skip
-        bounded = {"alarms": open_alarms, **silent, "work_orders": orders, "incidents": incidents}
+        bounded = {"alarms": open_alarms, **silent, "work_orders": orders, "rounds": rounds,
+                   "incidents": incidents}  # fmt: skip
         listed["cut"] = [name for name, rows in bounded.items() if len(rows) >= MOST]
         told: dict[str, Any] = plain(listed)
         return told

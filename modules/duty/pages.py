@@ -16,6 +16,7 @@ from modules.duty.words import (
     HAND_OVER_SAYS,
     HAND_OVER_TITLE,
     HAND_OVER_VIEWS,
+    ROUND_STATES,
 )
 
 _MARKS = {"done": "✓", "signed_out": "◑", "missed": "!", "due": "○", "early": "…"}
@@ -59,7 +60,7 @@ class HandOverPage:
                            ("by", self._say("by"))]  # fmt: skip
                 self._history = view.table(columns, [], self._say("no_history"))
         await self._show()
-        view.follow(["duty", "alarm", "storm", "workorder"], self._show, self._show, 1.0)
+        view.follow(["duty", "alarm", "storm", "workorder", "patrol"], self._show, self._show, 1.0)
 
     async def _show(self, _changes: object = None) -> None:
         who = self._view.principal
@@ -200,6 +201,10 @@ def list_rows(view: Any, listed: dict[str, Any], places: dict[str, str]) -> dict
         text = f"{each['number']} · {view.pick(INCIDENT_KINDS.get(each['kind']))}"
         return row(each, text, "/duty-log/incidents", "occurred_at", "")
 
+    def walk(each: dict[str, Any]) -> dict[str, Any]:
+        more = f"{view.pick(ROUND_STATES[each['state']])} · {each['done']}/{each['stops']}"
+        return row(each, view.pick(each["name"]), f"/patrols/{each['id']}", "begins", more)
+
     def piece(each: dict[str, Any]) -> dict[str, Any]:
         return row(each, view.pick(each["name"]), "", "since", each["holder_name"] or view.pick(HAND_OVER_IN_STORE))
 
@@ -211,6 +216,7 @@ def list_rows(view: Any, listed: dict[str, Any], places: dict[str, str]) -> dict
             for each in listed[name]
         ],
         "work_orders": [order(each) for each in listed["work_orders"]],
+        "rounds": [walk(each) for each in listed.get("rounds", [])],
         "incidents": [incident(each) for each in listed["incidents"]],
         "equipment": [piece(each) for each in listed["equipment"]],
     }

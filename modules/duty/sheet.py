@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from openpyxl import Workbook
 from openpyxl.styles import Font
 
+from modules.duty.words import ROUND_STATES
+
 Text = dict[str, str]
 Block = tuple[Text, list[Text], list[list[str]]]
 
@@ -93,6 +95,10 @@ def _blocks(sheet: Mapping[str, Any], zone: ZoneInfo, language: str) -> list[Blo
          [{"zh": "优先级", "en": "Priority"}, {"zh": "次数", "en": "Raised"}, {"zh": "未确认", "en": "Unacknowledged"}],
          [[f"{row['priority']} {say(_PRIORITIES[row['priority']], language)}", str(row["raised"]),
            str(row["unacknowledged"])] for row in sheet["alarms"]]),
+        ({"zh": "巡更", "en": "Patrols"},
+         [TIME, {"zh": "路线", "en": "Route"}, STATE, {"zh": "已到巡更点", "en": "Checkpoints done"}],
+         [[at(row["begins"]), say(row["name"], language), say(ROUND_STATES[row["state"]], language),
+           f"{row['done']}/{row['stops']}"] for row in sheet["rounds"]]),
     ]  # fmt: skip
 
 

@@ -106,6 +106,10 @@ HAND_OVER_PARTS: dict[str, tuple[Text, Text]] = {
         {"zh": "没有被搁置、抑制或停用的。", "en": "Nothing is shelved, suppressed or out of service."},
     ),
     "work_orders": ({"zh": "未完成工单", "en": "Unfinished work orders"}, {"zh": "没有未完成的工单。", "en": "None."}),
+    "rounds": (
+        {"zh": "进行中或没走完的巡更", "en": "Patrols under way or not walked"},
+        {"zh": "没有进行中的，近 12 小时没有漏巡。", "en": "None is under way, none failed in the last 12 hours."},
+    ),
     "incidents": ({"zh": "未结治安事件", "en": "Open incidents"}, {"zh": "没有未结的事件。", "en": "None."}),
     "equipment": (
         {"zh": "警械设备与钥匙", "en": "Equipment and keys"},
@@ -124,6 +128,16 @@ HAND_OVER_VIEWS: dict[str, Text] = {
     "shelved": {"zh": "搁置", "en": "Shelved"},
     "suppressed": {"zh": "设计抑制", "en": "Suppressed by design"},
     "out_of_service": {"zh": "停用", "en": "Out of service"},
+}
+
+ROUND_STATES: dict[str, Text] = {
+    "planned": {"zh": "待巡", "en": "Planned"},
+    "running": {"zh": "进行中", "en": "Under way"},
+    "overdue": {"zh": "逾期", "en": "Overdue"},
+    "complete": {"zh": "完成", "en": "Complete"},
+    "late": {"zh": "完成（有超时）", "en": "Complete, late"},
+    "incomplete": {"zh": "未走全", "en": "Incomplete"},
+    "missed": {"zh": "漏巡", "en": "Missed"},
 }
 
 HAND_OVER_IN_STORE = {"zh": "在库", "en": "in store"}

@@ -215,7 +215,7 @@ async def test_the_sheet_of_a_day_in_csv_and_excel(ground: Ground):
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     assert "李四" not in "".join(cells)
     book = load_workbook(io.BytesIO(to_excel(sheet, "en")))
-    assert book.sheetnames == ["On duty", "Hand-overs", "Duty log", "Incidents", "Alarms"]
+    assert book.sheetnames == ["On duty", "Hand-overs", "Duty log", "Incidents", "Alarms", "Patrols"]
     cell = book["Duty log"]["D3"]
     assert (cell.data_type, cell.value.startswith("=HYPERLINK")) == ("s", True)
     assert [cell.value for cell in book["Alarms"][3]] == ["2 High", "1", "1"]
