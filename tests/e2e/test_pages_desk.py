@@ -1,22 +1,15 @@
-"""What a guard does at the desk, in a real browser: set aside, assign, work through, give commands, plan, export."""
+"""What a guard does at the desk, in a real browser: set aside, assign, work through, give commands, plan."""
 
-import csv
-import io
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from zipfile import ZipFile
 
-import openpyxl
 import pytest
-from playwright.async_api import Download, Page
+from playwright.async_api import Page
 
 from hub.live import Change
 from modules.duty.service import Duty
 from tests.e2e.desk_rows import begin_storm, end_storm
 from tests.e2e.desks import SHOTS, World
-from tests.integration.seeded_rows import EVIL, add_alarm
+from tests.integration.seeded_rows import add_alarm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -297,52 +290,6 @@ async def test_storm_is_told_with_its_groups(world: World) -> None:
         assert not complaints
 
 
-@asynccontextmanager
-async def downloaded(page: Page, folder: Path) -> AsyncIterator[list[Path]]:
-    """Files that come down meanwhile, kept in a folder."""
-    found: list[Path] = []
-    async with page.expect_download() as waiting:
-        yield found
-    download: Download = await waiting.value
-    target = folder / download.suggested_filename
-    await download.save_as(target)
-    found.append(target)
-
-
-async def test_list_is_exported_as_it_is_shown(world: World, tmp_path: Path) -> None:
-    evil = fresh(world, "env-1", "=HYPERLINK(1)")
-    async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
-        async with downloaded(page, tmp_path) as files:
-            await page.select_option("select.export", "csv")
-        text = files[0].read_text("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        shown = [
-            int(str(name)[6:]) for name in await page.eval_on_selector_all("li.alarm", "all => all.map(e => e.id)")
-        ]
-        assert [int(row["Number"]) for row in rows] == shown
-        assert {row["Alarm"] for row in rows if row["Number"] == str(evil)} == {"'=HYPERLINK(1)"}
-        assert EVIL in {row["Device"] for row in rows}
-        await page.fill(".search[type=search]", "pump")
-        async with downloaded(page, tmp_path) as files:
-            await page.select_option("select.export", "xlsx")
-        sheet = openpyxl.load_workbook(files[0]).active
-        assert sheet is not None
-        assert sheet.max_row == 1 + await page.locator("li.alarm").count()
-        assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "inlineStr", "n"}
-        assert not complaints
-    over(world, evil)
-
-
-async def test_evidence_pack_comes_down(world: World, tmp_path: Path) -> None:
-    async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, f"/alarms/{world.seeds.numbers['alarms'][1]}")
-        async with downloaded(page, tmp_path) as files:
-            await page.keyboard.press("e")
-        assert "manifest.json" in ZipFile(files[0]).namelist()
-        assert not complaints
-
-
 async def test_filter_is_kept_for_the_person_and_says_what_it_hides(world: World) -> None:
     async with world.signed_in("guard", "en") as (page, complaints):
         await world.open(page, "/")
@@ -355,71 +302,4 @@ async def test_filter_is_kept_for_the_person_and_says_what_it_hides(world: World
         assert str(all_of_them - few) in await page.locator(".alarm-list .strip").inner_text()
         await page.locator(".alarm-list .strip button").click()
         assert await page.locator("li.alarm").count() == all_of_them
-        assert not complaints
-
-
-async def test_keys_go_through_the_list_whatever_becomes_of_the_chosen_one(world: World) -> None:
-    """Acknowledged it goes behind the others, over it is gone: the next is still the one that stood beside it."""
-    numbers = [fresh(world, "env-1", f"Row {one}", 2) for one in range(5)]
-    first, second, third, fourth, last = reversed(numbers)  # the newest stands first
-    desk, who = world.seeds.context.alarms, await world.principal("guard")
-    async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
-        await page.fill(".search[type=search]", "row ")
-        await page.locator(f"#alarm-{last}").wait_for()
-        await page.keyboard.press("Escape")
-        await page.locator(f"#alarm-{first} .open").click()
-        for number, following in ((first, second), (second, third)):
-            await page.keyboard.press("a")
-            await page.locator(f"#alarm-{number}.chosen.active_acknowledged").wait_for()
-            await page.keyboard.press("j")
-            await page.locator(f"#alarm-{following}.chosen").wait_for()
-        over(world, third)
-        desk.announce(await desk.show(who, third))
-        await page.locator(f"#alarm-{third}").wait_for(state="detached")
-        await page.keyboard.press("a")  # nothing is chosen any more: nothing to acknowledge
-        await page.keyboard.press("j")
-        await page.locator(f"#alarm-{fourth}.chosen").wait_for()
-        assert (await state_of(world, third))[0] == "normal"
-        await page.keyboard.press("j")
-        await page.locator(f"#alarm-{last}.chosen").wait_for()
-        await page.keyboard.press("k")
-        await page.locator(f"#alarm-{fourth}.chosen").wait_for()
-        await page.fill(".search[type=search]", "row 0")
-        await page.locator(f"#alarm-{fourth}").wait_for(state="detached")
-        await page.keyboard.press("Escape")
-        await page.keyboard.press("a")  # hidden by the filter
-        await page.keyboard.press("j")  # the smoke, which no filter hides
-        await page.keyboard.press("j")
-        await page.locator(f"#alarm-{last}.chosen").wait_for()
-        await page.keyboard.press("a")
-        await page.locator(f"#alarm-{last}.active_acknowledged").wait_for()
-        assert (await state_of(world, fourth))[0] == "active_unacknowledged"
-        assert not complaints
-    over(world, *numbers)
-
-
-async def test_keys_do_what_the_help_says(world: World) -> None:
-    async with world.signed_in("engineer", "en") as (page, complaints):
-        await world.open(page, "/")
-        await page.keyboard.press("j")
-        await page.locator("li.alarm.chosen").wait_for()
-        for key, title in (("s", "cannot be shelved"), ("d", "Assign"), ("c", "Comment")):
-            await page.keyboard.press(key)
-            await page.locator(".q-notification, .q-dialog h2", has_text=title).first.wait_for()
-            if key != "s":
-                await page.keyboard.press("Escape")
-                await page.locator(".q-dialog .dialog").wait_for(state="detached")
-        await page.keyboard.press("/")
-        await page.keyboard.type("forced")
-        await page.keyboard.press("Escape")
-        door = world.seeds.numbers["alarms"][1]
-        await page.locator(f"#alarm-{door} .open").click()
-        await page.locator(".detail-pane h2", has_text="Door forced open").wait_for()
-        await page.keyboard.press("o")
-        await page.locator(".q-dialog h2", has_text="Open the door").wait_for()
-        await page.keyboard.press("Escape")
-        await page.locator(".q-dialog .dialog").wait_for(state="detached")
-        await page.keyboard.press("w")
-        await page.wait_for_url("**/work-orders#*")
         assert not complaints

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from modules.duty.service import Duty
 from tests.e2e.desks import World
-from tests.e2e.test_pages_desk import downloaded
+from tests.e2e.test_pages_export import downloaded
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 MANY = 104

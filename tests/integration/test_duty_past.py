@@ -1,4 +1,4 @@
-"""Days gone by stay as they were: missed hand-overs on their sheet, people retired since, shifts at other hours since."""
+"""Days gone by stay as they were: missed hand-overs on their sheet, people and hours of then."""
 
 import csv
 import io
@@ -50,7 +50,8 @@ async def test_other_hours_of_shifts_make_no_hand_over_missed(ground: Ground):
     with psycopg.connect(ground.url) as link:
         link.execute(
             "INSERT INTO duty.hand_over (community_id, change_at, incoming_shift, list, note, made_at)"
-            " SELECT DISTINCT ON (begins_at) community_id, begins_at, shift_id, '{}'::jsonb, '', begins_at FROM duty.slot"
+            " SELECT DISTINCT ON (begins_at) community_id, begins_at, shift_id, '{}'::jsonb, '', begins_at"
+            " FROM duty.slot"
             " WHERE begins_at <= %s", [ground.clock.now()],
         )  # fmt: skip
     assert not [row for row in await ground.duty.hand_overs.recent(ground.viewer) if row["state"] == "missed"]
