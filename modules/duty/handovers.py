@@ -34,8 +34,8 @@ class HandOvers(Desk):
     async def current(self, who: Principal) -> dict[str, Any]:
         """The hand-over at hand: the last change of shifts that is not fully signed, from an hour before the next.
 
-        `change_at` None: there are no shifts. `state`: due, early, signed_out, done. `list` is what would be signed
-        now, or what was signed. `outgoing` and `incoming` are the people the roster names.
+        `change_at` None: there are no shifts, and of the rest only the `list`. `state`: due, early, signed_out, done.
+        `list` is what would be signed now, or what was signed. `outgoing` and `incoming` are the people of the roster.
         """
         who.require("see")
         now = self.now()
@@ -45,13 +45,13 @@ class HandOvers(Desk):
             limits = await store.setting(connection, who.community_id)
             today = now.astimezone(zone).date()
             moments = changes(list(known.values()), today - timedelta(days=2), today + timedelta(days=2), zone)
-            if not moments:
-                return {"change_at": None}
-            change_at = max(each for each in moments if each <= now + EARLY)
-            made = await _made(connection, who.community_id, change_at)
+            change_at = max((each for each in moments if each <= now + EARLY), default=None)
+            made = await _made(connection, who.community_id, change_at) if change_at else None
             if made is not None and made["state"] == "done":
-                change_at = min(each for each in moments if each > change_at)
+                change_at = min(each for each in moments if each > made["change_at"])
                 made = await _made(connection, who.community_id, change_at)
+        if change_at is None:
+            return {"change_at": None, "list": await self._list(who)}
         told = made or {
             "id": None, "change_at": change_at, "note": "", "signatures": [],
             "state": "early" if change_at > now + EARLY else "due",

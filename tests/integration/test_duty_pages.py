@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from nicegui import Client, ui
 from starlette.requests import Request
@@ -17,7 +18,8 @@ from hub.principal import Principal
 from hub.store.database import NotThere
 from modules.duty import DutyPlugin, words
 from modules.duty.form import Form
-from tests.integration.duty_ground import Ground, grounded
+from tests.integration.duty_ground import NOW, Ground, grounded
+from tests.integration.module_hub import add_alarm, add_device
 
 PATHS = ("/hand-over", "/roster", "/roster/people", "/duty-log", "/duty-log/incidents")
 
@@ -96,6 +98,7 @@ async def test_each_page_opens_in_both_languages(screen: Screen, path: str, lang
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_community_with_nothing_yet_is_told_so(screen: Screen, path: str):
+    screen.ground.context.ports.pop("workorders.recent")  # tells of one order whoever asks
     client = await screen.open(path, screen.ground.stranger)
     assert [each.tag for each in client.elements.values()].count("h1") == 1
     assert all(rows == [] for rows in tables(client))
@@ -137,6 +140,15 @@ async def test_the_hand_over_page_follows_the_signatures(screen: Screen):
     assert "一切正常" in texts(fixed)
     with pytest.raises(NotThere):
         await screen.open("/hand-over/{number}", ground.stranger, made["id"])
+
+
+async def test_a_community_without_shifts_still_sees_what_is_open(screen: Screen):
+    ground = screen.ground
+    with psycopg.connect(ground.url) as link:
+        alarm = add_alarm(link, ground.there, add_device(link, ground.there, "door-1", "door"), NOW)
+    ground.context.ports.pop("workorders.recent")
+    client = await screen.open("/hand-over", ground.stranger)
+    assert [row["id"] for rows in tables(client) for row in rows] == [f"/alarms/{alarm}"]
 
 
 async def test_the_sheet_of_a_day_and_of_no_day(screen: Screen):
