@@ -22,9 +22,9 @@ def excused(rule: Threshold, state: State | None, deaf: tuple[int, int]) -> Stat
     return state if began <= state.began else msgspec.structs.replace(state, began=began)
 
 
-def wake(rule: Threshold, state: State | None, now: int) -> Step:
-    """Time has passed."""
-    if state is not None and _ripe(rule, state, state.since, now):
+def wake(rule: Threshold, state: State | None, now: int, ts: int = 0) -> Step:
+    """Time has passed; by the device's clock too, where it told of something else at `ts`."""
+    if state is not None and _ripe(rule, state, max(state.since, ts), now):
         return _mature(rule, state, None)
     return Step(state, due(rule, state))
 

@@ -27,7 +27,8 @@ def several(rule: Several, state: State | None, observation: Observation, now: i
         if type(part) is Threshold and not _mine(rule, part, observation):
             if old is None or old.phase != "pending":
                 continue
-            done = levels.wake(part, old, now)
+            own = observation.ts if type(observation) is Sample and observation.device == rule.own else 0
+            done = levels.wake(part, old, now, own)
         else:
             done = judge(part, old, observation, now)
         wakes.append(done.wake_at)

@@ -186,3 +186,23 @@ def same_whatever_happens(
     assert store.states == reference.states
     assert store.reasons == reference.reasons
     assert store.commands == reference.commands
+
+
+def with_time_away(
+    frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Device], down: int, up: int
+) -> Store:
+    """The same history with nobody there from `down` to `up` (µs): what was received then comes right after."""
+    store = Store(rules, devices)
+    evaluator = store.start(T0)
+    for each in frames:
+        if each.received < down:
+            store.run(evaluator, [each], each.received)
+    store.run(evaluator, [], down)
+    evaluator = store.start(up)
+    store.run(evaluator, [], up)
+    for each in frames:
+        if each.received >= down:
+            received = max(each.received, up + S // 2)
+            store.run(evaluator, [msgspec.structs.replace(each, received=received)], received)
+    store.run(evaluator, [], max(frames[-1].received, up) + 200 * S)
+    return store
