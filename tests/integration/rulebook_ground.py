@@ -57,6 +57,18 @@ examples:
   - {name: silent, steps: [{at: 0s, heard: true}, {at: 21m, expect: [raised]}]}
   - {name: talking, steps: [{at: 0s, heard: true}]}
 """
+MONTH_OF_FRAMES = """
+INSERT INTO telemetry.frame (ts, received, key, device_id, community_id, source, raw)
+SELECT ts, ts, gen_random_uuid(), %(id)s, %(home)s, '', ''
+FROM generate_series(%(until)s - interval '31 days', %(until)s, '30 minutes') ts
+WHERE extract(epoch FROM ts)::int / 1800 %% 41 > 4
+"""
+MONTH_OF_SAMPLES = """
+INSERT INTO telemetry.sample (ts, value, point_id, community_id)
+SELECT ts, CASE WHEN n %% 97 < 12 THEN 540 ELSE 500 + (n * 37 + %(point)s) %% 130 END, %(point)s, %(home)s
+FROM telemetry.frame, LATERAL (SELECT extract(epoch FROM ts)::int / 1800 AS n) AS half
+WHERE device_id = %(id)s AND alive
+"""
 
 
 class Ground:
@@ -130,6 +142,18 @@ class Ground:
                 " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 [at, at, uuid4(), uuid4(), self.door.id, self.here, name, Jsonb({})],
             )
+
+    def fill_month(self) -> None:
+        """31 days of both pumps, a reading each half hour but for the odd hour; rolled up."""
+        for pump in self.pumps:
+            numbers = {"id": pump.id, "point": pump.points["pressure"].id, "home": self.here, "until": NOW}
+            with psycopg.connect(self.url) as link:
+                link.execute(
+                    "SELECT telemetry.ensure_day(%(until)s::date - n) FROM generate_series(0, 32) AS n", numbers
+                )
+                link.execute(MONTH_OF_FRAMES, numbers)
+                link.execute(MONTH_OF_SAMPLES, numbers)
+        self.roll_up()
 
     def roll_up(self) -> None:
         """Every hour, as upkeep does."""
