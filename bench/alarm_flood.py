@@ -129,6 +129,7 @@ async def run(url: str, seconds: float, rate: int, conditions: int) -> dict[str,
     await database.close()
     figures = stored(url)
     return {
+        "rules_judging_each_message": 0,  # decisions go straight into the book
         "transitions": flood.done, "transitions_per_s": round(flood.done / took), "seconds": round(took, 1),
         "counted_in_history": figures["history"], "missing": flood.done - figures["history"],
         "alarms": figures["alarms"], "raises": figures["raises"], "counted_in_storm": figures["storm"],

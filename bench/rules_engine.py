@@ -120,6 +120,7 @@ def measure(name: str, rules: list[Rule], devices: dict[int, Device], batches: i
     return {
         "rules": name,
         "frames": len(frames),
+        "rules_judging_each_message": round(evaluations / len(frames), 1),
         "evaluations": evaluations,
         "evaluations_per_s": round(evaluations / seconds),
         "frames_per_s": round(len(frames) / seconds),

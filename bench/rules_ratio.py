@@ -146,7 +146,7 @@ def main() -> None:
                     connection.execute(f"CREATE DATABASE hub_{name}")
                 rules, judging = loaded(config)
                 figures = run(folder, config, broker, postgres.url(f"hub_{name}"), arguments.count)
-                result[name] = {"rules": rules, "judging": judging, **figures}
+                result[name] = {"rules": rules, "rules_judging_each_message": judging, **figures}
         for name in ("site", "half"):
             result[f"ratio_{name}"] = round(result[name]["msg_per_s"] / result["none"]["msg_per_s"], 2)
         print(json.dumps(result, indent=1))
