@@ -13,13 +13,13 @@ import logging
 import re
 import smtplib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import apprise
 import requests
@@ -34,16 +34,12 @@ _SERVICES = {
     "wechat": ("wechat", "NotifyWeChat"),
     "dingtalk": ("dingtalk", "NotifyDingTalk"),
     "feishu": ("feishu", "NotifyFeishu"),
-    "lark": ("lark", "NotifyLark"),
     "json": ("custom_json", "NotifyJSON"),
     "jsons": ("custom_json", "NotifyJSON"),
     "form": ("custom_form", "NotifyForm"),
     "forms": ("custom_form", "NotifyForm"),
     "mailto": ("email", "NotifyEmail"),
     "mailtos": ("email", "NotifyEmail"),
-    "pushplus": ("pushplus", "NotifyPushplus"),
-    "wxpusher": ("wxpusher", "NotifyWxPusher"),
-    "spugpush": ("spugpush", "NotifySpugpush"),
 }
 SCHEMES = tuple(_SERVICES)
 Success = tuple[str, str]
@@ -210,7 +206,19 @@ def _service(module: str, name: str) -> Any:
         if module == "email":
             smtp = importlib.import_module("apprise.plugins.email.smtp")
             setattr(smtp.AppriseSMTPController, "sendmail", _send_mail)  # noqa: B010 - it is ours from here on
+        if module == "dingtalk":
+            service.get_signature = _unquoted(service.get_signature)
         return service
+
+
+def _unquoted(sign: Callable[[Any], tuple[str, str]]) -> Callable[[Any], tuple[str, str]]:
+    """apprise quotes DingTalk's signature and `requests` quotes it again, which DingTalk refuses: once is enough."""
+
+    def signature(robot: Any) -> tuple[str, str]:
+        timestamp, quoted = sign(robot)
+        return timestamp, unquote(quoted)
+
+    return signature
 
 
 def _send_mail(controller: Any, sender: str, to: list[str], message: str) -> bool:
@@ -247,7 +255,7 @@ def judge(
     if not outlet_answers:  # mail, or apprise refused before it asked anybody
         return Outcome(accepted, detail="" if accepted else "no connection to the mail server, or no sign-in")
     answer = outlet_answers[-1]
-    code = _service_code(answer.body) if scheme in ("wecombot", "wechat", "dingtalk", "feishu", "lark") else 0
+    code = _service_code(answer.body) if scheme in ("wecombot", "wechat", "dingtalk", "feishu") else 0
     if code:
         wait = _RATE_WAIT if code in _RATE_CODES else None
         return Outcome(False, answer.status, f"the service says code {code}", wait)

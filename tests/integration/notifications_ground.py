@@ -129,7 +129,7 @@ class MailServer:
                 match word.upper():
                     case "EHLO":
                         more = "" if self.tls is None else "250-AUTH PLAIN\r\n" if open_ else "250-STARTTLS\r\n"
-                        writer.write(f"{more}250 ok\r\n".encode())
+                        writer.write(f"250-test\r\n{more}250 ok\r\n".encode())
                     case "STARTTLS":
                         writer.write(b"220 go on\r\n")
                         await writer.start_tls(self.tls)

@@ -1,9 +1,12 @@
 """Real senders of apprise to local stand-ins of WeCom, DingTalk, Feishu (over TLS, by their own names) and mail."""
 
 import asyncio
+import hmac
 import json
+import socket
 import ssl
 import subprocess
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.wechat import NotifyWeChat
 from apprise.plugins.wecombot import NotifyWeComBot
 
 from modules.notifications.channels import Outcome, Senders
@@ -21,7 +25,7 @@ from tests.integration.notifications_ground import MailServer
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 HERE = networks(["127.0.0.0/8"])
-NAMES = ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn")
+NAMES = ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "gateway.example.com", "mail.example.com")
 
 
 async def resolver(host: str, port: int) -> list[str]:
@@ -40,8 +44,10 @@ class Service:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            self.got.append((headers["host"], head[0].split()[1], json.loads(body)))
+            body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
+            form = "urlencoded" in headers.get("content-type", "")
+            told = {name: values[0] for name, values in parse_qs(body).items()} if form else json.loads(body or "null")
+            self.got.append((headers["host"], head[0].split()[1], told))
             text = json.dumps(self.answer).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
             await writer.drain()
@@ -68,9 +74,11 @@ async def service(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatc
     server = await asyncio.start_server(service.serve, "127.0.0.1", 0, ssl=context)
     port = service.port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
-    for plugin in (NotifyWeComBot, NotifyDingTalk, NotifyFeishu):
-        host = urlsplit(plugin.notify_url).netloc
-        monkeypatch.setattr(plugin, "notify_url", plugin.notify_url.replace(host, f"{host}:{port}"))
+    for plugin, field in ((NotifyWeComBot, "notify_url"), (NotifyDingTalk, "notify_url"), (NotifyFeishu, "notify_url"),
+                          (NotifyWeChat, "token_url"), (NotifyWeChat, "notify_url")):  # fmt: skip
+        url = getattr(plugin, field)
+        host = urlsplit(url).netloc
+        monkeypatch.setattr(plugin, field, url.replace(host, f"{host}:{port}"))
     yield service
     server.close()
 
@@ -92,7 +100,12 @@ async def test_dingtalk_is_signed(service: Service):
     outcome = await sending("dingtalk://SEC0123456789abcdef@0123456789abcdef0123456789abcdef")
     assert outcome.delivered
     [(host, path, _)] = service.got
-    assert host.startswith(NAMES[1]) and {"timestamp", "sign", "access_token"} <= parse_qs(urlsplit(path).query).keys()
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+    # https://open.dingtalk.com/document/robots/customize-robot-security-settings
+    secret = "SEC0123456789abcdef"
+    signed = hmac.digest(secret.encode(), f"{asked['timestamp']}\n{secret}".encode(), "sha256")
+    assert host.startswith(NAMES[1]) and b64decode(asked["sign"]) == signed
+    assert asked["access_token"] == "0123456789abcdef0123456789abcdef"
 
 
 async def test_feishu(service: Service):
@@ -100,6 +113,30 @@ async def test_feishu(service: Service):
     assert (await sending("feishu://0123456789abcdef0123456789abcdef")).delivered
     [(host, _, body)] = service.got
     assert host.startswith(NAMES[2]) and "强行开门" in body["content"]["text"]
+
+
+async def test_a_wecom_application_asks_for_its_token_and_sends(service: Service):
+    service.answer = {"errcode": 0, "access_token": "token-7", "expires_in": 7200}
+    assert await sending("wechat://ww0123456789abcdef:secret-of-the-app@1000002/g02") == Outcome(True, 200)
+    [(host, asked, _), (_, path, body)] = service.got
+    assert host.startswith(NAMES[0]) and asked.startswith("/cgi-bin/gettoken?")
+    assert parse_qs(urlsplit(asked).query) == {"corpid": ["ww0123456789abcdef"], "corpsecret": ["secret-of-the-app"]}
+    assert path == "/cgi-bin/message/send?access_token=token-7"
+    assert (body["touser"], str(body["agentid"])) == ("g02", "1000002") and "强行开门" in body["text"]["content"]
+
+
+async def test_a_wecom_application_that_is_refused(service: Service):
+    service.answer = {"errcode": 40001, "errmsg": "invalid credential"}
+    outcome = await sending("wechat://ww0123456789abcdef:secret-of-the-app@1000002/g02")
+    assert not outcome.delivered and "40001" in outcome.detail
+
+
+async def test_a_gateway_that_wants_a_form(service: Service):
+    name = f"gateway.example.com:{service.port}"
+    assert (await sending(f"forms://user:pass@{name}/send?:mobile=13800000002&:message=content")).delivered
+    [(host, path, form)] = service.got
+    assert (host, path) == (name, "/send")
+    assert (form["mobile"], "门" in form["content"]) == ("13800000002", True)
 
 
 @pytest.mark.parametrize("answer", [{"errcode": 45009, "errmsg": "api freq out of limit"}, {"errcode": 93000}])
@@ -143,3 +180,24 @@ async def test_mail_by_a_server_on_the_premises():
 
         barred = await sending(url, Gateway(elsewhere))
         assert not barred.delivered and len(server.got) == 1
+
+
+async def test_mail_over_tls_with_a_sign_in(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    known = socket.getaddrinfo
+
+    def here(host: Any, *given: Any, **more: Any) -> Any:
+        return known("127.0.0.1" if host == "mail.example.com" else host, *given, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", here)
+    async with MailServer(tls=tls) as server:
+        url = (
+            f"mailtos://hub:secret@mail.example.com:{server.port}/?mode=starttls&from=hub@example.com&to=a@example.com"
+        )
+        assert await sending(url) == Outcome(True)
+        assert server.signed_in == [b"\0hub\0secret"] and [to for to, _ in server.got] == ["a@example.com"]
+        monkeypatch.setattr(socket, "getaddrinfo", known)
+        other = url.replace("mail.example.com", "localhost")  # a certificate of another name
+        assert not (await sending(other)).delivered and len(server.got) == 1
