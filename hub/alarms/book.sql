@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (SELECT a.id, a.community_id, a.condition, a.state, a.returns
 SELECT id, community_id, condition, rule, device_id, priority, life_safety, state, title, text, count, latch, suppresses,
   work_order, returns, chattering, active_since, returned_at, annunciate_at, annunciated_at, storm_id, first_out,
   suppression, suppressed_until, suppressed_by, suppression_reason, parent_alarm_id, returned_silently, limit_value,
-  cost_fen
+  cost_fen, historical
 FROM hub.alarm WHERE id = ANY (%(ids)s) AND state <> 'normal' ORDER BY id FOR UPDATE
 
 -- name: numbers

@@ -63,8 +63,10 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
         return Subject(self.community_id, self.condition, self.device_id, self.life_safety)
 
     def waits_on(self, before: State) -> bool:
-        """Whether it still waits for a call in a storm, though it returned: it must be reset, or is critical."""
-        return self.storm_id is not None and before == "active_unacknowledged" and (self.latch or self.priority == 1)
+        """Whether it still asks though it returned: nobody heard of it. What waited in a storm only if it must be reset
+        or is critical; what happened long ago not at all."""
+        unheard = before == "active_unacknowledged" and self.annunciated_at is None and not self.historical
+        return unheard and (self.storm_id is None or self.latch or self.priority == 1)
 
     def silence(self, why: Silence) -> None:
         """Keep silent for this reason."""

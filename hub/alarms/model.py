@@ -74,14 +74,6 @@ def suppression(life_safety: bool, shelved: bool, out_of_service: bool, by_desig
     return "suppressed_by_design" if by_design else None
 
 
-def letter(state: State, suppressed: Suppression | None) -> str:
-    """The state's letter in ISA-18.2 figure 2: A normal, B unacknowledged, C acknowledged, D returned unacknowledged,
-    E shelved, F suppressed by design, G out of service; L and M: latched, not yet and already acknowledged."""
-    if suppressed is not None:
-        return {"shelved": "E", "suppressed_by_design": "F", "out_of_service": "G"}[suppressed]
-    return "ABCDLM"[STATES.index(state)]
-
-
 def with_return(returns: Sequence[int], at: int) -> list[int]:
     """The newest returns of a condition (microseconds UTC) with one more; no more are kept than chatter needs."""
     return sorted([*returns, at])[-CHATTER_CYCLES:]

@@ -18,8 +18,8 @@ from hub.alarms.model import (
     STATES,
     Action,
     State,
+    Suppression,
     chatters,
-    letter,
     suppression,
     transition,
     with_return,
@@ -44,6 +44,14 @@ TABLE: dict[State, dict[Action, tuple[State, State]]] = {
 """ISA-18.2-2016 figure 2, A to D, and OPC 10000-9 §5.8: LatchedState and Reset, written down by hand."""
 
 ACTIONS: tuple[Action, ...] = ("raise", "return", "acknowledge", "reset")
+
+
+def letter(state: State, suppressed: Suppression | None) -> str:
+    """The state's letter in ISA-18.2 figure 2: A normal, B unacknowledged, C acknowledged, D returned unacknowledged,
+    E shelved, F suppressed by design, G out of service; L and M: latched, not yet and already acknowledged."""
+    if suppressed is not None:
+        return {"shelved": "E", "suppressed_by_design": "F", "out_of_service": "G"}[suppressed]
+    return "ABCDLM"[STATES.index(state)]
 
 
 @pytest.mark.parametrize(("state", "action", "latch"), list(product(STATES, ACTIONS, (False, True))))
