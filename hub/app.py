@@ -124,13 +124,15 @@ class Hub:
         closed = await commands.recover(list(self.communities.values()))
         if closed:
             _log.warning("commands were on their way when the hub stopped; none is sent again", commands=closed)
+        ports: dict[str, Any] = {}
+        desk = AlarmDesk(self.database, self.clock, self.live, self._handlers(), self.devices, ports)
         context = Context(
             settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
-            alarms=AlarmDesk(self.database, self.clock, self.live, self._handlers(), self.devices), commands=commands,
-            devices=self.devices, communities=self.communities, replay=self.replay, reports=self.reports,
+            alarms=desk, commands=commands, devices=self.devices, communities=self.communities, replay=self.replay,
+            reports=self.reports, ports=ports,
         )  # fmt: skip
         for plug in offering(self.plugs, OffersPorts):
-            context.ports |= plug.ports(context)
+            ports |= plug.ports(context)
         self.context = context
         for tools in offering(self.plugs, OffersRuleTools):
             self._rulebook = context.rulebook = Rulebook(

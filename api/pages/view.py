@@ -33,6 +33,7 @@ RETRY_S = 1.0
 _log = structlog.get_logger()
 _TROUBLE = (HubError, psycopg.Error, PoolTimeout)
 _REASONS = (
+    "error.no_account", "error.no_work_order",
     "error.forbidden", "error.not_signed_in", "error.not_found", "error.busy", "error.reason_required",
     "error.wrong_state", "error.bad_text", "error.bad_period", "error.period_not_over", "error.bad_time",
     "error.bad_ids",

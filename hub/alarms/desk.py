@@ -187,7 +187,8 @@ class AlarmDesk(MaintenanceDesk):
     # -- who does it, and what was done --------------------------------------------------------------------------
 
     async def assign(self, who: Principal, alarm_id: int, assignee: str) -> Row:
-        """Give the alarm to somebody; an empty name takes it back."""
+        """Give the alarm to somebody with an account here (`user:NAME`); an empty name takes it back. Refused(422)
+        where there is no such account."""
         who.require("acknowledge")
         assignee = words("assignee", assignee, 0, 100)
         return await self._note(who, alarm_id, "assign", assignee, more={"assignee": assignee or None})
@@ -210,6 +211,7 @@ class AlarmDesk(MaintenanceDesk):
             values = self._entry(who, row, action, note) | dict(more or {})
             fresh = action != "step" or await self._fresh_step(connection, alarm_id, values)
             if action == "assign":
+                await self._check_assignee(connection, who, values["assignee"])
                 fresh = row["assignee"] != values["assignee"]
                 await connection.execute(_SQL["assign"], values)
             if fresh:
@@ -222,6 +224,14 @@ class AlarmDesk(MaintenanceDesk):
             alarm = await self._show(connection, alarm_id)
         self.announce(alarm)
         return alarm
+
+    async def _check_assignee(self, connection: Connection, who: Principal, assignee: str | None) -> None:
+        values = {"community_id": who.community_id, "name": (assignee or "").removeprefix("user:")}
+        known = assignee is None or (
+            assignee.startswith("user:") and await (await connection.execute(_SQL["account"], values)).fetchone()
+        )
+        if not known:
+            raise Refused("no_account", f"assignee: {assignee!r} is no account of this community", 422)
 
     async def _fresh_step(self, connection: Connection, alarm_id: int, values: Row) -> bool:
         steps = (await self._show(connection, alarm_id))["steps"]

@@ -27,13 +27,14 @@ class DeskBase:
 
     def __init__(
         self, database: Database, clock: Clock, live: Live, handlers: Handlers | None = None,
-        devices: Mapping[int, Device] | None = None,
+        devices: Mapping[int, Device] | None = None, ports: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._live = live
         self._handlers: Handlers = handlers if handlers is not None else {}
         self._devices: Mapping[int, Device] = devices if devices is not None else {}
+        self._ports: Mapping[str, Any] = ports if ports is not None else {}
         self._announcer = Announcer(clock, live, self.announce_changed, self._announce_storm)
 
     def announce(self, alarm: Row) -> None:

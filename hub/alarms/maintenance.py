@@ -23,12 +23,16 @@ class MaintenanceDesk(DeskBase):
         self, who: Principal, device_id: int, until: datetime, reason: str, work_order: str
     ) -> Row:
         """Silence a device while it is worked on: a work order is named, 30 days at most; it ends by itself. Once more
-        for the same device changes end, reason and work order. Gives the maintenance row."""
+        for the same device changes end, reason and work order. Gives the maintenance row. Refused(422) where a module
+        keeps the orders and knows no such number."""
         who.require("maintain")
         reason, work_order, now = words("reason", reason, 1), words("work_order", work_order, 1, 64), self._clock.now()
         moment("until", until, now, MAINTENANCE)
         async with self._database.session([who.community_id]) as connection:
             device = await self._device(connection, who, device_id)
+            port = self._ports.get("workorders.known")
+            if port is not None and not await port(who, work_order):
+                raise Refused("no_work_order", f"work_order: {work_order!r} is no work order of this community", 422)
             values = {
                 "community_id": who.community_id, "device_id": device_id, "at": now, "until": until, "reason": reason,
                 "work_order": work_order, "actor": who.actor,

@@ -41,6 +41,10 @@ UPDATE hub.alarm SET assignee = %(assignee)s, changed_at = %(at)s WHERE id = %(i
 INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, action, step, done)
 VALUES (%(community_id)s, %(id)s, %(at)s, %(from_state)s, %(state)s, %(actor)s, %(note)s, %(action)s, %(step)s, %(done)s)
 
+-- name: account
+SELECT a.id FROM hub.account a JOIN hub.account_role r ON r.account_id = a.id
+WHERE a.name = %(name)s AND r.community_id = %(community_id)s AND NOT a.disabled
+
 -- name: history_many
 INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, action)
 SELECT r.community_id, r.id, r.at, r.from_state, r.state, r.actor, r.note, r.action

@@ -19,6 +19,9 @@ RETURNING id
 SELECT id, state, done_at FROM workorders.work_order
 WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s ORDER BY id DESC LIMIT 1
 
+-- name: known
+SELECT id FROM workorders.work_order WHERE community_id = %(community_id)s AND number = %(number)s
+
 -- name: lock
 SELECT id, state, assignee, alarm_id FROM workorders.work_order
 WHERE id = %(id)s AND community_id = %(community_id)s FOR UPDATE

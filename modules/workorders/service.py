@@ -94,6 +94,11 @@ class WorkOrders:
         async with self._context.database.session([who.community_id]) as connection:
             return await store.one(connection, who.community_id, order_id)
 
+    async def known(self, who: Principal, number: str) -> bool:
+        """Whether the principal's community has an order of this number."""
+        async with self._context.database.session([who.community_id]) as connection:
+            return await store.known(connection, who.community_id, number)
+
     async def assign(self, who: Principal, order_id: int, assignee: str) -> Row:
         """Give the order to somebody (again). NotThere; Refused for the role, the state or an empty name."""
         return await self._move(who, order_id, "assign", assignee=required(assignee, "assignee", 100))

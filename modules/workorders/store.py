@@ -30,6 +30,12 @@ async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> 
     return await (await connection.execute(_SQL["of_alarm"], values)).fetchone()
 
 
+async def known(connection: Connection, community_id: int, number: str) -> bool:
+    """Whether there is an order of this number."""
+    values = {"community_id": community_id, "number": number}
+    return await (await connection.execute(_SQL["known"], values)).fetchone() is not None
+
+
 async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -> int:
     """Open an order of an alarm, which is locked, and link both ways; its id."""
     day = at.astimezone(ZoneInfo(alarm["time_zone"])).date()

@@ -114,6 +114,10 @@ async def test_device_is_taken_out_of_service_from_its_alarm(world: World) -> No
         assert await fields.nth(0).input_value() == "bearing change"  # what was typed stays
         await fields.nth(1).fill("WO-1")
         await page.locator(".dialog .solid").click()
+        await page.locator(".q-notification", has_text="no work order of this number").wait_for()
+        order = await world.seeds.context.ports["workorders.open"](await world.principal("engineer"), number)
+        await fields.nth(1).fill(order["number"])
+        await page.locator(".dialog .solid").click()
         await page.locator(".detail-pane .strip", has_text="bearing change").wait_for()
         assert (await state_of(world, number))[1] == "out_of_service"
         assert not complaints

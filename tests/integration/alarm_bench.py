@@ -94,6 +94,14 @@ class AlarmBench:
     def person(self, role: Role = "guard", name: str = "li", community: int | None = None) -> Principal:
         return Principal(f"user:{name}", community or self.community, role)
 
+    def account(self, name: str, *, disabled: bool = False, community: int | None = None) -> None:
+        """An account with a role here, or in another community."""
+        self.query(
+            "WITH a AS (INSERT INTO hub.account (name, password_hash, disabled, created_at) VALUES (%s, 'x', %s, now())"
+            " RETURNING id) INSERT INTO hub.account_role SELECT id, %s, 'guard' FROM a RETURNING role",
+            name, disabled, community or self.community,
+        )  # fmt: skip
+
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows as the owner of the database sees them."""
         with psycopg.connect(self.url) as connection:

@@ -76,21 +76,23 @@ async def seeded(
         return len(ids)
 
     commands = CommandDesk(database, clock, live, lambda: by_id, lambda device: driver)  # type: ignore[arg-type, return-value]
+    ports: dict[str, Any] = {}
     context = Context(
         settings=Settings(database_url=url, **(settings or {})),
         clock=clock,
         database=database,
         live=live,
         status=_status(clock),
-        alarms=AlarmDesk(database, clock, live),
+        alarms=AlarmDesk(database, clock, live, ports=ports),
         commands=commands,
         devices=by_id,
         communities={"demo": home, "other": foreign},
         replay=replay,
         reports=Reports(database),
+        ports=ports,
     )
     for plug in offering(ours, OffersPorts):
-        context.ports |= plug.ports(context)
+        ports |= plug.ports(context)
     try:
         yield Seeded(context, url, home, foreign, empty, {d.code: d for d in by_id.values()}, driver, replayed, numbers)
     finally:

@@ -327,6 +327,7 @@ async def test_steps_comments_and_assignment_are_kept_for_good(database_url: str
         await bench.desk.log_step(guard, number, 1)
         await bench.desk.log_step(guard, number, 2, "nobody there", False)
         await bench.desk.comment(guard, number, "看过了")
+        bench.account("wang")
         row = await bench.desk.assign(guard, number, "user:wang")
         assert row["assignee"] == "user:wang"
         assert [(step["step"], step["done"], step["note"], step["by"]) for step in row["steps"]] == [

@@ -15,6 +15,8 @@ from api.auth import COOKIE
 from api.hub import Hub
 from api.routes.alarms import router
 from hub.clock import SystemClock
+from hub.principal import Principal
+from modules.workorders.service import WorkOrders
 from tests.integration.postgres import new_database
 from tests.integration.seeded import PASSWORD, ROLES, Seeded, add_accounts, seeded
 
@@ -66,7 +68,7 @@ def operations(alarm: int, device: int, maintenance: int) -> list[tuple[str, str
         ("POST", f"/{alarm}/reset", None, DESK),
         ("POST", f"/{alarm}/shelve", {"until": soon(), "reason": "x"}, DESK),
         ("POST", f"/{alarm}/unshelve", None, DESK),
-        ("PUT", f"/{alarm}/assignee", {"assignee": "user:li"}, DESK),
+        ("PUT", f"/{alarm}/assignee", {"assignee": "user:guard"}, DESK),
         ("POST", f"/{alarm}/comments", {"text": "x"}, DESK),
         ("PUT", f"/{alarm}/steps/1", None, DESK),
         ("PUT", f"/out-of-service/{device}", {"until": soon(), "reason": "x", "work_order": "7"}, MAINTAIN),
@@ -145,6 +147,16 @@ async def test_bodies_out_of_bounds_are_refused(world: World, path: str, body: A
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("assignee", ["user:nobody", "user:stranger", "guard", "rule:over", "key:kiosk"])
+async def test_only_an_account_of_this_community_is_given_an_alarm(world: World, assignee: str) -> None:
+    url = f"{V1}/{world.alarms[0]}/assignee"
+    async with world.client("guard") as client:
+        answer = await client.put(url, json={"assignee": assignee})
+        assert (answer.status_code, answer.json()["code"]) == (422, "no_account")
+        assert (await client.put(url, json={"assignee": "user:engineer"})).json()["assignee"] == "user:engineer"
+        assert (await client.put(url, json={"assignee": ""})).json()["assignee"] is None
+
+
 async def test_a_shelf_a_step_and_a_device_out_of_service(world: World) -> None:
     number = world.alarms[0]
     async with world.client("engineer") as client:
@@ -159,7 +171,11 @@ async def test_a_shelf_a_step_and_a_device_out_of_service(world: World) -> None:
         assert (await client.put(f"{V1}/{number}/steps/{count + 1}")).status_code == 422
         url = f"{V1}/out-of-service/{world.door}"
         assert (await client.delete(url)).status_code == 409
-        made = await client.put(url, json={"until": soon(), "reason": "lock", "work_order": "7"})
+        wrong = await client.put(url, json={"until": soon(), "reason": "lock", "work_order": "7"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "no_work_order")
+        person = Principal("user:engineer", world.seeds.home, "engineer")
+        order = (await WorkOrders(world.seeds.context).open(person, world.alarms[2]))["number"]
+        made = await client.put(url, json={"until": soon(), "reason": "lock", "work_order": order})
         assert (made.json()["device"], made.json()["active"]) == ("door-b1-u1", True)
         assert (await client.delete(url)).json()["ended_by"] == "user:engineer"
         budget = (await client.get(V1 + "/budget")).json()
