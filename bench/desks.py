@@ -236,7 +236,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--desks", type=int, default=20)
     parser.add_argument("--alarms", type=int, default=120)
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between two alarms")
+    parser.add_argument("--every", type=float, default=0.05, help="seconds between two alarms: 20 changes a second")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
