@@ -148,7 +148,8 @@ async def test_a_community_without_shifts_still_sees_what_is_open(screen: Screen
         alarm = add_alarm(link, ground.there, add_device(link, ground.there, "door-1", "door"), NOW)
     ground.context.ports.pop("workorders.recent")
     client = await screen.open("/hand-over", ground.stranger)
-    assert [row["id"] for rows in tables(client) for row in rows] == [f"/alarms/{alarm}"]
+    [row] = [row for rows in tables(client) for row in rows]
+    assert row["id"].startswith(f"/alarms/{alarm}")
 
 
 async def test_the_sheet_of_a_day_and_of_no_day(screen: Screen):
