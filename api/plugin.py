@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 import uvicorn
@@ -24,7 +24,13 @@ class _Server(uvicorn.Server):
 
 
 class ApiPlugin:
-    """What the api offers the hub: the server."""
+    """What the api offers the hub: the server, and the description of what it answers."""
+
+    def reference(self) -> Mapping[str, str]:
+        """The OpenAPI document of the API and the modules' routes."""
+        from api.openapi import text
+
+        return {"openapi.json": text()}
 
     async def serve(self, context: Context, plugs: Sequence[object]) -> None:
         """Serve on the settings' host and port until cancelled. OSError when the port is taken."""

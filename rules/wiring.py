@@ -113,7 +113,7 @@ class Wiring:
 
     def _part(self, key: Key, device: Device | None, state: State | None, now: int, rest: bool = False) -> None:
         """A rule and a device no longer meet: forget the state, end the alarm. Of a device that vanished while the hub
-        was down (None) only the state can go; its alarm stays for a person to close."""
+        was down (None) only the state is here; the registry ended its alarm when it marked the device removed."""
         if state is None and not rest:
             return
         self._parting.states.append(RuleState(*key, {}, None))

@@ -61,6 +61,15 @@ class OffersSchemas(Protocol):
         ...
 
 
+@runtime_checkable
+class OffersReference(Protocol):
+    """A plug with pages of its own in docs/reference."""
+
+    def reference(self) -> Mapping[str, str]:
+        """File name -> text, the same at every call; no database is opened for it."""
+        ...
+
+
 def generate_reference(out: Path) -> None:
     """Write the pages under `out`, made where it does not exist."""
     out.mkdir(parents=True, exist_ok=True)
@@ -79,11 +88,13 @@ def render_reference(catalog: Catalog) -> dict[str, str]:
 
 
 def render_all(root: Path) -> dict[Path, str]:
-    """Every generated file of the checkout at `root`, the schemas of all plugs included."""
-    further: dict[str, type[BaseModel]] = {}
-    for plug in offering(load_plugs(), OffersSchemas):
+    """Every generated file of the checkout at `root`, what the plugs offer included."""
+    plugs, further = load_plugs(), dict[str, type[BaseModel]]()
+    for plug in offering(plugs, OffersSchemas):
         further.update(plug.schemas())
     pages = render_reference(load_catalog([root / "config"], {}))
+    for describing in offering(plugs, OffersReference):
+        pages |= describing.reference()
     files = {root / "docs/reference" / name: text for name, text in pages.items()}
     return files | {root / "config/schemas" / name: text for name, text in render_schemas(further).items()}
 
