@@ -30,9 +30,10 @@ class MaintenanceDesk(DeskBase):
         moment("until", until, now, MAINTENANCE)
         async with self._database.session([who.community_id]) as connection:
             device = await self._device(connection, who, device_id)
-            port = self._ports.get("workorders.known")
-            if port is not None and not await port(who, work_order):
-                raise Refused("no_work_order", f"work_order: {work_order!r} is no work order of this community", 422)
+        port = self._ports.get("workorders.known")  # asked between: it takes a connection of its own
+        if port is not None and not await port(who, work_order):
+            raise Refused("no_work_order", f"work_order: {work_order!r} is no work order of this community", 422)
+        async with self._database.session([who.community_id]) as connection:
             values = {
                 "community_id": who.community_id, "device_id": device_id, "at": now, "until": until, "reason": reason,
                 "work_order": work_order, "actor": who.actor,

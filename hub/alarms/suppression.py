@@ -187,7 +187,7 @@ async def reconsider(
 
 def _happened(alarm: Standing, after: State, silence: Silence | None) -> list[Happened]:
     found = [Happened("alarm_changed", alarm.community_id, alarm.id)]
-    if silence is None and alarm.work_order and after in ACTIVE:
+    if silence is None and alarm.work_order and (after in ACTIVE or alarm.unheard(after)):
         found.append(Happened("work_order_wanted", alarm.community_id, alarm.id))
     if alarm.annunciated_at and after == "normal" != alarm.state:
         found.append(Happened("alarm_settled", alarm.community_id, alarm.id, alarm.annunciated_at))

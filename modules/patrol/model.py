@@ -284,8 +284,9 @@ def _due_of_stop(plan: Round, visit: Visit, now: datetime) -> Iterable[Effect]:
     name = visit.checkpoint
     if visit.done_at is not None:
         yield Effect(f"done:{name}", "checkpoint_done", visit.done_at, name)
-        if visit.out_of_order and now >= min(_order_judged_at(plan, visit), plan.closes):
-            yield Effect(f"out_of_order:{name}", "checkpoint_out_of_order", visit.done_at, name)
+        decided = min(_order_judged_at(plan, visit), plan.closes)  # told as of the visit it would be history
+        if visit.out_of_order and now >= decided:
+            yield Effect(f"out_of_order:{name}", "checkpoint_out_of_order", decided, name)
         if visit.too_fast and now >= min(_judged_at(visit), plan.closes):
             yield Effect(f"too_fast:{name}", "checkpoint_too_fast", visit.done_at, name)
     elif now < plan.overdue_at:  # from then on the round is told of as a whole

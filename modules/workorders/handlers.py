@@ -12,8 +12,8 @@ HANDLERS: Mapping[str, str] = {
 
 
 def make_tasks(orders: WorkOrders) -> Mapping[str, Task]:
-    """Job name -> what does it. The jobs are given `community_id` and `alarm_id`, the one that closes an alarm
-    `order_id`."""
+    """Job name -> what does it. The jobs are given what their events carry (`Happened.arguments`), the one that closes
+    an alarm `community_id` and `order_id`."""
     return {
         "workorders.open_for_alarm": orders.open_for_alarm,
         "workorders.alarm_settled": orders.alarm_settled,

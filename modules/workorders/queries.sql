@@ -1,5 +1,5 @@
 -- name: lock_alarm
-SELECT a.id, a.community_id, a.device_id, a.title, a.priority, a.rule, a.active_since, c.time_zone
+SELECT a.id, a.community_id, a.device_id, a.title, a.priority, a.rule, a.count, c.time_zone
 FROM hub.alarm a JOIN hub.community c ON c.id = a.community_id
 WHERE a.id = %(alarm_id)s AND a.community_id = %(community_id)s
 FOR NO KEY UPDATE OF a
@@ -16,7 +16,7 @@ VALUES (%(community_id)s, %(number)s, %(alarm_id)s, %(device_id)s, %(title)s, %(
 RETURNING id
 
 -- name: of_alarm
-SELECT id, state, done_at FROM workorders.work_order
+SELECT id, state, raised_then FROM workorders.work_order
 WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s ORDER BY id DESC LIMIT 1
 
 -- name: known
@@ -31,7 +31,9 @@ UPDATE workorders.work_order SET state = %(state)s, changed_at = %(at)s,
   assignee = coalesce(%(assignee)s, assignee),
   note = CASE WHEN %(note)s = '' THEN note ELSE %(note)s END,
   started_at = CASE WHEN %(state)s = 'in_progress' THEN coalesce(started_at, %(at)s) ELSE started_at END,
-  done_at = CASE WHEN %(state)s IN ('done', 'cancelled') THEN %(at)s END
+  done_at = CASE WHEN %(state)s IN ('done', 'cancelled') THEN %(at)s END,
+  raised_then = CASE WHEN %(state)s IN ('done', 'cancelled') THEN
+    (SELECT a.count FROM hub.alarm a WHERE a.id = work_order.alarm_id) END
 WHERE id = %(id)s
 
 -- name: history

@@ -30,20 +30,25 @@ class WorkOrders:
 
     async def close_alarm(self, *, community_id: int, order_id: int) -> None:
         """The job behind a finished order: its alarm is acknowledged, and reset when it is latched and has returned, by
-        the order as the actor. One that was raised again since is another matter; a second run changes nothing."""
+        the order as the actor. One that was raised again since gets another order instead; a second run changes
+        nothing."""
         async with self._context.database.session([community_id]) as connection:
             order = await store.one(connection, community_id, order_id)
         who = Principal(f"work_order:{order['number']}", community_id, "engineer")
         desk, note = self._context.alarms, order["note"][:MOST_WORDS]
         alarm = await desk.show(who, order["alarm_id"])
-        if outlived(order["state"], order["done_at"], alarm["active_since"]):
+        if outlived(order["state"], order["raised_then"], alarm["count"]):
+            if alarm["work_order"]:
+                await self._open(None, community_id, alarm["id"])
             return
         alarm = await desk.acknowledge(who, alarm["id"], note)
         if alarm["state"] == "latched_acknowledged":
             await desk.reset(who, alarm["id"], note)
 
-    async def alarm_settled(self, *, community_id: int, alarm_id: int) -> None:
-        """The job behind `alarm_settled`: open lists of orders show how the alarm now stands."""
+    async def alarm_settled(self, *, community_id: int, alarm_id: int, annunciated_at: str = "") -> None:
+        """The job behind `alarm_settled`: open lists of orders show how the alarm now stands, whichever of its calls
+        that was about."""
+        del annunciated_at
         async with self._context.database.session([community_id]) as connection:
             known = await store.of_alarm(connection, community_id, alarm_id)
             order = await store.one(connection, community_id, known["id"]) if known else None
@@ -62,7 +67,7 @@ class WorkOrders:
             alarm = await store.lock_alarm(connection, community_id, alarm_id)
             who = by or Principal(f"rule:{alarm['rule']}", community_id, "engineer")
             known = await store.of_alarm(connection, community_id, alarm_id)
-            if known is not None and not outlived(known["state"], known["done_at"], alarm["active_since"]):
+            if known is not None and not outlived(known["state"], known["raised_then"], alarm["count"]):
                 order_id = known["id"]
             else:
                 order_id = await store.insert(connection, alarm, who.actor, now)

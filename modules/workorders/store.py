@@ -25,7 +25,7 @@ async def lock_alarm(connection: Connection, community_id: int, alarm_id: int) -
 
 
 async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> Row | None:
-    """Id, state and done_at of the newest order of an alarm, if there is one."""
+    """Id, state and raised_then of the newest order of an alarm, if there is one."""
     values = {"community_id": community_id, "alarm_id": alarm_id}
     return await (await connection.execute(_SQL["of_alarm"], values)).fetchone()
 

@@ -199,6 +199,7 @@ async def test_too_fast_and_out_of_order_are_alarms_of_their_own(line: Line):
     assert line.alarms() == [], "until it is late the guard may only have passed by"
     await line.until(BEGIN + minutes(8.2))
     assert [alarm[0] for alarm in line.alarms()] == ["patrol-out-of-order"]
+    assert line.rows("SELECT historical, annunciated_at IS NOT NULL FROM hub.alarm") == [(False, True)]
 
 
 # -- what was received is heard before anything is called late --------------------------------------------------------

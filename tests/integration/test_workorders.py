@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fastapi import Depends, FastAPI, Request
 
+from hub.alarms.jobs import Happened
 from hub.clock import FakeClock
 from hub.context import Context
 from hub.errors import Refused
@@ -276,7 +277,7 @@ async def test_i14_an_alarm_that_was_raised_again_since_is_not_closed_and_gets_a
     close = await finished(ground, context, order)
     await orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm)  # told late: it is done
     assert ground.rows("SELECT count(*) FROM workorders.work_order") == [(1,)]
-    alarm_of(ground, active_since=NOW + timedelta(minutes=5))
+    alarm_of(ground, count=2, active_since=NOW - timedelta(hours=1))  # the device's clock is slow
     await close()
     assert alarm_of(ground) == [("active_unacknowledged", None)]
     runs = (orders.open_for_alarm(community_id=ground.here, alarm_id=ground.alarm) for _ in range(5))
@@ -297,7 +298,8 @@ async def test_i14_the_end_of_an_alarm_shows_on_its_order(ground: Ground, contex
     screen = context.live.subscribe(lambda change: change.topic == "workorder")
     alarm_of(ground, state="normal", returned_at=NOW)
     plug = WorkOrdersPlugin()
-    await plug.tasks(context)[plug.handlers()["alarm_settled"]](community_id=ground.here, alarm_id=ground.alarm)
+    told = Happened("alarm_settled", ground.here, ground.alarm, NOW).arguments
+    await plug.tasks(context)[plug.handlers()["alarm_settled"]](**told)
     assert [change.data["alarm_state"] for change in (await screen.take())[0]] == ["normal"]
     shown = await WorkOrders(context).show(ground.guard, order)
     assert (shown["alarm_state"], shown["alarm_returned_at"], shown["state"]) == ("normal", NOW, "open")

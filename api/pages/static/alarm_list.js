@@ -295,7 +295,7 @@ export default {
       const name = this.pick(row.device_name) || row.device, place = this.place(row.place);
       return name.toLowerCase().includes(place.toLowerCase()) ? name : place + " · " + name;
     },
-    actor(name) { return name.replace(/^(user|key|rule):/, ""); },
+    actor(name) { return name.replace(/^[a-z_]+:/, ""); },
     words(row) {
       return [row.title, row.text, row.device_name].map(this.pick).concat(this.place(row.place), row.device, row.assignee || "").join(" ").toLowerCase();
     },
