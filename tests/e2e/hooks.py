@@ -74,14 +74,16 @@ def write_channels(config: Path, channels: dict[str, str], steps: dict[str, list
     write_file(config, f"notifications/{COMMUNITY}.yaml", content)
 
 
-def add_devices(config: Path, *devices: tuple[str, str]) -> None:
-    """More devices (id, profile) in the site; those of a `hub-` profile stand on a virtual bus."""
+def add_devices(config: Path, *devices: tuple[str, str], gateway_of: str = "") -> None:
+    """More devices (id, profile) in the site; those of a `hub-` profile stand on a virtual bus, `gateway_of`: for that
+    bus."""
     path = config / f"sites/{COMMUNITY}.yaml"
     site = json.loads(path.read_text("utf-8").replace("!env HUB_MQTT_URL", '"HUB_MQTT_URL"'))
+    virtual = {"bus": "virtual"} | ({"address": {"bus": gateway_of}} if gateway_of else {})
     for name, profile in devices:
         device = {"id": name, "name": {"zh": name, "en": name}, "profile": profile, "place": "b1"}
         wired = {"bus": "mqtt-main", "address": {"device": name}}
-        site["devices"].append(device | ({"bus": "virtual"} if profile.startswith("hub-") else wired))
+        site["devices"].append(device | (virtual if profile.startswith("hub-") else wired))
     site["buses"]["virtual"] = {"protocol": "virtual"}
     path.write_text(json.dumps(site, ensure_ascii=False).replace('"HUB_MQTT_URL"', "!env HUB_MQTT_URL"), "utf-8")
 
