@@ -19,7 +19,8 @@ demo: $(VENV)/run.ok ## the whole community in one terminal, no hardware (ARGS="
 test: $(VENV)/dev.ok system-packages ## install what the tests need and run everything
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest tests/integration -n 2 --dist loadfile
-	$(BIN)/pytest tests/e2e -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest tests/e2e/test_pages*.py -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/e2e --ignore-glob='*/test_pages*' $(ARGS)
 
 check: $(VENV)/dev.ok ## format, lint, types, contracts, configuration, documents, unit and contract tests; offline
 	$(BIN)/ruff format --check .
