@@ -54,7 +54,6 @@ from hub.settings import Settings
 from hub.store.database import Database
 from hub.store.migrate import migrate
 from hub.store.registry import register
-from hub.store.standby import turn
 from hub.store.upkeep import Upkeep
 from hub.store.writer import Writer
 from hub.supervisor import Supervisor
@@ -102,8 +101,8 @@ class Hub:
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> Context:
-        """Bring everything up, or nothing; waits while another hub owns the database. CatalogError when the
-        configuration is wrong; psycopg.Error when the store is away."""
+        """Bring everything up, or nothing: CatalogError when the configuration is wrong; psycopg.Error when the store
+        is away."""
         try:
             return await self._start()
         except BaseException:
@@ -111,14 +110,7 @@ class Hub:
             raise
 
     async def _start(self) -> Context:
-        catalog = await self._read_catalog()  # what is wrong in it is told before standing by
-        async with turn(self.settings.database_url, self.clock) as waited:
-            return await self._begin(await self._read_catalog() if waited else catalog)
-
-    async def _read_catalog(self) -> Catalog:
-        return await asyncio.to_thread(load_catalog, self.roots, self._environment)
-
-    async def _begin(self, catalog: Catalog) -> Context:
+        catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
         folders = [plug.migrations() for plug in offering(self.plugs, OffersMigrations)]
         applied = await asyncio.to_thread(migrate, self.settings.database_url, folders)
         if applied:
@@ -342,7 +334,7 @@ class Hub:
         """Apply the configuration as it now is, touching only what changed. CatalogError, Misconfigured: all stays
         as it was."""
         async with self._reloading:
-            catalog = await self._read_catalog()
+            catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
             evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
             made = self._make_drivers(catalog, devices)
@@ -368,7 +360,6 @@ class Hub:
                 running.replace_rules(rules, now)
                 self._stages.configure(last)
                 self._apply_buses(catalog, made)
-                self.queue.nudge()  # connects anew now: a hub that stands by must not think this one gone
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
     # -- dead letters --------------------------------------------------------------------------------------------

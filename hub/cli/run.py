@@ -12,7 +12,6 @@ import uvloop
 from hub.app import Hub
 from hub.cli.stack import servers
 from hub.settings import Settings
-from hub.tasks import end
 
 _log = structlog.get_logger()
 
@@ -32,12 +31,7 @@ async def _live(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     hub = Hub(settings, environment)
-    starting, stopping = asyncio.create_task(hub.start()), asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():  # it may stand by for days
-        await end([starting])
-        return 0
-    starting.result()
+    await hub.start()
     _spare_the_collector()
     try:
         return await body(hub, stop)

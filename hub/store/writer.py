@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 from psycopg.adapt import Dumper
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import Format
 from psycopg.types.json import Jsonb, set_json_dumps
 
 from hub.clock import from_us
@@ -18,12 +18,12 @@ from hub.decisions import Reason, RuleState
 from hub.model import DeadLetter, Device, Frame, Point
 from hub.store.database import connect_ingest, deadline
 from hub.store.queries import load_queries
-from hub.store.standby import own
 from hub.vocabulary.kinds import Delivery
 
 _SQL = load_queries("hub.store", "writer.sql")
 _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
+_ONE_WRITER = 0x48554202  # the session lock of the one hub that writes
 _DAYS_KEPT = 7  # the partition of an older day may be dropped by retention: asked for each time
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
 _BAD = 1
@@ -53,6 +53,15 @@ Newest = dict[int, tuple[int, float | None, int, Point, int]]
 """point id -> (ts, value, quality, point, community id), the newest of a batch."""
 
 
+async def _be_alone(connection: psycopg.AsyncConnection[Any]) -> None:
+    """One hub writes to a database: rules and commands of two would contradict each other."""
+    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", [_ONE_WRITER])).fetchone()
+    await connection.commit()
+    if not (row and row[0]):
+        await connection.close()
+        raise psycopg.OperationalError("another hub writes to this database, or its connection has not ended yet")
+
+
 class Writer:
     """Owns the ingest connection. Every method runs inside `transaction()`; psycopg.OperationalError when it breaks."""
 
@@ -60,15 +69,13 @@ class Writer:
         self._conninfo = conninfo
         self._communities = communities
         self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._process: int | None = None  # the server's, of the newest connection that owned the database
         self._days: set[int] = set()
 
     async def open(self) -> None:
-        """Connect if not connected. SystemExit when another hub took the database over."""
+        """Connect if not connected."""
         if self._connection is None or self._connection.closed:
             connection = await connect_ingest(self._conninfo, self._communities)
-            await own(connection, self._process)
-            self._process = connection.info.backend_pid
+            await _be_alone(connection)
             connection.adapters.register_dumper(_Key, _KeyDumper)
             set_json_dumps(msgspec.json.encode, connection)
             for statement in _SQL["make_staging"].split(";"):
@@ -88,14 +95,14 @@ class Writer:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """One batch. On any exception nothing of it stays; a connection that is broken or busy is dropped."""
+        """One batch. On any exception nothing of it stays; a broken connection is dropped for the next `open`."""
         await self.open()
         try:
             with deadline(self.connection, _LONGEST_S):
                 async with self.connection.transaction():
                     yield
         except BaseException:
-            if self.connection.info.transaction_status != TransactionStatus.IDLE:  # broken, or cancelled half-way
+            if self.connection.broken:
                 await self.close()
             raise
 
