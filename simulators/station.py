@@ -143,9 +143,9 @@ class Station:
         )
         async with client:
             self.connections += 1
-            self.connected = True
             for topic in self._topics:
                 await client.subscribe(topic, qos=1)
+            self.connected = True  # not before: a command sent to a device that does not listen yet is lost
             for topic, payload in self._births:
                 await client.publish(topic, payload, qos=1, retain=True)
             try:

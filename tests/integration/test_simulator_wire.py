@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, timedelta
 from itertools import groupby
@@ -49,9 +50,12 @@ class Reader:
         self.heard: list[tuple[str, bytes, bool]] = []
         self.client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
         self.client.on_message = self._hear
+        listening = threading.Event()
         self.client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
+        self.client.on_subscribe = lambda *_: listening.set()
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        assert listening.wait(30)
 
     def _hear(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         heard = (message.topic, message.payload, message.retain)
