@@ -6,7 +6,7 @@ from typing import Final, NoReturn, cast
 
 from drivers.mqtt import properties as prop
 from drivers.mqtt.decoder import Decoder
-from drivers.mqtt.inbox import release_in_order
+from drivers.mqtt.inbox import Inbox
 from drivers.mqtt.options import SUBSCRIBE_ID, MqttOptions
 from drivers.mqtt.outbox import Outbox, encode_within
 from drivers.mqtt.packets import (
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._outbox = Outbox(SUBSCRIBE_ID + 1)
-        self._unacked: dict[int, bool] = {}  # packet id, in arrival order, to whether it may be acknowledged
+        self._inbox = Inbox()
         self._writable = asyncio.Event()
         self._writable.set()
         self._paused = False
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
     @property
     def unacked(self) -> int:
         """QoS 1 messages received on this connection whose PUBACK is not written yet."""
-        return len(self._unacked)
+        return len(self._inbox)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -77,11 +77,10 @@ class Connection(asyncio.Protocol):
         except MalformedPacket as error:
             malformed, packets = error, error.before
         batch = []
-        unacked = self._unacked
         for packet in packets:
             if type(packet) is Publish:
                 if packet.packet_id:
-                    unacked[packet.packet_id] = False
+                    self._inbox.take(packet.packet_id)
                 batch.append(packet)
             else:
                 self._take(packet)
@@ -112,7 +111,7 @@ class Connection(asyncio.Protocol):
         if not self._established:
             self._break_off("sent PUBLISH before CONNACK", 0x82)
             return
-        if self._options.version == 5 and len(self._unacked) > self._options.receive_maximum:
+        if self._options.version == 5 and len(self._inbox) > self._options.receive_maximum:
             self._break_off(f"went over our Receive Maximum of {self._options.receive_maximum}", 0x93)
             return
         try:
@@ -176,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     def ack(self, packet_ids: Iterable[int]) -> None:
         """Acknowledge; PUBACKs leave in arrival order (4.6), so one waits for those that arrived before it."""
-        ready = release_in_order(self._unacked, packet_ids)
+        ready = self._inbox.release(packet_ids)
         if ready:
             self._write(encode_pubacks(ready))
 

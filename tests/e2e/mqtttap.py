@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
 
 Identity = tuple[str, int, int]
@@ -25,7 +26,8 @@ class MqttTap:
         self.redelivered = 0
         self.pubacks = 0
         self._buffers: dict[tuple[int, bool], bytearray] = {}
-        self._under_way: dict[tuple[int, int], Identity] = {}
+        # (connection, packet id) -> in order of arrival: a broker may use an id again before it is acknowledged
+        self._under_way: defaultdict[tuple[int, int], deque[Identity | None]] = defaultdict(deque)
         self._lock = threading.Lock()
 
     def __call__(self, number: int, up: bool, data: bytes) -> None:
@@ -37,8 +39,8 @@ class MqttTap:
                 self._delivered(number, first, body)
             elif up and first >> 4 == 4:
                 pubacks += 1
-                identity = self._under_way.pop((number, int.from_bytes(body[:2], "big")), None)
-                if identity is not None:
+                waiting = self._under_way[number, int.from_bytes(body[:2], "big")]
+                if waiting and (identity := waiting.popleft()):
                     acknowledged.append(identity)
         if pubacks:
             with self._lock:
@@ -60,9 +62,8 @@ class MqttTap:
         length = int.from_bytes(body[:2], "big")
         device, found = _DEVICE.match(body[2 : 2 + length]), _IDENTITY.search(body, 4 + length)
         self.redelivered += first >> 3 & 1
-        if device and found:
-            packet_id = int.from_bytes(body[2 + length : 4 + length], "big")
-            self._under_way[number, packet_id] = (device[1].decode(), int(found[2]), int(found[1]))
+        identity = (device[1].decode(), int(found[2]), int(found[1])) if device and found else None
+        self._under_way[number, int.from_bytes(body[2 + length : 4 + length], "big")].append(identity)
 
 
 def packets(buffer: bytearray) -> Iterator[tuple[int, bytes]]:
