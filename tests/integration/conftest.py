@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.postgres import drop_databases, make_server, new_database
+from hub.store.migrate import migrate
+from tests.integration.postgres import close_database, drop_databases, dropping, make_server, new_database
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,27 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """The name of a database with the hub's own tables, to be copied."""
+    made = new_database(postgres_url)
+    migrate(made)
+    name = urlsplit(made).path[1:]
+    close_database(postgres_url, name)
+    return name
+
+
 @pytest.fixture
-def database_url(postgres_url: str) -> str:
-    """A fresh empty database."""
-    return new_database(postgres_url)
+def database_url(postgres_url: str, template: str) -> str:
+    """A fresh database with the hub's own tables and nothing in them."""
+    return new_database(postgres_url, template)
+
+
+@pytest.fixture(autouse=True)
+def _databases_end_with_their_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hundreds of them would fill the memory the server stands in. Those of wider fixtures were made before this."""
+    if "postgres_url" not in request.fixturenames:
+        yield
+        return
+    with dropping(request.getfixturevalue("postgres_url")):
+        yield

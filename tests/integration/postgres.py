@@ -1,6 +1,6 @@
 """A PostgreSQL server for tests, and a fresh database for each of them.
 
-with make_server() as url:            # once per session; fsync off, everything else as in production
+with make_server() as url:            # once per session; in memory and fsync off, everything else as in production
     database = new_database(url)      # about 0.1 s each
 """
 
@@ -41,14 +41,17 @@ sys.stdin.read()
 
 
 FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 4 << 30
 _PREFIX = f"hub_test_{os.getpid()}_"
 _numbers = count(1)
+_passing: set[str] = set()  # names of the databases that nothing but the test under way needs
 
 
 @contextmanager
-def open_folder() -> Iterator[Path]:
+def open_folder(below: Path | None = None) -> Iterator[Path]:
     """A temporary folder that other users may enter (pytest's tmp_path is closed to them), gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="hub-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="hub-test-", dir=below))
     folder.chmod(0o711)
     try:
         yield folder
@@ -59,7 +62,8 @@ def open_folder() -> Iterator[Path]:
 @contextmanager
 def make_server(tmp: Path | None = None) -> Iterator[str]:
     """A running server in `tmp` (default: a folder of its own, removed at the end); yields its URL."""
-    with open_folder() as own, EmbeddedPostgres((tmp or own) / "postgres", FAST) as server:
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED  # files by the thousand: disks are slow
+    with open_folder(MEMORY if roomy else None) as own, EmbeddedPostgres((tmp or own) / "postgres", FAST) as server:
         yield server.url()
 
 
@@ -72,22 +76,41 @@ def new_database(url: str, template: str | None = None) -> str:
     )
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(command)
+    _passing.add(name)
     return urlunsplit(urlsplit(url)._replace(path="/" + name))
 
 
 def close_database(url: str, name: str) -> None:
-    """Nobody connects to it any more, nor do TimescaleDB's workers: from now on it is a template only."""
+    """Nobody connects to it any more, nor do TimescaleDB's workers: from now on it is a template only, and stays."""
+    _passing.discard(name)
     with psycopg.connect(url, autocommit=True) as link:
         link.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         link.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
+@contextmanager
+def dropping(url: str) -> Iterator[None]:
+    """What `new_database` makes meanwhile is gone afterwards, templates excepted."""
+    before = set(_passing)
+    try:
+        yield
+    finally:
+        if made := _passing - before:
+            _drop(url, made)
+            _passing.difference_update(made)
+
+
 def drop_databases(url: str) -> None:
     """Drop what `new_database` made in this process: a server that is not ours alone is left as it was."""
     with psycopg.connect(url, autocommit=True) as link:
-        names = link.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_PREFIX]).fetchall()
-        for (name,) in names:
-            link.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        found = link.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_PREFIX]).fetchall()
+    _drop(url, {name for (name,) in found})
+
+
+def _drop(url: str, names: set[str]) -> None:
+    with psycopg.connect(url, autocommit=True) as link:
+        for name in names:
+            link.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def gone(pid: int) -> bool:

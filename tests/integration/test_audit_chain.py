@@ -239,7 +239,8 @@ async def test_peoples_role_can_neither_forge_a_link_nor_see_another_communitys(
     assert seen == [{"community_id": ground.here}]
 
 
-async def test_an_owner_without_superuser_rights_chains_and_verifies_everything(database_url: str):
+async def test_an_owner_without_superuser_rights_chains_and_verifies_everything(postgres_url: str):
+    database_url = new_database(postgres_url)
     owner = f"{psycopg.conninfo.conninfo_to_dict(database_url)['dbname']}_owner"
     url = psycopg.conninfo.make_conninfo(database_url, user=owner, password="secret")
     with psycopg.connect(database_url, autocommit=True) as link:
