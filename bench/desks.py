@@ -1,9 +1,12 @@
 """Alarm to screen: how long from a door's message at the pipeline's entry until the row stands in an alarm desk's DOM.
 
-`python -m bench.desks [--desks 20] [--alarms 120]` prints one JSON object. Real parts: the hub with its pages,
+`python -m bench.desks [--desks 20] [--alarms 120] [--flood 0]` prints one JSON object. Real: the hub with its pages,
 PostgreSQL (fsync on), one Chromium page with a MutationObserver, and desks - 1 more page sockets that are read but not
 drawn, all in a process of their own. Beside it, in the same run: as many alarms to as many plain WebSocket readers.
 Both sides read the machine's clock; Chromium's shows whole milliseconds.
+
+`--flood N`: meanwhile 2 000 other doors make about N alarm transitions a second through the same pipeline, rules and
+alarm book (a forced entry is two), and what is watched are smoke detectors: in a flood the rest is shown in groups.
 """
 
 import argparse
@@ -41,21 +44,27 @@ WATCH = """() => {
   const look = () => {
     const now = Date.now();
     for (const row of document.querySelectorAll(".alarm")) {
-      const door = /door (\\d+)/.exec(row.textContent)?.[1];
-      if (door && !(door in window.seen)) window.seen[door] = now;
+      const place = /spot (\\d+)/.exec(row.textContent)?.[1];
+      if (place && !(place in window.seen)) window.seen[place] = now;
     }
   };
   new MutationObserver(look).observe(document.getElementById("main"), { childList: true, subtree: true });
 }"""
 
 Seen = dict[str, float]
-"""Door number -> when it was seen, milliseconds since 1970."""
+"""Number of a watched device -> when it was seen, milliseconds since 1970."""
+
+FLOODED = 2000
+QUEUED_MOST = 20_000
+"""Messages that may wait at the entry; then the flood is held back, as a broker holds it."""
 
 
-def make_site(folder: Path, doors: int) -> None:
-    """As many doors as alarms: every alarm is a condition of its own. It stands in for the demonstration's site."""
+def make_site(folder: Path, watched: int, profile: str) -> None:
+    """As many devices as alarms: every alarm is a condition of its own. It stands in for the demonstration's site."""
     (folder / "sites").mkdir(parents=True)
-    rows = "\n".join(f"d{n},门 door {n:04},door {n:04},heyue-dc200,hall,mqtt-main,d{n}" for n in range(doors))
+    named = [(f"w{n}", f"spot {n:04}", profile) for n in range(watched)]
+    named += [(f"d{n}", f"door {n}", "heyue-dc200") for n in range(FLOODED)]
+    rows = "\n".join(f"{code},设备 {name},{name},{model},hall,mqtt-main,{code}" for code, name, model in named)
     head = "id,name.zh,name.en,profile,place,bus,address.device\n"
     (folder / "sites" / "demo.devices.csv").write_text(head + rows + "\n", "utf-8")
     (folder / "sites" / "demo.yaml").write_text(
@@ -112,8 +121,8 @@ async def stream_socket(base: str, cookie: str, ready: asyncio.Event, seen: Seen
 
 def note(seen: Seen, text: str) -> None:
     now = time.time() * 1000
-    for door in re.findall(r"door (\d{4})", text):
-        seen.setdefault(door, now)
+    for place in re.findall(r"spot (\d{4})", text):
+        seen.setdefault(place, now)
 
 
 async def browser_page(base: str, ready: asyncio.Event, done: asyncio.Event, seen: Seen) -> None:
@@ -173,11 +182,34 @@ async def all_set(flags: Sequence[asyncio.Event]) -> None:
 # -- the hub ----------------------------------------------------------------------------------------------------
 
 
-def forced(door: int) -> Arrival:
+def forced(door: str, number: int) -> Arrival:
     """What a door's controller sends when it is forced."""
     now = time.time_ns() // 1000
-    payload = json.dumps({"type": "forced", "ts": now // 1000, "seq": 1, "boot": 1}).encode()
-    return Arrival("demo/mqtt-main", f"community/demo/door/d{door}/event", payload, now)
+    payload = b'{"type":"forced","ts":%d,"seq":%d,"boot":1}' % (now // 1000, number)
+    return Arrival("demo/mqtt-main", f"community/demo/door/{door}/event", payload, now)
+
+
+def smoke(detector: str) -> Arrival:
+    now = time.time_ns() // 1000
+    payload = json.dumps({"event": "ALARM", "t": now // 1_000_000, "n": 1}).encode()
+    return Arrival("demo/mqtt-main", f"community/demo/smoke/{detector}/event", payload, now)
+
+
+async def flood(hub: Hub, rate: int) -> None:
+    """`rate` forced entries a second, door after door, until cancelled."""
+    began, sent = time.perf_counter(), 0
+    while True:
+        due = min(int((time.perf_counter() - began) * rate) - sent, QUEUED_MOST - len(hub.queue))
+        if due > 0:
+            hub.queue.offer([forced(f"d{n % FLOODED}", 2 + n) for n in range(sent, sent + due)])
+            sent += due
+        await asyncio.sleep(0.01)
+
+
+async def transitions(hub: Hub) -> int:
+    async with hub.database.session(list(hub.context.communities.values())) as connection:
+        row = await (await connection.execute("SELECT count(*) AS count FROM hub.alarm_history")).fetchone()
+    return int(row["count"]) if row else 0
 
 
 async def watch(hub: Hub, base: str, kind: str, arguments: argparse.Namespace, first: int) -> dict[str, Any]:
@@ -190,19 +222,25 @@ async def watch(hub: Hub, base: str, kind: str, arguments: argparse.Namespace, f
     if (await child.stdout.readline()).strip() != b"ready":
         raise RuntimeError("the readers did not come up")
     await asyncio.sleep(2)
+    flooding = asyncio.create_task(flood(hub, arguments.flood // 2)) if arguments.flood else None
     begun: Seen = {}
-    for door in range(first, first + arguments.alarms):
-        begun[f"{door:04}"] = time.time() * 1000
-        hub.queue.offer([forced(door)])
+    before, at = await transitions(hub), time.perf_counter()
+    for number in range(first, first + arguments.alarms):
+        begun[f"{number:04}"] = time.time() * 1000
+        hub.queue.offer([smoke(f"w{number}") if flooding else forced(f"w{number}", 1)])
         await asyncio.sleep(arguments.every)
+    reached = round((await transitions(hub) - before) / (time.perf_counter() - at))
+    if flooding:
+        flooding.cancel()
+        await asyncio.gather(flooding, return_exceptions=True)
     await asyncio.sleep(2)
     child.stdin.write(b"\n")
     report = json.loads(await child.stdout.readline())
     await child.wait()
-    sockets = [moment - begun[door] for seen in report["sockets"] for door, moment in seen.items() if door in begun]
-    result = {"sockets": len(report["sockets"]), "at_sockets": summary(sockets)}
+    sockets = [moment - begun[place] for seen in report["sockets"] for place, moment in seen.items() if place in begun]
+    result = {"transitions_per_s": reached, "sockets": len(report["sockets"]), "at_sockets": summary(sockets)}
     if kind == "page":
-        drawn = [moment - begun[door] for door, moment in report["page"].items() if door in begun]
+        drawn = [moment - begun[place] for place, moment in report["page"].items() if place in begun]
         result |= {"in_the_dom": summary(drawn)}
     return result
 
@@ -210,11 +248,12 @@ async def watch(hub: Hub, base: str, kind: str, arguments: argparse.Namespace, f
 def summary(times: list[float]) -> dict[str, Any]:
     ordered = sorted(times)
     return {"n": len(times), "p50_ms": round(statistics.median(ordered), 1),
+            "p95_ms": round(ordered[int(len(ordered) * 0.95)], 1),
             "p99_ms": round(ordered[int(len(ordered) * 0.99)], 1), "most_ms": round(ordered[-1], 1)}  # fmt: skip
 
 
 async def run(url: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    make_site(folder / "config", 2 * arguments.alarms)
+    make_site(folder / "config", 2 * arguments.alarms, "heyue-sd5" if arguments.flood else "heyue-dc200")
     port = free_port()
     settings = Settings(database_url=url, data_dir=folder, config_dir=folder / "config", http_port=port)
     hub = Hub(settings, {}, plugs=[DriversPlugin(), RulesPlugin(), ApiPlugin()])
@@ -223,7 +262,7 @@ async def run(url: str, folder: Path, arguments: argparse.Namespace) -> dict[str
     try:
         await Desks(context).accounts.create_account(NAME, PASSWORD, {context.communities["demo"]: "guard"})
         return {
-            "desks": arguments.desks, "alarms": arguments.alarms, "every_s": arguments.every,
+            "desks": arguments.desks, "alarms": arguments.alarms, "every_s": arguments.every, "flood": arguments.flood,
             "pages": await watch(hub, base, "page", arguments, 0),
             "bare_websocket": await watch(hub, base, "stream", arguments, arguments.alarms),
         }  # fmt: skip
@@ -237,6 +276,7 @@ def main() -> None:
     parser.add_argument("--desks", type=int, default=20)
     parser.add_argument("--alarms", type=int, default=120)
     parser.add_argument("--every", type=float, default=0.05, help="seconds between two alarms: 20 changes a second")
+    parser.add_argument("--flood", type=int, default=0, help="alarm transitions a second meanwhile (A04: 10000)")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
