@@ -106,7 +106,7 @@ class Verdict(msgspec.Struct, gc=False):
     value: float | None = None
     limit: float | None = None
     cost_fen: int | None = None
-    text: Text | None = None
+    text: Text | None = None  # in words, what was to be expected
     judged: int | None = None  # this interval was judged before, otherwise; the others are judged up to here
 
 

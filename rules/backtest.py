@@ -44,7 +44,7 @@ class RuleTrial:
     @property
     def wanted(self) -> Wanted:
         if self._rule.hourly is not None:
-            mine = {mention.name for mention in self._rule.mentions()}
+            mine = {mention.name for mention in self._rule.mentions() if mention.kinds is None}
             seen = [device.points[name].id for device in self._of() for name in mine if name in device.points]
             return Wanted(points=sorted(seen), analysis=HourlyAnalysis(self._rule))
         points: set[int] = set()

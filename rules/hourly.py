@@ -5,23 +5,19 @@ in a row make an alarm is the rule's `for`. Robust statistics: median and MAD ×
 deviation of a normal distribution (Rousseeuw & Croux 1993), so that one odd week does not hide the next.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from statistics import median
 
-from hub.analyses.model import Finding, Need, Series
+from hub.analyses.model import Around, Finding, Need, Series
 from hub.model import Device
+from rules import unusual
 from rules.model import Rule
+from rules.texts import plus_minus
 from rules.wider import Hourly
 
-WEEKS = 8
-"""Weeks of history that `unusual` compares with."""
-
-_ENOUGH_WEEKS = 4
 _REFERENCE_DAYS = 14
 _ENOUGH_HOURS = 6
-_WEEK = 168
-_MAD = 1.4826
 _SLACK = 0.02  # a spread of nothing would make every litre unusual: 2 % of the usual at least
 
 
@@ -43,12 +39,15 @@ class HourlyAnalysis:
             device.points
         )
 
+    def beside(self, device: Device) -> bool:
+        return unusual.measures(self._spec, device)
+
     def hours(self, end: datetime) -> list[int]:
         spec = self._spec
         if spec.analysis == "balance":
             return [0]
         if spec.analysis == "unusual":
-            return [week * _WEEK for week in range(WEEKS + 1)]
+            return unusual.hours(spec)
         if spec.analysis == "night_flow":
             begins, ends = (int(moment[:2]) for moment in spec.between or ("02:00", "05:00"))
             return list(range((ends - begins) % 24 or 24)) if end.hour == ends else []
@@ -56,9 +55,12 @@ class HourlyAnalysis:
             return []
         return list(range(24 * (_REFERENCE_DAYS + 1 if spec.analysis == "efficiency" else 1)))
 
-    def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
+    def needs(self, device: Device, around: Around, end: datetime) -> Iterable[Need]:
         spec = self._spec
-        back, parts = self.hours(end), self._counting(below)
+        if spec.analysis == "unusual":
+            yield from unusual.needs(spec, device, around, end)
+            return
+        back, parts = self.hours(end), self._counting(around)
         if not back or (spec.analysis == "balance" and not parts):
             return
         yield Need(device, spec.point, back)
@@ -68,12 +70,12 @@ class HourlyAnalysis:
             for child in parts:
                 yield Need(child, self._child_point, back)
 
-    def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:
+    def judge(self, device: Device, around: Around, end: datetime, series: Series) -> Finding | None:
         spec = self._spec
         if spec.analysis == "balance":
-            return self._balance(device, below, series)
+            return self._balance(device, around, series)
         if spec.analysis == "unusual":
-            return self._unusual(device, series)
+            return self._unusual(device, around, end, series)
         if spec.analysis == "efficiency":
             return self._efficiency(device, series)
         return self._base(device, end, series)
@@ -82,9 +84,9 @@ class HourlyAnalysis:
     def _child_point(self) -> str:
         return self._spec.children_point or self._spec.point
 
-    def _counting(self, below: Sequence[Device]) -> list[Device]:
+    def _counting(self, around: Around) -> list[Device]:
         """Those below that have the point: a valve may hang on a main meter, too."""
-        return [child for child in below if self._child_point in child.points]
+        return [child for child in around.below if self._child_point in child.points]
 
     def _over(self, value: float, whole: float | None = None) -> bool:
         """Past every limit that is given."""
@@ -93,10 +95,10 @@ class HourlyAnalysis:
             return False
         return spec.ratio_above is None or (whole is not None and whole > 0 and value / whole > spec.ratio_above)
 
-    def _balance(self, device: Device, below: Sequence[Device], series: Series) -> Finding | None:
+    def _balance(self, device: Device, around: Around, series: Series) -> Finding | None:
         """Loss: what the parent counted and nobody below did (管网漏损 / 线损)."""
         whole = series(device, self._spec.point, 0)
-        parts = [series(child, self._child_point, 0) for child in self._counting(below)]
+        parts = [series(child, self._child_point, 0) for child in self._counting(around)]
         if whole is None or not parts or None in parts:
             return None
         loss = whole - sum(part for part in parts if part is not None)
@@ -118,18 +120,22 @@ class HourlyAnalysis:
             _commodity(device, self._spec.point, excess),
         )
 
-    def _unusual(self, device: Device, series: Series) -> Finding | None:
-        """This hour against the same hour of the past weeks."""
-        now = series(device, self._spec.point, 0)
-        past = [series(device, self._spec.point, week * _WEEK) for week in range(1, WEEKS + 1)]
-        known = [value for value in past if value is not None]
-        if now is None or len(known) < _ENOUGH_WEEKS:
+    def _unusual(self, device: Device, around: Around, end: datetime, series: Series) -> Finding | None:
+        """This hour against what was to be expected of it."""
+        spec = self._spec
+        now, point = series(device, spec.point, 0), device.points[spec.point].spec
+        if now is None:
             return None
-        usual = median(known)
-        spread = max(_MAD * median(abs(value - usual) for value in known), _SLACK * abs(usual), 1e-9)
-        limit = usual + (self._spec.sigma or 0.0) * spread
-        active = now > limit and self._over(now - usual, usual)
-        return Finding(active, now, limit, _commodity(device, self._spec.point, max(now - usual, 0.0)))
+        if spec.weather is not None and spec.above is not None and point.type == "counter" and now <= spec.above:
+            return Finding(False, now)  # it is not over anything by more; a model for each home would take long
+        usual = unusual.expected(spec, device, around, end, series)
+        if usual is None:
+            return None
+        reach = (spec.sigma or 0.0) * max(usual.spread, _SLACK * abs(usual.use), 1e-9)
+        limit, excess = usual.use + reach, now - usual.use
+        active = now > limit and self._over(excess, usual.use)
+        text = plus_minus(usual.use, reach, point.unit, usual.basis)
+        return Finding(active, now, limit, _commodity(device, spec.point, max(excess, 0.0)), text)
 
     def _efficiency(self, device: Device, series: Series) -> Finding | None:
         """`point` per `over_point` of the last day against the days before, over the hours in which it ran."""

@@ -14,6 +14,7 @@ from rules.examples import example_kind, run_examples
 from rules.expressions import ExpressionError, compile_expression
 from rules.model import Example, ExampleStep, Rule, RuleFile
 from rules.terms import Mention
+from rules.wider import Weather
 
 PATTERN = "rules/*.yaml"
 
@@ -140,6 +141,16 @@ def _elsewhere(one: Placed, kinds: Mapping[str, KindSpec]) -> None:
         for name in mention.kinds or ():
             if name in kinds:
                 _mention(one, mention, name, kinds[name])
+    if one.rule.hourly is not None and one.rule.hourly.weather is not None:
+        _temperature(one, one.rule.hourly.weather, kinds)
+
+
+def _temperature(one: Placed, weather: Weather, kinds: Mapping[str, KindSpec]) -> None:
+    for name in weather.kinds:
+        point = kinds[name].points.get(weather.point) if name in kinds else None
+        if point is not None and (point.type, point.unit) != ("gauge", "Cel"):
+            path, found = (*one.at, "hourly", "weather", "point"), f"a {point.type} in {point.unit}"
+            one.document.report(path, "a temperature: a gauge in Cel", found=found)
 
 
 def _other_kinds(rule: Rule) -> Iterator[tuple[Key, Sequence[str]]]:
@@ -150,6 +161,8 @@ def _other_kinds(rule: Rule) -> Iterator[tuple[Key, Sequence[str]]]:
         for index, part in enumerate(getattr(rule, several) or ()):
             if part.near is not None and part.near.kinds != "all":
                 yield (several, index, "near", "kinds"), part.near.kinds
+    if rule.hourly is not None and rule.hourly.weather is not None:
+        yield ("hourly", "weather", "kinds"), rule.hourly.weather.kinds
     for index, step in enumerate(rule.sequence.steps if rule.sequence is not None else ()):
         occasion, path = (step, ()) if step.absent is None else (step.absent, ("not",))
         if occasion.kinds is not None:

@@ -38,7 +38,7 @@ __all__ = [
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 """A rule's name for good: alarms, stored state and reports refer to it."""
 
-TEXT_FIELDS = ("value", "limit", "duration", "device", "place")
+TEXT_FIELDS = ("value", "limit", "duration", "device", "place", "expected", "cost")
 """What a message may show, as `$value` or `${value}`; `$$` is a dollar sign."""
 
 CONDITIONS = (
@@ -161,7 +161,10 @@ class Rule(Model):
     group: str = Field(default="", max_length=48, description="first-out group: which of these alarms was first")
     shelvable: bool = True
     command: CommandAction | None = None
-    text: Text = Field(description="what was seen; may hold $value $limit $duration $device $place")
+    text: Text = Field(
+        description="what was seen; may hold $value $limit $duration $device $place, of an hourly rule $cost, "
+        "of its analysis `unusual` $expected"
+    )
     procedure: Text | None = Field(default=None, description="response procedure (应急预案)")
     examples: list[Example] = Field(min_length=2)
 
@@ -185,6 +188,11 @@ class Rule(Model):
             raise ValueError(f"give exactly one of {names} and `all_of`")
         if self.when.kinds == "all" and self.absence is None:
             raise ValueError("`kinds: all` is for absence rules; name the kinds that have the point or event")
+        fields = {name for text in (self.text.zh, self.text.en) for name in string.Template(text).get_identifiers()}
+        if "cost" in fields and self.hourly is None:
+            raise ValueError("$cost is known of an `hourly` rule only")
+        if "expected" in fields and (self.hourly is None or self.hourly.analysis != "unusual"):
+            raise ValueError("$expected is known of the hourly analysis `unusual` only")
         if any(part.event is not None and not _stands(part.event) for part in self.all_of or ()):
             raise ValueError("an event in `all_of` needs `clear_event` or `clear_after` to hold beside the rest")
         if self.life_safety and self.shelvable and "shelvable" in self.model_fields_set:

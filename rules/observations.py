@@ -68,7 +68,7 @@ class Finding(msgspec.Struct, gc=False):
     value: float | None = None
     limit: float | None = None
     cost_fen: int | None = None
-    text: Text | None = None
+    text: Text | None = None  # in words, what was to be expected
     cause: bytes | None = None
     judged: int | None = None  # judged before, otherwise; the other intervals are judged up to here
 
@@ -102,7 +102,7 @@ class Effect(msgspec.Struct, frozen=True):
     limit: float | None = None
     part: int | None = None  # which of several conditions decided
     cost_fen: int | None = None
-    text: Text | None = None
+    text: Text | None = None  # in words, what was to be expected
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -168,7 +168,7 @@ def alarm(slot: Slot, effect: Effect) -> AlarmChange:
         priority=rule.priority,
         title=rule.title,
         at=effect.at,
-        text=effect.text or render(rule, slot.device, slot.condition, effect.value, effect.part, effect.limit),
+        text=render(rule, slot.device, slot.condition, effect),
         cause=effect.cause,
         life_safety=rule.life_safety,
         work_order=rule.work_order,

@@ -22,6 +22,7 @@ from rules.conditions import (
 )
 from rules.conditions import Expression as BoundExpression
 from rules.model import AnyCondition, Rule
+from rules.observations import Effect
 from rules.terms import Threshold as ThresholdTerm
 from rules.wider import Change, Hourly
 from rules.wider import Stuck as StuckTerm
@@ -38,32 +39,33 @@ _STEPS = (
 )
 
 _NONE = Text(zh="", en="")
+_UNKNOWN = Text(zh="未知", en="unknown")
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def render(
-    rule: Rule,
-    device: Device,
-    condition: Condition,
-    value: float | None,
-    part: int | None = None,
-    limit: float | None = None,
-) -> Text:
-    """The rule's `text` for one device. `value`: what decided, where there is a number; `part`: which of several
-    conditions did; `limit`: where it is not the condition's own."""
-    term, bound = _decisive(rule, condition, part)
-    limit = limit if limit is not None else limit_of(condition, part)
+def render(rule: Rule, device: Device, condition: Condition, effect: Effect) -> Text:
+    """The rule's `text` for one device: with what decided, and the limit where it is not the condition's own."""
+    term, bound = _decisive(rule, condition, effect.part)
+    limit = effect.limit if effect.limit is not None else limit_of(condition, effect.part)
     fields = {
-        "value": _value(term, device, bound, value),
+        "value": _value(term, device, bound, effect.value),
         "limit": _limit(term, device, bound, limit),
         "duration": _duration(bound),
         "device": device.spec.name,
         "place": device.place,
+        "expected": effect.text or _UNKNOWN,
+        "cost": _UNKNOWN if effect.cost_fen is None else _money(effect.cost_fen),
     }
     return Text(
         zh=Template(rule.text.zh).substitute({name: text.zh for name, text in fields.items()}),
         en=Template(rule.text.en).substitute({name: text.en for name, text in fields.items()}),
     )
+
+
+def plus_minus(value: float, reach: float, unit: str, basis: Text) -> Text:
+    """`80 ± 10 kWh (…)`, with `basis` in the parentheses; to four and two figures."""
+    shown = f"{_short(value)} ± {_short(reach, 2)} {_UNITS.get(unit, unit)}".rstrip()
+    return Text(zh=f"{shown}（{basis.zh}）", en=f"{shown} ({basis.en})")
 
 
 def point_of(rule: Rule, part: int | None) -> str | None:
@@ -105,6 +107,15 @@ def _decisive(rule: Rule, condition: Condition, part: int | None) -> tuple[AnyCo
     return rule.conditions[part or 0], _single(condition, part)
 
 
+def _short(value: float, figures: int = 4) -> str:
+    return f"{float(f'{value:.{figures}g}'):.10g}"
+
+
+def _money(fen: int) -> Text:
+    yuan = f"{fen // 100}.{fen % 100:02d}"
+    return Text(zh=f"{yuan} 元", en=f"{yuan} yuan")
+
+
 def _duration(bound: Single) -> Text:
     match bound:
         case Silence(after=after):
@@ -130,6 +141,8 @@ def _limit(term: AnyCondition, device: Device, bound: Single, limit: float | Non
         return span(bound.after)
     if isinstance(bound, Occurrence):
         return device.event(bound.name).name
+    if limit is not None and isinstance(term, Hourly):
+        limit = float(_short(limit))  # computed: more figures would only look exact
     return _NONE if limit is None else _value(term, device, bound, limit)
 
 

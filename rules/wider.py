@@ -140,6 +140,13 @@ _QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
+class Weather(Model):
+    """The outdoor temperature: of the device of these kinds nearest by place that the site says stands `outdoors`."""
+
+    kinds: Annotated[list[Name], Field(min_length=1, max_length=20)]
+    point: Name
+
+
 class Hourly(Model):
     """The outcome of an analysis that runs by itself over stored history: `rules/hourly.py`."""
 
@@ -151,6 +158,9 @@ class Hourly(Model):
     between: Annotated[list[TimeOfDay], Field(min_length=2, max_length=2)] | None = None
     children_point: Name | None = Field(default=None, description="balance: the point of the devices below")
     over_point: Name | None = Field(default=None, description="efficiency: what `point` is divided by")
+    weather: Weather | None = Field(
+        default=None, description="unusual: what is to be expected depends on this outdoor temperature"
+    )
     lasting: int = Field(default=1, alias="for", ge=1, le=336, description="so many intervals in a row")
 
     @model_validator(mode="after")
@@ -161,6 +171,8 @@ class Hourly(Model):
             raise ValueError("`over_point` belongs to the analysis `efficiency`, and to it always")
         if self.between is not None and self.analysis != "night_flow":
             raise ValueError("`between` belongs to the analysis `night_flow`")
+        if self.weather is not None and self.analysis != "unusual":
+            raise ValueError("`weather` belongs to the analysis `unusual`")
         if any(not moment.endswith(":00") for moment in self.between or ()):
             raise ValueError('`between` is whole hours, as the stored sums are: write "02:00"')
         return self
@@ -174,6 +186,8 @@ class Hourly(Model):
         yield Mention(("point",), self.point)
         if self.over_point is not None:
             yield Mention(("over_point",), self.over_point)
+        if self.weather is not None:
+            yield Mention(("weather", "point"), self.weather.point, kinds=tuple(self.weather.kinds))
 
 
 class Part(Model):

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from hub.analyses.model import Analysis, Finding, Need, Series
+from hub.analyses.model import Analysis, Around, Finding, Need, Series
 from hub.clock import to_us
 from hub.errors import HubError
 from hub.model import Device, Verdict
@@ -19,13 +19,14 @@ from hub.store.queries import load_queries
 _SQL = load_queries("hub.analyses")
 _HOUR = timedelta(hours=1)
 _BLOCK = 2000  # rows, devices or hours between two turns of everybody else
+_LOOKED = 100  # hours judged between two turns: a model over some weeks of them takes a while
 _COMMODITIES = {"electricity_meter": "electricity", "water_meter": "water", "gas_meter": "gas"}
 _log = structlog.get_logger()
 
 PriceAt = Callable[[int, str, Any], Awaitable[Decimal | None]]
 """(community id, commodity, local day) -> 元 for one unit, or None."""
 
-Wanted = tuple[Analysis, Device, list[Need]]
+Wanted = tuple[Analysis, Device, Around, list[Need]]
 
 
 class Judge:
@@ -44,23 +45,22 @@ class Judge:
         if not devices:
             return []
         local = end.astimezone(ZoneInfo(next(iter(devices.values())).zone))
-        below = _below(devices)
-        wanted = await _wanted(analyses, devices, below, local)
+        wanted = await _wanted(analyses, devices, local)
         await self._read(connection, wanted, end)
         series, looked, verdicts = self._series(end), 0, []
-        for analysis, device, needs in wanted:
+        for analysis, device, around, needs in wanted:
             looked += sum(len(need.back) for need in needs)
-            if looked >= _BLOCK:
+            if looked >= _LOOKED:
                 looked = 0
                 await asyncio.sleep(0)
             try:
-                found = analysis.judge(device, below.get(device.id, ()), local, series)
+                found = analysis.judge(device, around, local, series)
             except Exception as error:  # noqa: BLE001 a fault of ours at one device must not end all analyses for good
                 _log.error("an analysis broke on a device", rule=analysis.rule, device=device.code, exc_info=error)
                 continue
             if found is not None:
                 cost = await self._cost(device, found, local)
-                verdict = Verdict(analysis.rule, found.active, to_us(end), found.value, found.limit, cost)
+                verdict = Verdict(analysis.rule, found.active, to_us(end), found.value, found.limit, cost, found.text)
                 verdicts.append((device, verdict))
         return verdicts
 
@@ -81,7 +81,7 @@ class Judge:
     async def _read(self, connection: Connection, wanted: Sequence[Wanted], end: datetime) -> None:
         """The hours that are needed, together for all points that need the same: few look weeks back."""
         groups: dict[tuple[int, ...], set[int]] = {}
-        for _, _, needs in wanted:
+        for *_, needs in wanted:
             for need in needs:
                 groups.setdefault(tuple(need.back), set()).add(need.device.points[need.point].id)
         if not groups:
@@ -134,20 +134,21 @@ def _below(devices: Mapping[int, Device]) -> dict[int, list[Device]]:
     return below
 
 
-async def _wanted(
-    analyses: Sequence[Analysis], devices: Mapping[int, Device], below: Mapping[int, Sequence[Device]], local: datetime
-) -> list[Wanted]:
+async def _wanted(analyses: Sequence[Analysis], devices: Mapping[int, Device], local: datetime) -> list[Wanted]:
+    below = _below(devices)
     wanted: list[Wanted] = []
     for analysis in analyses:
         if not analysis.hours(local):
             continue
+        beside = [device for device in devices.values() if analysis.beside(device)]
         for number, device in enumerate(list(devices.values())):
             if number % _BLOCK == 0:
                 await asyncio.sleep(0)
             if analysis.watches(device):
-                needs = list(analysis.needs(device, below.get(device.id, ()), local))
+                around = Around(below.get(device.id, ()), beside)
+                needs = list(analysis.needs(device, around, local))
                 if needs:
-                    wanted.append((analysis, device, needs))
+                    wanted.append((analysis, device, around, needs))
     return wanted
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from hub.model import Device
+from hub.vocabulary.base import Text
 
 Series = Callable[[Device, str, int], float | None]
 """(device, point, hours back) -> the counter's increase or the gauge's mean in that hour; 0 back: the hour that ends
@@ -21,6 +22,13 @@ class Need(msgspec.Struct, frozen=True):
     back: Sequence[int]
 
 
+class Around(msgspec.Struct, frozen=True):
+    """The other devices an analysis may look at: directly below its own, and those of the community it asks for."""
+
+    below: Sequence[Device] = ()
+    beside: Sequence[Device] = ()
+
+
 class Finding(msgspec.Struct, frozen=True):
     """What one interval shows."""
 
@@ -28,6 +36,7 @@ class Finding(msgspec.Struct, frozen=True):
     value: float
     limit: float | None = None
     excess: float | None = None  # consumption beyond what is right, in the commodity's unit (kWh, m³): it has a price
+    text: Text | None = None  # in words, what was to be expected
 
 
 class Analysis(Protocol):
@@ -38,14 +47,18 @@ class Analysis(Protocol):
 
     def watches(self, device: Device) -> bool: ...
 
+    def beside(self, device: Device) -> bool:
+        """Whether it looks at this one, too, whatever device it judges."""
+        ...
+
     def hours(self, end: datetime) -> Sequence[int]:
         """Hours back of the interval ending at `end` (local time of the community); none where none ends then."""
         ...
 
-    def needs(self, device: Device, below: Sequence[Device], end: datetime) -> Iterable[Need]:
+    def needs(self, device: Device, around: Around, end: datetime) -> Iterable[Need]:
         """What it must see of a device for the interval that ends at `end`; none: nothing can be said."""
         ...
 
-    def judge(self, device: Device, below: Sequence[Device], end: datetime, series: Series) -> Finding | None:
+    def judge(self, device: Device, around: Around, end: datetime, series: Series) -> Finding | None:
         """None: too little is known to say anything."""
         ...

@@ -12,6 +12,7 @@ from hub.clock import to_us
 from hub.model import Device, Verdict
 from hub.store.database import Connection, Database, Row
 from hub.store.queries import load_queries
+from hub.vocabulary.base import Text
 from hub.vocabulary.profiles import VirtualProfile
 
 _SQL = load_queries("hub.reports")
@@ -37,15 +38,11 @@ async def put(
     points = points or {}
     _check(device, key, events, points)
     body = {"key": key, "events": [[name, dict(data)] for name, data in events], "points": dict(points),
-            "verdicts": [msgspec.to_builtins(verdict) | {"text": _text(verdict)} for verdict in verdicts]}  # fmt: skip
+            "verdicts": [msgspec.to_builtins(verdict, enc_hook=Text.model_dump) for verdict in verdicts]}  # fmt: skip
     await connection.execute(
         _SQL["put"],
         {"community_id": device.community_id, "device": device.code, "key": key, "at": at, "body": Jsonb(body)},
     )
-
-
-def _text(verdict: Verdict) -> dict[str, str] | None:
-    return {"zh": verdict.text.zh, "en": verdict.text.en} if verdict.text else None
 
 
 def _check(

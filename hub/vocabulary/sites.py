@@ -45,6 +45,7 @@ class DeviceSpec(Model):
     parent: Code | None = Field(
         default=None, description="the device above it (main meter, controller); default: the gateway of its bus"
     )
+    outdoors: bool = Field(default=False, description="it stands in the open: its temperature is the weather's")
     multiplier: int = Field(default=1, ge=1, le=100_000, description="current/voltage transformer ratio of a meter")
     rollover: int | None = Field(default=None, ge=1, description="counter returns to 0 at this many canonical units")
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.analyses.model import Finding
+from hub.analyses.model import Around, Finding
 from hub.catalog.paths import packaged_config
 from rules.binding import bind
 from rules.examples import example_device
-from rules.hourly import WEEKS, HourlyAnalysis
+from rules.hourly import HourlyAnalysis
 from rules.load import load_rules
 from rules.topology import Topology
+from rules.unusual import WEEKS
 from rules.wider import Hourly
 from tests.unit.rule_harness import KINDS
 
@@ -38,13 +39,14 @@ def analysis(**spec: Any) -> HourlyAnalysis:
 def judge(one: HourlyAnalysis, end: datetime, data: Mapping[tuple[str, str], Mapping[int, float | None]],
           me: Any = None, below: tuple[Any, ...] = ()) -> Finding | None:  # fmt: skip
     me = me or device("main")
-    asked = {(need.device.code, need.point, hour) for need in one.needs(me, below, end) for hour in need.back}
+    around = Around(below)
+    asked = {(need.device.code, need.point, hour) for need in one.needs(me, around, end) for hour in need.back}
 
     def series(of: Any, point: str, back: int) -> float | None:
         assert (of.code, point, back) in asked, "it looks only at what it said it needs"
         return data.get((of.code, point), {}).get(back)
 
-    return one.judge(me, below, end, series) if asked else None
+    return one.judge(me, around, end, series) if asked else None
 
 
 CHILDREN = (device("a"), device("b"))
@@ -143,7 +145,7 @@ def test_what_does_not_count_below_a_main_meter_is_left_out_of_its_balance() -> 
     one = analysis(analysis="balance", above=1.0)
     data = {("main", "volume"): {0: 10.0}, ("a", "volume"): {0: 4.0}, ("b", "volume"): {0: 3.0}}
     assert judge(one, FIVE, data, below=(*CHILDREN, valve)) == Finding(True, 3.0, 1.0, 3.0)
-    assert not list(one.needs(device("main"), (valve,), FIVE)), "nobody below counts"
+    assert not list(one.needs(device("main"), Around((valve,)), FIVE)), "nobody below counts"
 
 
 @pytest.mark.parametrize("rule", ["water-night-flow", "electricity-always-on"])

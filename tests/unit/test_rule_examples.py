@@ -11,6 +11,7 @@ from hub.catalog.problems import CatalogError
 from hub.vocabulary.kinds import KindSpec
 from rules.examples import Failure, example_device, run_examples
 from rules.model import CONDITIONS, Rule
+from rules.observations import Effect
 from rules.plugin import RulesPlugin
 from rules.slots import make_slot
 from rules.texts import render, span
@@ -49,7 +50,7 @@ def test_messages_in_both_languages() -> None:
     device = example_device("pump", KINDS["pump"])
     slot = make_slot(pump, device)
     assert slot is not None
-    text = render(pump, device, slot.condition, 680.0)
+    text = render(pump, device, slot.condition, Effect("raise", 0, None, 680.0))
     assert text.zh == "示例设备（示例地点）出口压力达 680 kPa，超过 600 kPa 已 30 秒。"
     assert text.en == "Example device (example place) shows 680 kPa at its discharge, over 600 kPa for 30 s."
     assert [span(micros).zh for micros in (90_000_000, 600_000_000, 3_600_000_000, 250_000)] == [
