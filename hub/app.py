@@ -137,10 +137,9 @@ class Hub:
         for tools in offering(self.plugs, OffersRuleTools):
             self._rulebook = context.rulebook = Rulebook(
                 self.database, self.clock, self.live, tools, roots=self.roots, kinds=catalog.kinds,
-                devices=self.devices, communities=self.communities,
-                price_at=lambda: context.ports.get("billing.price_at"),
+                devices=self.devices, price_at=lambda: context.ports.get("billing.price_at"),
             )  # fmt: skip
-            await context.rulebook.read_files(catalog.kinds)
+            await context.rulebook.read_files(catalog.kinds, self.communities)
             context.rulebook.on_change = self.apply_rules
         await self._start_pipeline(catalog, commands)
         self._start_background(context)
@@ -176,7 +175,8 @@ class Hub:
         writer = Writer(self.settings.database_url, self.communities.values())
         evaluator = self._make_evaluator(catalog)
         self._file_rules = evaluator.rules
-        evaluator.replace_rules(await self._rules_in_force(), self.clock.now_us())
+        own = await self._own_rules(self.communities)
+        evaluator.replace_rules(self._file_rules, self.clock.now_us(), own)
         self._stages = Stages(
             clock=self.clock, writer=writer, evaluator=evaluator, calculator=self._make_calculator(),
             commands=commands, alarms=self.context.alarms,
@@ -194,18 +194,19 @@ class Hub:
             raise Misconfigured(f"one plug must bring the rules engine; {len(makers)} do")
         return makers[0].evaluator(self.roots, catalog.kinds)
 
-    async def _rules_in_force(self) -> Sequence[Any]:
-        """The rules of the files, with the versions people put over them."""
-        rulebook = self._rulebook
-        return self._file_rules if rulebook is None else await rulebook.compose(self._file_rules)
+    async def _own_rules(self, communities: Mapping[str, int]) -> Mapping[int, Sequence[Any]]:
+        """The rules of the communities in which people put versions over those of the files."""
+        return {} if self._rulebook is None else await self._rulebook.compose(self._file_rules, communities)
 
-    async def apply_rules(self) -> None:
-        """Judge by the rules now in force, from the next batch on."""
+    async def apply_rules(self, community_id: int) -> None:
+        """Judge one community by the rules now in force there, from the next batch on."""
         async with self._reloading:
-            rules = await self._rules_in_force()
+            here = {code: number for code, number in self.communities.items() if number == community_id}
+            own = await self._own_rules(here)
+            rules = own.get(community_id, self._file_rules)
             assert self._stages is not None
             async with self.pipeline.between_batches():
-                self._stages.evaluator.replace_rules(rules, self.clock.now_us())
+                self._stages.evaluator.replace_rules_of(community_id, rules, self.clock.now_us())
 
     def _make_calculator(self) -> Calculator:
         return next((plug.calculator() for plug in offering(self.plugs, OffersCalculator)), NoCalculator())
@@ -245,9 +246,9 @@ class Hub:
             for name, work in plug.parts(context).items():
                 self.supervisor.start(name, work)
 
-    def _analyses(self) -> list[Analysis]:
+    def _analyses(self, community_id: int) -> list[Analysis]:
         assert self._stages is not None
-        rules = self._stages.evaluator.rules
+        rules = self._stages.evaluator.rules_of(community_id)
         return [each for plug in offering(self.plugs, OffersAnalyses) for each in plug.analyses(rules)]
 
     # -- buses ---------------------------------------------------------------------------------------------------
@@ -339,9 +340,9 @@ class Hub:
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
             made = self._make_drivers(catalog, devices)
             if self._rulebook is not None:
-                await self._rulebook.read_files(catalog.kinds)
+                await self._rulebook.read_files(catalog.kinds, registry.communities)
             self._file_rules = evaluator.rules
-            rules = await self._rules_in_force()
+            own = await self._own_rules(registry.communities)
             gone = [name for name, bus in self._buses.items() if _bus_of(catalog, name) != bus]
             await self.supervisor.stop(*(f"bus:{name}" for name in gone))
             assert self._stages is not None
@@ -357,7 +358,7 @@ class Hub:
                 self.devices.clear()
                 self.devices.update(kept)
                 now, running = self.clock.now_us(), self._stages.evaluator
-                running.replace_rules(rules, now)
+                running.replace_rules(self._file_rules, now, own)
                 self._stages.configure(last)
                 self._apply_buses(catalog, made)
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))

@@ -135,11 +135,23 @@ class Evaluator(Protocol):
 
     @property
     def rules(self) -> Sequence[Any]:
-        """The rules in force, as `replace_rules` of another evaluator of this sort takes them."""
+        """Those of every community that has no other ones, as `replace_rules` of another evaluator of this sort takes
+        them."""
         ...
 
-    def replace_rules(self, rules: Sequence[Any], now: int) -> None:
-        """Other rules from now on; what unchanged rules remember is kept. Never between `evaluate` and `accept`."""
+    def rules_of(self, community_id: int) -> Sequence[Any]:
+        """The rules one community is judged by."""
+        ...
+
+    def replace_rules(self, rules: Sequence[Any], now: int, own: Mapping[int, Sequence[Any]] = ...) -> None:
+        """Other rules from now on; what unchanged rules remember is kept. Never between `evaluate` and `accept`.
+
+        `own`: community id -> all the rules it is judged by, in place of `rules`.
+        """
+        ...
+
+    def replace_rules_of(self, community_id: int, rules: Sequence[Any], now: int) -> None:
+        """The same in one community alone; in others nothing changes."""
         ...
 
     def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:

@@ -30,7 +30,7 @@ from rules.engine import (
 )
 from rules.lags import LAG, LEAST, Lag, learn
 from rules.model import Rule
-from rules.overlay import Overlay, rows, tell
+from rules.overlay import Overlay, everywhere, rows, tell
 from rules.quiet import passes
 from rules.slots import DISABLED, Key, Plan, Slot, Stored, row, unpack
 from rules.wiring import Wiring
@@ -38,6 +38,7 @@ from rules.wiring import Wiring
 _WORTHLESS = int(Quality.BAD | Quality.RANGE)
 _LATE = int(Quality.LATE)
 _STALE = 1000  # so many stale entries at least are kept
+_NONE: Mapping[int, Sequence[Rule]] = {}
 
 
 class RuleEvaluator(Wiring):
@@ -59,7 +60,9 @@ class RuleEvaluator(Wiring):
         time; `last_values`: its value, where that was neither bad nor implausible. `heard_until`: up to when all was
         heard; default: the last sign of life. A state that cannot be read (an older release's) is forgotten.
         """
+        own = self._own
         Wiring.__init__(self, self._rules, self._used)
+        self._own = own
         self._heard.update(last_seen or {})
         values = last_values or {}
         self._seen.update({point: (ts, values.get(point)) for point, ts in (last_points or {}).items()})
@@ -81,16 +84,27 @@ class RuleEvaluator(Wiring):
         self._configured = True
         self._rebuild(now)
 
-    def replace_rules(self, rules: Sequence[Rule], now: int) -> None:
+    def replace_rules(self, rules: Sequence[Rule], now: int, own: Mapping[int, Sequence[Rule]] = _NONE) -> None:
         """Hot reload. A rule that stays keeps its state and is judged by its new limits from now on; one that was
-        stopped gets another chance."""
+        stopped gets another chance. `own`: communities that are judged by these, all of them, in place of `rules`."""
         self._roll_back()
-        self._rules = tuple(rules)
-        for device in self._limits.alarmed():
+        self._rules, self._own = tuple(rules), {home: tuple(some) for home, some in own.items()}
+        self._begin_anew(now)
+
+    def replace_rules_of(self, community_id: int, rules: Sequence[Rule], now: int) -> None:
+        """The same in one community alone: others keep their rules, and what was stopped there stays so."""
+        self._roll_back()
+        self._own[community_id] = tuple(rules)
+        self._begin_anew(now, community_id)
+
+    def _begin_anew(self, now: int, only: int | None = None) -> None:
+        here = None
+        if only is not None:
+            here = {everywhere(only), *(one.id for one in self._devices.values() if one.community_id == only)}
+        for device in self._limits.clear(here):
             self._part((DISABLED, device), self._devices.get(device), State("raised"), now)
-        self._limits.clear()
         if self._configured:
-            self._rebuild(now)
+            self._rebuild(now, only)
 
     @property
     def rules(self) -> Sequence[Rule]:

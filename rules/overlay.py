@@ -1,6 +1,6 @@
 """What one `evaluate` would change, and the limits on what a rule may do: commands in a row, failing expressions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 import structlog
@@ -33,13 +33,16 @@ MOST_FAILURES = 5
 FAILURE_SPAN = 600_000_000
 MOST_SECONDS = 0.05
 """So often within so long (µs) may a rule's expression fail on a device, or work longer than this anywhere; then it
-is stopped until rules are loaded again: on that device; everywhere if it fails on another one or works too long."""
+is stopped until rules are loaded again: on that device; in the whole community if it fails on another one of it or
+works too long."""
 
 CIRCLE = ""
 """In the place of a rule: all of them together."""
 
-EVERYWHERE = 0
-"""In the place of a device id."""
+
+def everywhere(community_id: int) -> int:
+    """In the place of a device id: all devices of a community."""
+    return -community_id
 
 
 class Overlay:
@@ -59,7 +62,7 @@ class Overlay:
         self.pushed: list[tuple[int, str, int]] = []
         self.popped: list[tuple[int, str, int]] = []
         self.failures: dict[Key, tuple[int, ...]] = {}  # when, newest last
-        self.stopped: dict[Key, Device] = {}  # rule and device, or everywhere -> device that has the alarm
+        self.stopped: dict[Key, Device] = {}  # rule and device, or `everywhere` -> device that has the alarm
         self.muted: dict[Key, int] = {}  # rules that may give a device no more commands, or broke on it
 
 
@@ -72,26 +75,30 @@ class Limits:
         self.stopped: dict[Key, Device] = {}
         self.muted: dict[Key, int] = {}
         self.commanding: dict[int, list[Slot]] = {}  # device -> those that may command it
-        self.crowded: dict[str, int] = {}  # rules that look at too many devices, and one from which they would
-        self.told: Rule | None = None  # the rule file's own `rule-disabled`: title, priority, procedure
+        self.crowded: dict[Key, int] = {}  # rules that look at too many devices of a community, and one from which
+        self.told: dict[int, Rule | None] = {}  # a community's own `rule-disabled`: title, priority, procedure
 
     def accept(self, overlay: Overlay) -> None:
         self.failures.update(overlay.failures)
         self.stopped.update(overlay.stopped)
         self.muted.update(overlay.muted)
 
-    def alarmed(self) -> set[int]:
-        """The devices at which an alarm tells of a stopped rule."""
-        return {*(device.id for device in self.stopped.values()), *self.muted.values()}
-
-    def clear(self) -> None:
-        self.failures, self.stopped, self.muted = {}, {}, {}
+    def clear(self, here: Collection[int] | None = None) -> set[int]:
+        """Forget all, or only what is of these devices (and `everywhere`); gives the devices at which an alarm told of
+        a stopped rule."""
+        ends = {key for key in (*self.stopped, *self.muted) if here is None or key[1] in here}
+        told = {device.id for key, device in self.stopped.items() if key in ends}
+        told |= {device for key, device in self.muted.items() if key in ends}
+        self.failures = {} if here is None else {key: at for key, at in self.failures.items() if key[1] not in here}
+        self.stopped = {key: device for key, device in self.stopped.items() if key not in ends}
+        self.muted = {key: device for key, device in self.muted.items() if key not in ends}
+        return told
 
     def judge(self, overlay: Overlay, slot: Slot, state: State | None, observed: Observation, now: int) -> Step | None:
         """`step` of a rule with an expression; None where it failed or is stopped."""
         key = slot.key
         for known in (self.stopped, overlay.stopped):
-            if key in known or (key[0], EVERYWHERE) in known:
+            if key in known or (key[0], everywhere(slot.device.community_id)) in known:
                 return None
         begin = self._used()
         try:
@@ -102,7 +109,8 @@ class Limits:
             took = self._used() - begin
             if took <= MOST_SECONDS:
                 return result
-            why, key = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms", (key[0], EVERYWHERE)
+            key = (key[0], everywhere(slot.device.community_id))
+            why = f"{took * 1000:.0f} ms > {MOST_SECONDS * 1000:.0f} ms"
         recent = overlay.failures.get(key, self.failures.get(key, ()))
         recent = (*(at for at in recent if abs(now - at) < FAILURE_SPAN), now)
         overlay.failures[key] = recent
@@ -111,13 +119,16 @@ class Limits:
         return result
 
     def _fails(self, overlay: Overlay, slot: Slot, key: Key, why: str, now: int, cause: bytes | None) -> None:
-        """Stop a rule whose expression fails on a device, or everywhere; one alarm tells of it, at the first device."""
-        known = {**self.stopped, **overlay.stopped}
-        first = next((device for (rule, _), device in known.items() if rule == key[0]), slot.device)
+        """Stop a rule whose expression fails on a device, or in the community; one alarm tells of it, at the first
+        device."""
+        known, home = {**self.stopped, **overlay.stopped}, slot.device.community_id
+        first = next(
+            (one for (rule, _), one in known.items() if rule == key[0] and one.community_id == home), slot.device
+        )
         if first is not slot.device:
-            key = (key[0], EVERYWHERE)
+            key = (key[0], everywhere(home))
         overlay.stopped[key] = first
-        zh, en = ("", "") if key[1] == EVERYWHERE else (f"在 {slot.device.code} 上", f" on {slot.device.code}")
+        zh, en = ("", "") if key[1] == everywhere(home) else (f"在 {slot.device.code} 上", f" on {slot.device.code}")
         text = Text(
             zh=f"表达式{zh} 10 分钟内 {MOST_FAILURES} 次失败或超时（{why}）",
             en=f"its expression failed or overran {MOST_FAILURES} times within 10 min{en} ({why})",
@@ -168,7 +179,7 @@ class Limits:
     def _stop(self, overlay: Overlay, slot: Slot, device: Device, why: Text, now: int, cause: bytes | None) -> None:
         """One alarm, at `device`, tells of it."""
         decision = overlay.decision
-        decision.alarms.append(stopped(slot.rule, device, now, cause, why, self.told))
+        decision.alarms.append(stopped(slot.rule, device, now, cause, why, self.told[device.community_id]))
         decision.states.append(RuleState(DISABLED, device.id, {"phase": "raised"}, None))
         decision.reasons.append(Reason(*slot.key, now, cause, "disabled", why.en))
 

@@ -23,6 +23,7 @@ class Wiring:
     def __init__(self, rules: Sequence[Rule] = (), used: Callable[[], float] = time.thread_time) -> None:
         """`used`: seconds this thread has worked, for the limit on expressions: a machine may stall without them."""
         self._rules = tuple(rules)
+        self._own: dict[int, tuple[Rule, ...]] = {}  # communities whose rules are other ones
         self._used = used
         self._devices: Mapping[int, Device] = {}
         self._slots: dict[Key, Slot] = {}
@@ -39,29 +40,70 @@ class Wiring:
         self._until: int | None = None  # up to when all was heard, before a start
         self._configured = False
 
-    def _rebuild(self, now: int) -> None:
+    def rules_of(self, community_id: int) -> Sequence[Rule]:
+        """The rules one community is judged by."""
+        return self._own.get(community_id, self._rules)
+
+    def _rebuild(self, now: int, only: int | None = None) -> None:
+        """`only`: the one community whose rules changed; nothing of the others is touched."""
         self._deaf = (self._until, now) if self._until is not None and self._until < now else None
-        old, self._slots, self._plans, self._heap = self._slots, {}, {}, []
-        crowded, self._limits.crowded, self._limits.commanding = self._limits.crowded, {}, {}
-        topology = Topology(self._devices)
-        kinds: dict[str, list[Device]] = {}
+        old, crowded = self._take_out(only)
+        homes: dict[int, list[Device]] = {}
         for device in self._devices.values():
+            if only is None or device.community_id == only:
+                homes.setdefault(device.community_id, []).append(device)
+        for home, devices in homes.items():
+            self._bind(home, devices, old, crowded, now)
+        for key, device_id in crowded.items():
+            if key not in self._limits.crowded:
+                self._part((DISABLED, device_id), self._devices.get(device_id), State("raised"), now)
+        for slot in old.values():
+            self._part(slot.key, slot.device, slot.state, now, bool(slot.orders))
+        if only is None:
+            self._forget_gone(now)
+        self._until = None
+
+    def _take_out(self, only: int | None) -> tuple[dict[Key, Slot], dict[Key, int]]:
+        """The slots and the refused rules of one community, or of all."""
+        limits = self._limits
+        if only is None:
+            old, self._slots, self._plans, self._heap = self._slots, {}, {}, []
+            crowded, limits.crowded, limits.commanding = limits.crowded, {}, {}
+            return old, crowded
+        old = {key: slot for key, slot in self._slots.items() if slot.device.community_id == only}
+        for key in old:
+            del self._slots[key]
+        for device in self._devices.values():
+            if device.community_id == only:
+                self._plans.pop(device.id, None)
+                limits.commanding.pop(device.id, None)
+        self._heap = [entry for entry in self._heap if entry[1:] in self._slots]
+        heapq.heapify(self._heap)
+        crowded = {key: limits.crowded.pop(key) for key in list(limits.crowded) if key[1] == only}
+        return old, crowded
+
+    def _bind(
+        self, home: int, devices: Sequence[Device], old: dict[Key, Slot], crowded: Mapping[Key, int], now: int
+    ) -> None:
+        """One community's rules and its devices, none of which looks at another community's."""
+        topology = Topology({device.id: device for device in devices})
+        kinds: dict[str, list[Device]] = {}
+        for device in devices:
             kinds.setdefault(device.kind_name, []).append(device)
-        self._limits.told = next((rule for rule in self._rules if rule.rule == DISABLED), None)
-        for rule in sorted(self._rules, key=lambda rule: rule.rule):
+        rules = self.rules_of(home)
+        self._limits.told[home] = next((rule for rule in rules if rule.rule == DISABLED), None)
+        for rule in sorted(rules, key=lambda rule: rule.rule):
             watched = [device for kind, some in kinds.items() if rule.watches(kind) for device in some]
             try:
                 slots = [slot for device in watched if (slot := make_slot(rule, device, topology)) is not None]
             except TooMany as error:
-                self._refuse(rule, watched[0], str(error), now, rule.rule in crowded)
+                self._refuse(rule, watched[0], str(error), now, (rule.rule, home) in crowded)
                 continue
             for slot in slots:
                 self._place(slot, old, now)
-        for rule_id, device_id in crowded.items():
-            if rule_id not in self._limits.crowded:
-                self._part((DISABLED, device_id), self._devices.get(device_id), State("raised"), now)
-        for slot in old.values():
-            self._part(slot.key, slot.device, slot.state, now, bool(slot.orders))
+
+    def _forget_gone(self, now: int) -> None:
+        """What was remembered of devices that are no more."""
         for (rule_id, device_id), stored in self._stored.items():
             self._part((rule_id, device_id), self._devices.get(device_id), stored.state or State("idle"), now)
         self._stored.clear()
@@ -71,7 +113,6 @@ class Wiring:
             self._parting.states.append(RuleState(LAG, device_id, {}, None))
         points = {point.id for device in self._devices.values() for point in device.points.values()}
         self._seen = {point: known for point, known in self._seen.items() if point in points}
-        self._until = None
 
     def _place(self, slot: Slot, old: dict[Key, Slot], now: int) -> None:
         """A slot among the others, with what it or the store remembers."""
@@ -105,10 +146,10 @@ class Wiring:
 
     def _refuse(self, rule: Rule, device: Device, why: str, now: int, known: bool) -> None:
         """A rule that would look at too many devices is not applied at all; one alarm tells of it."""
-        self._limits.crowded[rule.rule] = device.id
+        self._limits.crowded[rule.rule, device.community_id] = device.id
         if self._stored.pop((DISABLED, device.id), None) is None and not known:
             told = Text(zh=f"涉及的设备过多（{why}）", en=why)
-            self._parting.alarms.append(stopped(rule, device, now, None, told, self._limits.told))
+            self._parting.alarms.append(stopped(rule, device, now, None, told, self._limits.told[device.community_id]))
             self._parting.states.append(RuleState(DISABLED, device.id, {"phase": "raised"}, None))
 
     def _part(self, key: Key, device: Device | None, state: State | None, now: int, rest: bool = False) -> None:

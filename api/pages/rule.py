@@ -43,7 +43,7 @@ _REFUSALS = {
     "invalid_rule": "rules.e_invalid", "examples_fail": "rules.e_examples", "not_backtested": "rules.try_first",
     "no_history": "rules.e_unseen",
     "busy": "rules.e_busy", "too_many": "rules.e_many",
-    "several_communities": "rules.e_several", "wrong_rule": "rules.e_wrong", "too_long": "rules.e_invalid",
+    "wrong_rule": "rules.e_wrong", "too_long": "rules.e_invalid",
 }  # fmt: skip
 _SOURCES = {"file": "rules.from_file", "page": "rules.from_page", "api": "rules.from_api"}
 

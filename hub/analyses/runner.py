@@ -30,7 +30,7 @@ Key = tuple[str, int]
 
 
 class Analyses:
-    """The part that runs them. `rules`: asked anew each hour, for rules are changed while it runs."""
+    """The part that runs them. `rules`: a community's, asked anew each hour, for rules are changed while it runs."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Analyses:
         clock: Clock,
         outbox: Reports,
         devices: Mapping[int, Device],
-        rules: Callable[[], Sequence[Analysis]],
+        rules: Callable[[int], Sequence[Analysis]],
         price_at: Callable[[], PriceAt | None],
     ) -> None:
         self._database = database
@@ -114,7 +114,7 @@ class Analyses:
         """The stored hours behind the intervals that end then; a counter needs the hour before, too."""
         zone = next(one.zone for one in self._devices.values() if one.community_id == community_id)
         local = end.astimezone(ZoneInfo(zone))
-        hours = {hour for analysis in self._rules() for hour in analysis.hours(local)}
+        hours = {hour for analysis in self._rules(community_id) for hour in analysis.hours(local)}
         return {end - timedelta(hours=hour + more) for hour in hours for more in (1, 2)}
 
     async def _judge(
@@ -124,7 +124,7 @@ class Analyses:
         """Report what intervals that end at `end` show. `before`: what was found in them then; only what differs is
         reported, with `newest`, the hour up to which others have been judged meanwhile."""
         devices = {number: one for number, one in self._devices.items() if one.community_id == community_id}
-        judged = await Judge(self._price_at()).judge(connection, self._rules(), devices, end)
+        judged = await Judge(self._price_at()).judge(connection, self._rules(community_id), devices, end)
         found, verdicts, known = set(before or ()), dict[int, list[Verdict]](), set(before or ())
         for device, verdict in judged:
             key = (verdict.rule, device.id)

@@ -31,10 +31,10 @@ async def rulebook(conninfo: str, community: str) -> AsyncIterator[tuple[Ruleboo
             raise Misconfigured("no plug brings a rules engine")
         book = Rulebook(
             context.database, context.clock, context.live, tools[0], roots=config_roots(settings),
-            kinds=catalog.kinds, devices=await _devices(context, catalog), communities=context.communities,
+            kinds=catalog.kinds, devices=await _devices(context, catalog),
             price_at=lambda: context.ports.get("billing.price_at"),
         )  # fmt: skip
-        await book.read_files(catalog.kinds, record=False)
+        await book.read_files(catalog.kinds, {})
         try:
             yield book, Principal("system:command-line", community_of(context, community), "admin")
         finally:

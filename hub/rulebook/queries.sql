@@ -61,9 +61,9 @@ SELECT version, text, digest, source, author, at, note FROM hub.rule_version
 WHERE rule = %(rule)s AND version = %(version)s
 
 -- name: states
-SELECT s.rule, s.version, s.enabled, s.changed_at, s.changed_by, v.text, v.digest
+SELECT s.community_id, s.rule, s.version, s.enabled, s.changed_at, s.changed_by, v.text, v.digest
 FROM hub.rule_state_now s LEFT JOIN hub.rule_version v USING (community_id, rule, version)
-WHERE s.community_id = %(community_id)s
+WHERE s.community_id = ANY (%(communities)s::int[])
 
 -- name: set_state
 INSERT INTO hub.rule_state_now (community_id, rule, version, enabled, changed_at, changed_by)

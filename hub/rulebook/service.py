@@ -1,5 +1,7 @@
 """The rulebook: rules as files give them, versions put over them by people, and how a version comes into force.
 
+The files are every community's; versions, their back-tests and which of them is in force are one community's own.
+
 A new or changed rule is saved as a version, which changes nothing. It comes into force when it is enabled, and that
 asks for three things: it can be read, its own examples pass, and this very text was tried on stored history.
 """
@@ -44,7 +46,7 @@ class Rulebook:
 
     def __init__(
         self, database: Database, clock: Clock, live: Live, tools: RuleTools, *, roots: Sequence[Path],
-        kinds: Mapping[str, KindSpec], devices: Mapping[int, Device], communities: Mapping[str, int],
+        kinds: Mapping[str, KindSpec], devices: Mapping[int, Device],
         price_at: Callable[[], PriceAt | None] = lambda: None,
     ) -> None:  # fmt: skip
         self._database = database
@@ -53,22 +55,20 @@ class Rulebook:
         self._tools = tools
         self._roots = roots
         self._devices = devices
-        self._communities = communities
         self.kinds = kinds
         self.files: dict[str, RuleText] = {}
-        self.problems: list[Problem] = []  # overrides that no longer fit
         self.backtests = Backtests(database, clock, live, devices, price_at)
-        self.on_change: Callable[[], Awaitable[None]] | None = None
+        self.on_change: Callable[[int], Awaitable[None]] | None = None  # told of the community
 
     # -- the running hub -----------------------------------------------------------------------------------------
 
-    async def read_files(self, kinds: Mapping[str, KindSpec], *, record: bool = True) -> None:
-        """The rule files as they are now; a text not seen before becomes a version, unless `record` is False.
-        CatalogError: all as it was."""
+    async def read_files(self, kinds: Mapping[str, KindSpec], communities: Mapping[str, int]) -> None:
+        """The rule files as they are now; a text not seen before becomes a version of each of these communities
+        (code -> number). CatalogError: all as it was."""
         texts = await asyncio.to_thread(self._tools.rule_texts, self._roots)
         self.kinds = kinds
         self.files = {one.rule: one for one in texts}
-        for community_id in self._communities.values() if record else ():
+        for code, community_id in communities.items():
             async with self._database.session([community_id]) as connection:
                 values = {"community_id": community_id, "sources": ["file"]}
                 rows = await (await connection.execute(_SQL["latest_versions"], values)).fetchall()
@@ -78,19 +78,31 @@ class Rulebook:
                     if known.get(one.rule) != one.digest:
                         await self._add(connection, community_id, one, "file", "system:files", "")
                         if self._untried(one, tried):
-                            _log.warning("a rule's file was not tried on history", rule=one.rule, file=one.file)
+                            _log.warning(
+                                "a rule's file was not tried on history", community=code, rule=one.rule, file=one.file
+                            )
 
-    async def compose(self, rules: Sequence[Any]) -> list[Any]:
-        """The rules of an evaluator over the files, with what is in force put over them."""
-        overrides: list[Override] = []
-        if len(self._communities) == 1:  # a version is one community's, the evaluator's rules are everybody's
-            for community_id in self._communities.values():
-                async with self._database.session([community_id]) as connection:
-                    states = await self._states(connection, community_id)
-                overrides = [Override(rule, row["text"], row["enabled"]) for rule, row in states.items()]
-        composed, self.problems = self._tools.put_over(rules, overrides, self.kinds)
-        for problem in self.problems:
-            _log.warning("a rule's version no longer fits; its file's text stays in force", problem=problem.render())
+    async def compose(self, rules: Sequence[Any], communities: Mapping[str, int]) -> dict[int, list[Any]]:
+        """Of these communities (code -> number) those in which something is put over the `rules` of the files, each
+        with all its rules as an evaluator takes them."""
+        overrides: dict[int, list[Override]] = {}
+        homes = list(communities.values())
+        async with self._database.session(homes) as connection:
+            for row in await (await connection.execute(_SQL["states"], {"communities": homes})).fetchall():
+                override = Override(row["rule"], row["text"], row["enabled"])
+                overrides.setdefault(row["community_id"], []).append(override)
+        composed = {}
+        for code, home in communities.items():
+            if home not in overrides:
+                continue
+            composed[home], problems = await asyncio.to_thread(
+                self._tools.put_over, rules, overrides[home], self.kinds
+            )  # fmt: skip
+            for problem in problems:
+                _log.warning(
+                    "a rule's version no longer fits; its file's text stays in force", community=code,
+                    problem=problem.render(),
+                )  # fmt: skip
         return composed
 
     async def close(self) -> None:
@@ -228,7 +240,6 @@ class Rulebook:
         """Put a version in force, or switch on what is (None). `unseen`: who enables it knows that there was no
         history to try it on; recorded. Refused(409): examples fail, no back-test of it, or one that saw nothing."""
         who.require("configure")
-        self._alone()
         async with self._database.session([who.community_id]) as connection:
             state = (await self._states(connection, who.community_id)).get(rule)
             await self._guard(who, rule, state)
@@ -242,7 +253,6 @@ class Rulebook:
     async def disable(self, who: Principal, rule: str, note: str) -> Row:
         """Switch a rule off. Its live alarms return. Refused(422) without a reason."""
         who.require("configure")
-        self._alone()
         if not note.strip():
             raise Refused("reason_required", "say why the rule is switched off", 422)
         async with self._database.session([who.community_id]) as connection:
@@ -257,7 +267,6 @@ class Rulebook:
     async def roll_back(self, who: Principal, rule: str, version: int, note: str = "") -> Row:
         """Put the text of an old version in force, as a new version. The file's own text: follow the file again."""
         who.require("configure")
-        self._alone()
         async with self._database.session([who.community_id]) as connection:
             await self._guard(who, rule, (await self._states(connection, who.community_id)).get(rule))
             old = await self._version(connection, rule, version)
@@ -274,10 +283,6 @@ class Rulebook:
         return await self._changed(who, rule)
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _alone(self) -> None:
-        if len(self._communities) != 1:
-            raise Refused("several_communities", "this hub serves several communities: change the rule files", 409)
 
     async def _guard(self, who: Principal, rule: str, state: Row | None) -> None:
         """What tells of fire is not switched off or made deaf by one person with a laptop. Refused(403)."""
@@ -328,7 +333,7 @@ class Rulebook:
         return bool(row["seen"])
 
     async def _states(self, connection: Connection, community_id: int) -> dict[str, Row]:
-        rows = await (await connection.execute(_SQL["states"], {"community_id": community_id})).fetchall()
+        rows = await (await connection.execute(_SQL["states"], {"communities": [community_id]})).fetchall()
         return {row["rule"]: row for row in rows}
 
     async def _version(self, connection: Connection, rule: str, version: int) -> Row:
@@ -364,9 +369,9 @@ class Rulebook:
         await audit.record(connection, who, action, f"rule:{rule}", self._clock.now(), detail)
 
     async def _changed(self, who: Principal, rule: str) -> Row:
-        """Committed: the running hub takes it over between two batches."""
+        """Committed: the running hub takes it over between two batches, in this community."""
         if self.on_change is not None:
-            await self.on_change()
+            await self.on_change(who.community_id)
         self._tell(who, rule)
         return await self.show(who, rule)
 

@@ -130,9 +130,9 @@ async def open_rulebook(context: Context) -> Rulebook:
     kinds = demo_catalog().kinds
     book = Rulebook(
         context.database, context.clock, context.live, RulesPlugin(), roots=[packaged_config()], kinds=kinds,
-        devices=context.devices, communities=context.communities,
+        devices=context.devices,
     )  # fmt: skip
-    await book.read_files(kinds)
+    await book.read_files(kinds, context.communities)
     return book
 
 

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
+from tests.integration.seeded import PASSWORD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 RULE = "pump-over-pressure"
@@ -20,6 +21,27 @@ async def _retype(page: Page, old: str, new: str) -> None:
     text = await area.input_value()
     assert old in text
     await area.fill(text.replace(old, new))
+
+
+async def _enable(page: Page, said: str) -> None:
+    """Try the text, then put it in force."""
+    enable = page.locator("button", has_text="Save and enable").first
+    await expect(enable).to_have_attribute("aria-disabled", "true")
+    await page.locator("button", has_text="Try on history").click()
+    await expect(page.locator(".rule-said")).to_contain_text(said, timeout=30_000)
+    await expect(enable).to_have_attribute("aria-disabled", "false")
+    await enable.click()
+    await page.fill(".dialog input", "first the pumps")
+    await page.locator(".dialog button.solid").click()
+
+
+async def _go_to(page: Page, community: str) -> None:
+    """Choose a community in the page's head, unless it is the one shown."""
+    button = page.locator(".top form button", has_text=community)
+    if await button.count():
+        await button.click()
+        await expect(button).to_have_count(0)
+        await page.wait_for_function("window.did_handshake === true")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -55,33 +77,55 @@ async def test_a_wrong_word_is_told_by_line_with_what_was_meant(world: World) ->
 
 async def test_a_version_is_tried_put_in_force_compared_and_rolled_back(world: World) -> None:
     book = world.hub.rulebook
-    kept, book._communities = book._communities, {"demo": world.seeds.home}  # a hub of one community
     who = await world.principal("engineer")
-    try:
-        async with world.signed_in("engineer", "en") as (page, complaints):
-            await _open_rule(world, page)
-            await _retype(page, "priority: high", "priority: critical")
-            enable = page.locator("button", has_text="Save and enable").first
-            await expect(enable).to_have_attribute("aria-disabled", "true")
-            await page.locator("button", has_text="Run examples").first.click()
-            await expect(page.locator(".chip", has_text="passed").first).to_be_visible()
-            await page.locator("button", has_text="Try on history").click()
-            await expect(page.locator(".rule-said")).to_contain_text("Alarms in the last 30 days", timeout=30_000)
-            await expect(enable).to_have_attribute("aria-disabled", "false")
-            await enable.click()
-            await page.fill(".dialog input", "first the pumps")
-            await page.locator(".dialog button.solid").click()
-            await expect(page.locator(".rule-marks")).to_contain_text("Version 2")
-            assert (await book.show(who, RULE))["priority"] == "critical"
-            await page.locator("button", has_text="Compare").first.click()
-            await expect(page.locator(".rule-diff .add", has_text="priority: critical")).to_be_visible()
-            await page.locator("button", has_text="Roll back").last.click()
-            await page.locator(".dialog button.solid").click()
-            await expect(page.locator(".rule-marks")).to_contain_text("Rule file pumps")
-            assert (await book.show(who, RULE))["priority"] == "high"
-            assert complaints == []
-    finally:
-        book._communities = kept
+    async with world.signed_in("engineer", "en") as (page, complaints):
+        await _open_rule(world, page)
+        await _retype(page, "priority: high", "priority: critical")
+        await page.locator("button", has_text="Run examples").first.click()
+        await expect(page.locator(".chip", has_text="passed").first).to_be_visible()
+        await _enable(page, "Alarms in the last 30 days")
+        await expect(page.locator(".rule-marks")).to_contain_text("Version 2")
+        assert (await book.show(who, RULE))["priority"] == "critical"
+        await page.locator("button", has_text="Compare").first.click()
+        await expect(page.locator(".rule-diff .add", has_text="priority: critical")).to_be_visible()
+        await page.locator("button", has_text="Roll back").last.click()
+        await page.locator(".dialog button.solid").click()
+        await expect(page.locator(".rule-marks")).to_contain_text("Rule file pumps")
+        assert (await book.show(who, RULE))["priority"] == "high"
+        assert complaints == []
+
+
+async def test_each_community_of_a_hub_has_its_own_versions(world: World) -> None:
+    """A person with rights in two enables in one; the other keeps the file's rule until it is switched off there."""
+    seeds, rule = world.seeds, "door-held-open"
+    await world.hub.accounts.create_account("both", PASSWORD, {seeds.home: "engineer", seeds.foreign: "engineer"})
+    async with world.signed_in("both", "en") as (page, complaints):
+        await _go_to(page, "Heyue Garden")
+        await _open_rule(world, page, rule)
+        await _retype(page, "priority: medium", "priority: low")
+        await _enable(page, "Alarms in the last 30 days")
+        await expect(page.locator(".rule-marks")).to_contain_text("Version 2")
+        await _go_to(page, "Another community")
+        await _open_rule(world, page, rule)
+        await expect(page.locator(".rule-marks")).to_contain_text("Rule file doors")
+        assert "priority: medium" in await page.locator(".rule-editor textarea").input_value()
+        assert await page.locator("button", has_text="Roll back").count() == 0
+        await page.screenshot(path=SHOTS / "rule-other-community.png")
+        await page.locator("button", has_text="Switch off").click()
+        await page.fill(".dialog input", "its door is rebuilt")
+        await page.locator(".dialog button.solid").click()
+        await expect(page.locator(".rule-marks")).to_contain_text("Off")
+        await _go_to(page, "Heyue Garden")
+        await _open_rule(world, page, rule)
+        await expect(page.locator(".rule-marks")).to_contain_text("Enabled")
+        await expect(page.locator(".rule-marks")).to_contain_text("Version 2")
+        await page.locator("button", has_text="Roll back").last.click()
+        await page.locator(".dialog button.solid").click()
+        await expect(page.locator(".rule-marks")).to_contain_text("Rule file doors")
+        await _go_to(page, "Another community")
+        await _open_rule(world, page, rule)
+        await expect(page.locator(".rule-marks")).to_contain_text("Off")
+        assert complaints == []
 
 
 async def test_who_may_not_configure_reads_only(world: World) -> None:

@@ -82,11 +82,10 @@ class Ground:
         self.roots = [folder]
         with psycopg.connect(url) as link:
             self.here, self.there = add_community(link, "demo"), add_community(link, "other")
+            self.communities = {"demo": self.here}
             self.devices: dict[int, Device] = {}
             for code, kind in (("pump-1", "pump"), ("pump-2", "pump"), ("door-1", "door")):
-                number = add_device(link, self.here, code, kind)
-                points = {"pressure": add_point(link, self.here, number, "pressure", "kPa")} if kind == "pump" else {}
-                self.devices[number] = self._device(number, code, kind, points)
+                self._add(link, self.here, code, kind)
             self.pumps = list(self.devices.values())[:2]
             self.door = list(self.devices.values())[2]
             self._breathe(link)
@@ -94,12 +93,21 @@ class Ground:
         self.guard = Principal("user:li", self.here, "guard")
         self.stranger = Principal("user:wang", self.there, "admin")
 
-    def _device(self, number: int, code: str, kind: str, points: dict[str, int]) -> Device:
+    def _add(self, link: psycopg.Connection[Any], home: int, code: str, kind: str) -> Device:
+        number = add_device(link, home, code, kind)
+        points = {"pressure": add_point(link, home, number, "pressure", "kPa")} if kind == "pump" else {}
         made = example_device(kind, KINDS[kind], number)
         own = {name: Point(point, name, KINDS[kind].points[name]) for name, point in points.items()}
-        return msgspec.structs.replace(
-            made, code=code, community_id=self.here, points=own, spec=made.spec.model_copy(update={"id": code})
+        self.devices[number] = msgspec.structs.replace(
+            made, code=code, community_id=home, points=own, spec=made.spec.model_copy(update={"id": code})
         )
+        return self.devices[number]
+
+    def serve_both(self) -> Device:
+        """The hub serves the second community, too, where a pump stands; gives it."""
+        self.communities["other"] = self.there
+        with psycopg.connect(self.url) as link:
+            return self._add(link, self.there, "pump-1", "pump")
 
     def _breathe(self, link: psycopg.Connection[Any]) -> None:
         """Everybody was there an hour ago, with nothing of note: a trial has seen history."""
@@ -128,10 +136,11 @@ class Ground:
 
     def say(self, pump: Device, *readings: tuple[datetime, float]) -> None:
         with psycopg.connect(self.url) as link:
-            add_samples(link, self.here, pump.id, pump.points["pressure"].id, readings)
+            add_samples(link, pump.community_id, pump.id, pump.points["pressure"].id, readings)
             for hour in {ts.replace(minute=0, second=0) for ts, _ in readings}:  # as the pipeline marks them
                 link.execute(
-                    "INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)", [self.here, hour]
+                    "INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)",
+                    [pump.community_id, hour],
                 )
 
     def event(self, name: str, at: datetime) -> None:
@@ -175,14 +184,13 @@ class Ground:
             return link.execute(query, values).fetchall()  # type: ignore[call-overload]
 
 
-async def make_book(ground: Ground, communities: dict[str, int]) -> AsyncIterator[Rulebook]:
+async def make_book(ground: Ground) -> AsyncIterator[Rulebook]:
     database = Database(ground.url)
     await database.open()
     made = Rulebook(
-        database, FakeClock(NOW), Live(), RulesPlugin(), roots=ground.roots, kinds=KINDS, devices=ground.devices,
-        communities=communities,
+        database, FakeClock(NOW), Live(), RulesPlugin(), roots=ground.roots, kinds=KINDS, devices=ground.devices
     )  # fmt: skip
-    await made.read_files(KINDS)
+    await made.read_files(KINDS, ground.communities)
     try:
         yield made
     finally:
@@ -203,7 +211,8 @@ async def tried(book: Rulebook, who: Principal, text: str, days: int = 2) -> Bac
     return one
 
 
-async def in_force(book: Rulebook) -> dict[str, tuple[float | None, bool]]:
-    """rule -> (limit, enabled), as the evaluator would get them."""
-    rules = await book.compose(RulesPlugin().rules(book._roots, KINDS))
+async def in_force(ground: Ground, book: Rulebook, home: int | None = None) -> dict[str, tuple[float | None, bool]]:
+    """rule -> (limit, enabled), as the evaluator would get them for a community; default: the first."""
+    files = RulesPlugin().rules(ground.roots, KINDS)
+    rules = (await book.compose(files, ground.communities)).get(home or ground.here, files)
     return {rule.rule: (rule.threshold.above if rule.threshold else None, rule.enabled) for rule in rules}

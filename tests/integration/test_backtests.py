@@ -35,7 +35,7 @@ def ground(postgres_url: str, tmp_path: Any) -> Ground:
 
 @pytest.fixture
 async def book(ground: Ground) -> AsyncIterator[Rulebook]:
-    async for made in make_book(ground, {"demo": ground.here}):
+    async for made in make_book(ground):
         yield made
 
 

@@ -33,7 +33,7 @@ def ground(postgres_url: str, tmp_path: Any) -> Ground:
 
 @pytest.fixture
 async def book(ground: Ground) -> AsyncIterator[Rulebook]:
-    async for made in make_book(ground, {"demo": ground.here}):
+    async for made in make_book(ground):
         yield made
 
 
@@ -43,8 +43,9 @@ async def book(ground: Ground) -> AsyncIterator[Rulebook]:
 async def test_a_version_comes_into_force_once_it_was_tried(ground: Ground, book: Rulebook) -> None:
     calls: list[dict[str, tuple[float | None, bool]]] = []
 
-    async def changed() -> None:
-        calls.append(await in_force(book))
+    async def changed(home: int) -> None:
+        assert home == ground.here
+        calls.append(await in_force(ground, book))
 
     book.on_change = changed
     saved = await book.save(ground.engineer, LOWER, "580 is enough")
@@ -54,7 +55,7 @@ async def test_a_version_comes_into_force_once_it_was_tried(ground: Ground, book
         "user:zhang",
         "580 is enough",
     )
-    assert await in_force(book) == {"pump-high": (600.0, True)}
+    assert await in_force(ground, book) == {"pump-high": (600.0, True)}
     (row,) = await book.rules(ground.guard)
     assert (row["draft"], row["source"], row["enabled"]) == (2, "file", True)
     with pytest.raises(Refused, match="on stored history first"):
@@ -78,14 +79,14 @@ async def test_rolling_back_is_a_new_version_and_the_files_own_text_follows_the_
         saved = await book.save(ground.engineer, text)
         await book.enable(ground.engineer, "pump-high", saved["version"])
     back = await book.roll_back(ground.engineer, "pump-high", 2)
-    assert await in_force(book) == {"pump-high": (580.0, True)}
+    assert await in_force(ground, book) == {"pump-high": (580.0, True)}
     assert (back["version"], back["versions"][0]["note"]) == (4, "roll back to version 2")
     rolled = await book.roll_back(ground.engineer, "pump-high", 1)
     assert (rolled["version"], rolled["draft"], rolled["source"]) == (None, None, "file")
-    assert await in_force(book) == {"pump-high": (600.0, True)}
+    assert await in_force(ground, book) == {"pump-high": (600.0, True)}
     ground.file.write_text(FILE.replace("above: 600", "above: 610"), "utf-8")
-    await book.read_files(KINDS)
-    assert await in_force(book) == {"pump-high": (610.0, True)}
+    await book.read_files(KINDS, ground.communities)
+    assert await in_force(ground, book) == {"pump-high": (610.0, True)}
     sources = ground.rows("SELECT version, source FROM hub.rule_version ORDER BY version")
     assert sources == [(1, "file"), (2, "page"), (3, "page"), (4, "page"), (5, "file")]
 
@@ -95,9 +96,9 @@ async def test_what_is_in_force_survives_a_restart_and_a_changed_file(ground: Gr
     saved = await book.save(ground.engineer, LOWER)
     await book.enable(ground.engineer, "pump-high", saved["version"])
     ground.file.write_text(FILE.replace("above: 600", "above: 610"), "utf-8")
-    async for again in make_book(ground, {"demo": ground.here}):
-        assert await in_force(again) == {"pump-high": (580.0, True)}
-        await again.read_files(KINDS)
+    async for again in make_book(ground):
+        assert await in_force(ground, again) == {"pump-high": (580.0, True)}
+        await again.read_files(KINDS, ground.communities)
     assert len(ground.rows("SELECT 1 FROM hub.rule_version")) == 3  # nothing twice
 
 
@@ -105,21 +106,21 @@ async def test_a_rule_is_switched_off_with_a_reason_and_on_again(ground: Ground,
     with pytest.raises(Refused, match="say why"):
         await book.disable(ground.engineer, "pump-high", " ")
     await book.disable(ground.engineer, "pump-high", "pump under repair")
-    assert await in_force(book) == {"pump-high": (600.0, False)}
+    assert await in_force(ground, book) == {"pump-high": (600.0, False)}
     await book.enable(ground.engineer, "pump-high")
-    assert await in_force(book) == {"pump-high": (600.0, True)}
+    assert await in_force(ground, book) == {"pump-high": (600.0, True)}
 
 
 async def test_a_new_rule_is_added_on_the_page(ground: Ground, book: Rulebook) -> None:
     await book.save(ground.engineer, FORCED)
     rows = {row["rule"]: row for row in await book.rules(ground.guard)}
     assert (rows["forced"]["source"], rows["forced"]["enabled"], rows["forced"]["draft"]) == ("draft", False, 1)
-    assert "forced" not in await in_force(book)
+    assert "forced" not in await in_force(ground, book)
     shown = await book.show(ground.guard, "forced")
     assert (shown["text"], shown["digest"]) == (FORCED, "")
     await tried(book, ground.engineer, FORCED)
     await book.enable(ground.engineer, "forced", 1)
-    assert (await in_force(book))["forced"] == (None, True)
+    assert (await in_force(ground, book))["forced"] == (None, True)
 
 
 async def test_an_override_that_no_longer_fits_leaves_the_file_in_force(ground: Ground, book: Rulebook) -> None:
@@ -127,15 +128,17 @@ async def test_an_override_that_no_longer_fits_leaves_the_file_in_force(ground: 
     await book.enable(ground.engineer, "pump-high", (await book.save(ground.engineer, LOWER))["version"])
     book.kinds = {name: kind for name, kind in KINDS.items() if name != "pump"}
     rules = RulesPlugin().rules(ground.roots, KINDS)
-    assert [rule.threshold.above for rule in await book.compose(rules)] == [600.0]
-    assert "pump" in book.problems[0].render()
+    with capture_logs() as logs:
+        composed = await book.compose(rules, ground.communities)
+    assert [rule.threshold.above for rule in composed[ground.here]] == [600.0]
+    assert [(line["community"], "pump" in line["problem"]) for line in logs] == [("demo", True)]
     (row,) = await book.rules(ground.guard)
     assert "pump" in row["problem"]
     assert row["title"]["en"] == "Pump over pressure"  # of the file, which decides
     ground.file.unlink()
     (ground.file.parent / "other.yaml").write_text(FORCED, "utf-8")
     kinds = book.kinds
-    await book.read_files(kinds)
+    await book.read_files(kinds, ground.communities)
     rows = {row["rule"]: row for row in await book.rules(ground.guard)}
     assert rows["pump-high"]["condition"] == "unreadable"
 
@@ -198,21 +201,14 @@ async def test_another_community_sees_none_of_it_and_versions_are_append_only(gr
         link.execute("UPDATE hub.rule_version SET text = ''")
 
 
-async def test_a_hub_of_several_communities_leaves_rules_to_their_files(ground: Ground) -> None:
-    async for book in make_book(ground, {"demo": ground.here, "other": ground.there}):
-        with pytest.raises(Refused, match="several communities"):
-            await book.enable(ground.engineer, "pump-high")
-        assert await in_force(book) == {"pump-high": (600.0, True)}
-
-
 async def test_a_changed_file_is_marked_until_its_text_was_tried(ground: Ground, book: Rulebook) -> None:
     await tried(book, ground.engineer, FILE)
     (row,) = await book.rules(ground.guard)
     assert not row["untested"]
     ground.file.write_text(LOWER, "utf-8")
     with capture_logs() as logs:
-        await book.read_files(KINDS)
-        await book.read_files(KINDS)
+        await book.read_files(KINDS, ground.communities)
+        await book.read_files(KINDS, ground.communities)
     assert [line["rule"] for line in logs if "not tried" in line["event"]] == ["pump-high"]
     (row,) = await book.rules(ground.guard)
     assert row["untested"]
@@ -223,7 +219,7 @@ async def test_a_changed_file_is_marked_until_its_text_was_tried(ground: Ground,
 
 async def test_what_came_with_the_release_counts_as_tried(ground: Ground, book: Rulebook) -> None:
     book._roots = [packaged_config()]
-    await book.read_files(KINDS)
+    await book.read_files(KINDS, ground.communities)
     assert not any(row["untested"] for row in await book.rules(ground.guard) if row["source"] == "file")
 
 

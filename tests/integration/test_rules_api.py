@@ -51,7 +51,7 @@ class World:
 async def world(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     ground = Ground(new_database(postgres_url, migrated(postgres_url)), tmp_path_factory.mktemp("config"))
     async with running(ground.url, SystemClock(), {"demo": ground.here}) as context:
-        async for book in make_book(ground, {"demo": ground.here}):
+        async for book in make_book(ground):
             context.rulebook = book
             hub, tokens = Hub(context), {}
             for name in (*ROLES, "stranger"):

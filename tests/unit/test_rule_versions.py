@@ -1,23 +1,29 @@
-"""A12: rules are replaced while events pour in; each event is judged by exactly one version, failed batches or not."""
+"""A12: rules are replaced while events pour in; each event is judged by exactly one version, failed batches or not, and
+by its own community's where one hub serves several."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.catalog.load import load_catalog
 from hub.catalog.paths import packaged_config
-from hub.model import Event, Frame, event_id, frame_key
+from hub.model import Device, Event, Frame, event_id, frame_key
 from hub.rulebook.model import Override, digest, normal
 from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
 from rules.plugin import RulesPlugin
 from rules.tools import read_rule
+from tests.unit.rule_harness import Store, frame, make
 
 S = 1_000_000
 T0 = 1_750_000_000 * S
 KINDS = load_catalog([packaged_config()], {}).kinds
 DOORS = {number: example_device("door", KINDS["door"], number) for number in (1, 2, 3)}
+HOMES = (1, 2)
+BOTH = {number: msgspec.structs.replace(door, community_id=HOMES[number % 2]) for number, door in DOORS.items()}
 TEXT = """rule: forced
 title: {zh: 第 N 版, en: version N}
 when: {kinds: [door]}
@@ -40,10 +46,10 @@ def version(number: int) -> list[Any]:
     return rules
 
 
-def forced(number: int) -> Frame:
+def forced(number: int, doors: Mapping[int, Device] = DOORS) -> Frame:
     at = T0 + number * S
     key = frame_key("door", str(number), b"")
-    door = DOORS[number % len(DOORS) + 1]
+    door = doors[number % len(doors) + 1]
     return Frame(
         door, key, True, True, at, at, "test", b"", [], [Event(event_id(key, 0, "door_forced"), "door_forced", {})]
     )
@@ -80,6 +86,60 @@ def test_each_event_is_judged_by_exactly_one_version(steps: list[tuple[int, str,
             if change.action == "raise" and change.cause is not None:
                 judged.setdefault(change.cause, []).append(change.title.en)
     assert judged == {key: [title] for key, title in expected.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(
+    st.tuples(st.integers(1, 5), st.booleans(), st.sampled_from([None, "all", *HOMES])), min_size=1, max_size=25
+))  # fmt: skip
+def test_each_event_is_judged_by_the_version_of_its_community(steps: list[tuple[int, bool, Any]]) -> None:
+    evaluator, now, number = RuleEvaluator(version(0)), 0, 0
+    evaluator.configure(BOTH, T0)
+    in_force = dict.fromkeys(HOMES, 0)
+    judged: dict[bytes, list[str]] = {}
+    expected: dict[bytes, str] = {}
+    for size, fails, replaced in steps:
+        batch = [forced(now + index, BOTH) for index in range(size)]
+        if fails:
+            evaluator.evaluate(batch, batch[-1].received)  # the commit fails, and meanwhile another version is enabled
+        if replaced is not None:
+            number += 1
+        if replaced == "all":  # the files changed; the second community has a version of its own
+            in_force = {1: number, 2: -number}
+            evaluator.replace_rules(version(number), T0 + now * S, {2: version(-number)})
+        elif replaced is not None:
+            in_force[replaced] = number
+            evaluator.replace_rules_of(replaced, version(number), T0 + now * S)
+        now += size
+        decision = evaluator.evaluate(batch, batch[-1].received)
+        evaluator.accept(decision)
+        expected |= {frame.key: f"version {in_force[frame.device.community_id]}" for frame in batch}
+        for change in decision.alarms:
+            if change.action == "raise" and change.cause is not None:
+                judged.setdefault(change.cause, []).append(change.title.en)
+    assert judged == {key: [title] for key, title in expected.items()}
+
+
+def test_a_version_of_one_community_leaves_what_others_remember() -> None:
+    waits = make("open", "door", threshold={"point": "open", "equals": "open", "for": "60s"})
+    sooner = make("open", "door", threshold={"point": "open", "equals": "open", "for": "20s"})
+    store = Store([waits], BOTH)
+    evaluator = store.start(T0)
+    store.run(evaluator, [frame(door, 0, {"open": 1}) for door in BOTH.values()], T0)
+    evaluator.replace_rules_of(1, [sooner], T0 + 30 * S)
+    here = [door.id for door in BOTH.values() if door.community_id == 1]
+    assert [change.device.id for change in store.run(evaluator, [], T0 + 30 * S).alarms] == here
+    assert store.run(evaluator, [], T0 + 59 * S).alarms == []
+    later = store.run(evaluator, [], T0 + 60 * S).alarms
+    assert {change.device.id for change in later} == BOTH.keys() - {*here}, "its minute went on"
+    evaluator.replace_rules_of(1, [], T0 + 70 * S)
+    over = store.run(evaluator, [], T0 + 70 * S).alarms
+    assert [(change.device.id, change.action) for change in over] == [(number, "return") for number in here]
+    evaluator.load(store.rows())  # the answer of a commit was lost: the rules stay
+    evaluator.configure(BOTH, T0 + 80 * S)
+    assert store.run(evaluator, [], T0 + 80 * S).alarms == []
+    closed = [frame(door, 90, {"open": 0}) for door in BOTH.values()]
+    assert {change.device.id for change in store.run(evaluator, closed, T0 + 90 * S).alarms} == BOTH.keys() - {*here}
 
 
 def test_an_override_switches_a_rule_off_or_adds_one() -> None:
