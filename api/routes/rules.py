@@ -155,7 +155,7 @@ def wrong_line(problem: Problem) -> WrongLine:
 
 @router.get("")
 async def rules(request: Request, who: Who) -> list[RuleRow]:
-    """Every rule: what is in force, whether it is enabled, alarms of the last 30 days."""
+    """Every rule as it is in this community: what is in force, whether enabled, alarms of the last 30 days."""
     return [RuleRow.model_validate(row) for row in await _book(request).rules(who)]
 
 
@@ -177,7 +177,7 @@ async def run_examples(request: Request, who: Who, body: RuleTextIn) -> list[Exa
 
 @router.post("/backtests", status_code=202)
 async def start_backtest(request: Request, who: Who, body: BacktestIn) -> BacktestOut:
-    """Try a text on stored history (engineer, admin). One at a time; ask for its state by its id."""
+    """Try a text on the community's stored history (engineer, admin). One at a time; ask for its state by its id."""
     one = await _book(request).start_backtest(who, body.text, body.days)
     return BacktestOut.model_validate(one.shown())
 
@@ -197,7 +197,7 @@ async def cancel_backtest(request: Request, who: Who, backtest_id: Version) -> B
 
 @router.post("", status_code=201)
 async def save_rule(request: Request, who: Who, body: SaveIn) -> VersionText:
-    """Keep a text as a new version (engineer, admin). It is not in force yet."""
+    """Keep a text as a new version of this community (engineer, admin). It is not in force yet."""
     return VersionText.model_validate(await _book(request).save(who, body.text, body.note, "api"))
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # a help text must not wait for all of it
 app = typer.Typer(
     help="规则：查看、检查、历史试跑、版本、回退。Rules: see, check, try on history, versions, roll back.\n\n"
     "hub rules check my-rule.yaml 先检查 first; hub rules backtest my-rule.yaml --days 30 再试跑 then;\n"
-    "启用在网页“规则”里做 it is enabled on the Rules page.",
+    "启用在网页“规则”里做 it is enabled on the Rules page.\n\n"
+    "每个小区有自己的版本，用 --community 指明 each community has versions of its own: name it with --community.",
     no_args_is_help=True,
 )
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from api.app import make_api
-from api.auth import COOKIE
+from api.auth import COMMUNITY_HEADER, COOKIE
 from api.hub import Hub
 from hub.clock import SystemClock
 from tests.integration.module_hub import migrated, running
@@ -42,15 +42,19 @@ class World:
         ) as one:
             yield one
 
-    async def ask(self, name: str, method: str, path: str, body: Any = None) -> httpx.Response:
+    async def ask(
+        self, name: str, method: str, path: str, body: Any = None, community: str | None = None
+    ) -> httpx.Response:
         async with self.client(name) as client:
-            return await client.request(method, RULES + path, json=body)
+            headers = {} if community is None else {COMMUNITY_HEADER: community}
+            return await client.request(method, RULES + path, json=body, headers=headers)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     ground = Ground(new_database(postgres_url, migrated(postgres_url)), tmp_path_factory.mktemp("config"))
-    async with running(ground.url, SystemClock(), {"demo": ground.here}) as context:
+    ground.serve_both()
+    async with running(ground.url, SystemClock(), ground.communities) as context:
         async for book in make_book(ground):
             context.rulebook = book
             hub, tokens = Hub(context), {}
@@ -58,6 +62,8 @@ async def world(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
                 role, home = (name, ground.here) if name != "stranger" else ("admin", ground.there)
                 made = await hub.accounts.create_account(name, None, {home: role})  # type: ignore[dict-item]
                 tokens[name] = (await hub.accounts.login(name, made.password, "test")).token
+            made = await hub.accounts.create_account("both", None, {ground.here: "engineer", ground.there: "viewer"})
+            tokens["both"] = (await hub.accounts.login("both", made.password, "test")).token
             yield World(ground, hub, tokens)
 
 
@@ -156,8 +162,29 @@ async def test_what_is_out_of_bounds_is_refused(world: World, method: str, path:
 
 async def test_another_community_sees_no_version_and_no_back_test(world: World) -> None:
     found = await backtested(world, FILE)
-    for path in (f"/backtests/{found['id']}", "/pump-high/versions/1", "/pump-high/diff?old=1&new=1"):
-        problem(await world.ask("stranger", "GET", path), 404, "not_found")
+    await world.ask("engineer", "POST", "", {"text": FILE.replace("above: 600", "above: 575")})
+    saved = await world.ask("engineer", "POST", "", {"text": FILE.replace("above: 600", "above: 576")})
+    version = saved.json()["version"]
+    for method, path, body in (
+        ("GET", f"/backtests/{found['id']}", None), ("DELETE", f"/backtests/{found['id']}", None),
+        ("GET", f"/pump-high/versions/{version}", None), ("GET", f"/pump-high/diff?old=1&new={version}", None),
+        ("POST", "/pump-high/enable", {"version": version}), ("POST", "/pump-high/roll-back", {"version": version}),
+    ):  # fmt: skip
+        problem(await world.ask("stranger", method, path, body), 404, "not_found")
+    shown = (await world.ask("stranger", "GET", "/pump-high")).json()
+    assert [one["version"] for one in shown["versions"]] == [1], "the file's own"
+
+
+async def test_a_right_counts_in_its_community_alone(world: World) -> None:
+    """An engineer of the first, who may only look at the second."""
+    disable = {"note": "repair"}
+    problem(await world.ask("engineer", "POST", "/pump-high/disable", disable, "other"), 403, "forbidden")
+    problem(await world.ask("engineer", "GET", "", None, "other"), 403, "forbidden")
+    problem(await world.ask("both", "POST", "/pump-high/disable", disable, "other"), 403, "forbidden")
+    assert not (await world.ask("both", "POST", "/pump-high/disable", disable, "demo")).json()["enabled"]
+    (there,) = (await world.ask("both", "GET", "", None, "other")).json()
+    assert there["enabled"]
+    assert (await world.ask("both", "POST", "/pump-high/enable", None, "demo")).json()["enabled"]
 
 
 async def test_a_hub_without_rules_says_so(world: World) -> None:

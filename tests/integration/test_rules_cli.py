@@ -1,5 +1,6 @@
 """`hub rules` on a database that a hub has used: what it prints, what it keeps, and its exit codes."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,18 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
+from hub.catalog.paths import packaged_config
 from hub.cli.rules import app
-from hub.errors import Refused
+from hub.errors import Misconfigured, Refused
+from hub.rulebook.model import digest
 from hub.store.database import NotThere
+from rules.plugin import RulesPlugin
 from tests.integration.module_hub import add_community, migrated
 from tests.integration.postgres import new_database
 from tests.integration.rulebook_ground import FILE, LOWER
 
 Run = Callable[..., Result]
+RULE = "pump-over-pressure"
 
 
 @pytest.fixture
@@ -79,6 +84,67 @@ def test_versions_are_shown_and_rolled_back(run: Run) -> None:
     with pytest.raises(NotThere):
         raise _error(run("rollback", "pump-over-pressure", "7"))
     assert run("versions", "pump-over-pressure", "--diff", "one").exit_code == 2
+
+
+SITE = """\
+community: {code: %s, name: {zh: 测试, en: Test}, time_zone: Asia/Shanghai}
+buses: {virtual: {protocol: virtual}}
+places:
+  - {path: b1, kind: building, name: {zh: 一栋, en: One}}
+devices:
+  - {id: hub, name: {zh: 集成中枢, en: Hub}, profile: hub-itself, place: b1, bus: virtual}
+"""
+
+
+@pytest.fixture
+def both(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command where a hub serves two communities, the first of which has enabled a version."""
+    (tmp_path / "config" / "sites").mkdir(parents=True)
+    for home in ("demo", "south"):
+        (tmp_path / "config" / "sites" / f"{home}.yaml").write_text(SITE % home, "utf-8")
+    monkeypatch.setenv("HUB_CONFIG_DIR", str(tmp_path / "config"))
+    text = next(one.text for one in RulesPlugin().rule_texts([packaged_config()]) if one.rule == RULE)
+    with psycopg.connect(os.environ["HUB_DATABASE_URL"]) as link:
+        add_community(link, "south")
+        for number, own in ((1, text), (2, text.replace("priority: high", "priority: low"))):
+            link.execute(
+                "INSERT INTO hub.rule_version (community_id, rule, version, text, digest, source, author, at)"
+                " SELECT id, %s, %s, %s, %s, 'page', 'user:li', now() FROM hub.community WHERE code = 'demo'",
+                [RULE, number, own, digest(own)],
+            )
+        link.execute(
+            "INSERT INTO hub.rule_state_now SELECT id, %s, 2, true, now(), 'user:li' FROM hub.community"
+            " WHERE code = 'demo'", [RULE],
+        )  # fmt: skip
+    return run
+
+
+def _line(listed: Result) -> str:
+    assert listed.exit_code == 0, listed.output
+    return next(line for line in listed.stdout.splitlines() if line.startswith(f"{RULE} "))
+
+
+def test_a_community_is_named_where_there_are_several(both: Run, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="--community; there are: demo, south"):
+        raise _error(both("list"))
+    assert " low " in _line(both("list", "--community", "demo")) and "v2" in _line(both("list", "--community", "demo"))
+    assert " high " in _line(both("list", "--community", "south"))
+    assert "priority: low" in both("show", RULE, "--community", "demo").stdout
+    assert "priority: high" in both("show", RULE, "--community", "south").stdout
+    assert both("versions", RULE, "--community", "south").stdout == ""
+    with pytest.raises(NotThere):
+        raise _error(both("rollback", RULE, "1", "--community", "south"))
+    back = both("rollback", RULE, "1", "--community", "demo")
+    assert back.exit_code == 0 and " high " in _line(back)
+    tried = both("backtest", file(tmp_path, LOWER), "--days", "1", "--community", "south")
+    assert tried.exit_code == 0, tried.output
+    with psycopg.connect(os.environ["HUB_DATABASE_URL"]) as link:
+        homes = link.execute("SELECT c.code FROM hub.rule_backtest JOIN hub.community c ON c.id = community_id")
+        assert homes.fetchall() == [("south",)]
+        states = link.execute(
+            "SELECT c.code, s.version FROM hub.rule_state_now s JOIN hub.community c ON c.id = s.community_id"
+        )
+        assert states.fetchall() == [("demo", None)]
 
 
 def test_a_wrong_text_is_refused(run: Run, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-import msgspec
 import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
@@ -198,24 +197,6 @@ def test_an_expression_that_fails_on_one_device_goes_on_elsewhere_and_then_nowhe
     assert store.run(evaluator, good, T0 + 30 * S).alarms == [], "it is stopped everywhere"
 
 
-def test_what_is_stopped_in_one_community_goes_on_in_another_until_it_fails_there() -> None:
-    broken = make("broken", "pump", expression={"when": "pressure / flow > 1"})
-    here, next_door, away = (msgspec.structs.replace(pump, community_id=home) for pump, home in (
-        (PUMP, 1), (PUMP2, 1), (PUMP3, 2)))  # fmt: skip
-    store = Store([broken], {1: here, 2: next_door, 3: away})
-    evaluator = store.start(T0)
-    for number, pump in enumerate((here, next_door, away)):
-        store.run(evaluator, pressures(*range(6), begin=10 * number, device=pump), T0 + (10 * number + 9) * S)
-    told = [(device, text) for rule, device, _, _, _, text in store.alarms if rule == "rule-disabled"]
-    assert [device for device, _ in told] == [1, 1, 3], "everywhere in the first, on one device of the second"
-    evaluator.replace_rules_of(2, [broken], T0 + 40 * S)
-    ended = store.run(evaluator, [], T0 + 40 * S).alarms
-    assert [(change.rule, change.device.id, change.action) for change in ended] == [("rule-disabled", 3, "return")]
-    good = [frame(pump, 50, {"pressure": 5, "flow": 1}) for pump in (here, next_door, away)]
-    raised = [change.device.id for change in store.run(evaluator, good, T0 + 50 * S).alarms]
-    assert raised == [3], "only there it has another chance"
-
-
 def test_a_machine_that_stalls_is_not_the_expressions_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def stalls(condition: Any, state: Any, observation: Any, now: int) -> Step:
         sleep(MOST_SECONDS * 1.2)
@@ -373,24 +354,6 @@ def test_a_rule_that_looks_at_too_many_devices_is_not_applied() -> None:
     assert [change.rule for change in store.run(evaluator, [], T0 + 2 * S).alarms] == ["rule-disabled"]
     told = store.run(evaluator, [frame(pumps[3], 3, {"flow": 9})], T0 + 3 * S).alarms
     assert {change.rule for change in told} == {"crowd"}
-
-
-def test_a_crowded_rule_is_left_out_in_its_community_only() -> None:
-    many = MOST_NEIGHBOURS + 2
-    pumps = {
-        n: msgspec.structs.replace(example_device("pump", KINDS["pump"], n), community_id=1 if n <= many else 2)
-        for n in range(1, many + 4)
-    }
-    near = {"at": "same_place", "kinds": ["pump"], "at_least": 1, "threshold": {"point": "flow", "above": 1}}
-    store = Store([make("crowd", "pump", near=near)], pumps)
-    evaluator = store.start(T0)
-    assert [change.device.id for change in store.run(evaluator, [], T0).alarms] == [1]
-    raised = store.run(evaluator, [frame(pumps[many + 1], 1, {"flow": 9})], T0 + S).alarms
-    assert {(change.rule, change.device.id) for change in raised} == {("crowd", many + 2), ("crowd", many + 3)}
-    evaluator.replace_rules_of(2, [], T0 + 2 * S)
-    assert {change.rule for change in store.run(evaluator, [], T0 + 2 * S).alarms} == {"crowd"}
-    evaluator.replace_rules_of(1, [], T0 + 3 * S)
-    assert [change.rule for change in store.run(evaluator, [], T0 + 3 * S).alarms] == ["rule-disabled"]
 
 
 def test_the_file_of_the_community_words_the_alarm() -> None:

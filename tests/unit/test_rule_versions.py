@@ -16,7 +16,6 @@ from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
 from rules.plugin import RulesPlugin
 from rules.tools import read_rule
-from tests.unit.rule_harness import Store, frame, make
 
 S = 1_000_000
 T0 = 1_750_000_000 * S
@@ -118,28 +117,6 @@ def test_each_event_is_judged_by_the_version_of_its_community(steps: list[tuple[
             if change.action == "raise" and change.cause is not None:
                 judged.setdefault(change.cause, []).append(change.title.en)
     assert judged == {key: [title] for key, title in expected.items()}
-
-
-def test_a_version_of_one_community_leaves_what_others_remember() -> None:
-    waits = make("open", "door", threshold={"point": "open", "equals": "open", "for": "60s"})
-    sooner = make("open", "door", threshold={"point": "open", "equals": "open", "for": "20s"})
-    store = Store([waits], BOTH)
-    evaluator = store.start(T0)
-    store.run(evaluator, [frame(door, 0, {"open": 1}) for door in BOTH.values()], T0)
-    evaluator.replace_rules_of(1, [sooner], T0 + 30 * S)
-    here = [door.id for door in BOTH.values() if door.community_id == 1]
-    assert [change.device.id for change in store.run(evaluator, [], T0 + 30 * S).alarms] == here
-    assert store.run(evaluator, [], T0 + 59 * S).alarms == []
-    later = store.run(evaluator, [], T0 + 60 * S).alarms
-    assert {change.device.id for change in later} == BOTH.keys() - {*here}, "its minute went on"
-    evaluator.replace_rules_of(1, [], T0 + 70 * S)
-    over = store.run(evaluator, [], T0 + 70 * S).alarms
-    assert [(change.device.id, change.action) for change in over] == [(number, "return") for number in here]
-    evaluator.load(store.rows())  # the answer of a commit was lost: the rules stay
-    evaluator.configure(BOTH, T0 + 80 * S)
-    assert store.run(evaluator, [], T0 + 80 * S).alarms == []
-    closed = [frame(door, 90, {"open": 0}) for door in BOTH.values()]
-    assert {change.device.id for change in store.run(evaluator, closed, T0 + 90 * S).alarms} == BOTH.keys() - {*here}
 
 
 def test_an_override_switches_a_rule_off_or_adds_one() -> None:
