@@ -63,7 +63,7 @@ class SecurityHeaders:
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
         if not self._pages:
-            headers["Cache-Control"] = "no-store"
+            headers.setdefault("Cache-Control", "no-store")
         if self._tls:
             headers["Strict-Transport-Security"] = "max-age=31536000"
 

@@ -17,6 +17,7 @@ from api.hub import Hub
 from api.pages import alarms, device, devices, doors, kpis, maintenance, plain, plan, rules, system
 from api.pages.shell import STATIC, Shell, install_errors
 from api.problems import problem
+from hub.media.picture import MOST_BYTES
 from hub.plugins import OffersRoutes, offering
 
 BODY_LIMIT = 1_048_576
@@ -56,7 +57,7 @@ class FrontDoor:
 
 
 class _Bounded:
-    """No request body above the limit, whether it says its length or not."""
+    """No request body above the limit (a picture's is larger), whether it says its length or not."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -65,9 +66,11 @@ class _Bounded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
-            response = problem(413, "too_large", f"a request has at most {BODY_LIMIT} bytes")
+        headers = dict(scope["headers"])
+        most = MOST_BYTES if headers.get(b"content-type", b"").startswith(b"image/") else BODY_LIMIT
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > most:
+            response = problem(413, "too_large", f"a request has at most {most} bytes")
             await response(scope, receive, send)
             return
         taken = 0
@@ -76,7 +79,7 @@ class _Bounded:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > BODY_LIMIT:
+            if taken > most:
                 return {"type": "http.disconnect"}
             return message
 

@@ -33,6 +33,9 @@ class Settings(Model):
     event_days: int = Field(
         default=730, ge=180, description="device events, deliveries and patrol rounds are kept so long"
     )
+    picture_days: int = Field(
+        default=730, ge=1, description="pictures are kept so long; those in a sealed evidence pack for good"
+    )
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
 

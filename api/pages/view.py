@@ -39,6 +39,7 @@ _REASONS = (
     "error.bad_ids",
     "error.life_safety", "error.not_shelvable", "error.over", "error.unacknowledged", "error.still_active",
     "error.in_service", "error.no_step", "error.no_device",
+    "error.picture_too_large", "error.picture_unknown", "error.picture_broken", "error.picture_gone",
 )  # fmt: skip
 
 

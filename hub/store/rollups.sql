@@ -44,3 +44,6 @@ DELETE FROM hub.rule_decision WHERE at < %s
 
 -- name: old_attempts
 DELETE FROM hub.login_attempt WHERE at < %s
+
+-- name: old_pictures
+UPDATE hub.picture SET body = NULL WHERE received_at < %s AND body IS NOT NULL AND NOT held

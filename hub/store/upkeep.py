@@ -62,7 +62,7 @@ class Upkeep:
             await connection.close()
 
     async def prune(self) -> None:
-        """Bound what hostile or endless input can fill: dead letters, decisions of rules, failed sign-ins."""
+        """Bound what hostile or endless input can fill: dead letters, decisions of rules, failed sign-ins, pictures."""
         connection = await connect_ingest(self._conninfo, [])
         now = self._clock.now()
         past = now - timedelta(days=self._settings.frame_days)
@@ -72,6 +72,7 @@ class Upkeep:
                 await connection.execute(_SQL["old_letters"], [past, self._settings.dead_letters])
                 await connection.execute(_SQL["old_decisions"], [past])
                 await connection.execute(_SQL["old_attempts"], [now - timedelta(days=1)])
+                await connection.execute(_SQL["old_pictures"], [now - timedelta(days=self._settings.picture_days)])
         finally:
             await connection.close()
 
