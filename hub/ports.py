@@ -1,7 +1,7 @@
 """The small protocols by which rooms meet. One method each where it can be."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hub.clock import Clock
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Receipt
@@ -52,6 +52,15 @@ class Driver(Protocol):
 
     def update(self, devices: Sequence[Device]) -> None:
         """The bus's devices changed; those that did not change must not notice."""
+        ...
+
+
+@runtime_checkable
+class TakesPictures(Protocol):
+    """A driver whose devices are cameras."""
+
+    async def picture(self, device: Device) -> tuple[bytes, int]:
+        """An image as it now is, in any format, and when it was taken. Unreachable, Rejected, Misconfigured."""
         ...
 
 

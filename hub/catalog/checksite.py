@@ -11,12 +11,14 @@ from hub.vocabulary.kinds import KindSpec
 from hub.vocabulary.modbus import ModbusAddress
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
 from hub.vocabulary.profiles import AnyProfile, MqttProfile, VirtualProfile
+from hub.vocabulary.rtsp import STREAM, RtspAddress, RtspBus
 from hub.vocabulary.sites import DeviceSpec, SiteFile
 from hub.vocabulary.virtual import VirtualAddress
 
 _FORMS: dict[str, tuple[type, str]] = {
     "modbus": (ModbusAddress, "`unit` (a number, 1 to 247)"),
     "mqtt": (MqttAddress, "`device` (its level in the topics)"),
+    "rtsp": (RtspAddress, "`url` (rtsp://host:554/path)"),
     "virtual": (VirtualAddress, "`inputs` and `bus` only"),
 }
 _BROADCAST = 0  # a Modbus unit that never answers
@@ -39,6 +41,8 @@ def check_site(
     for name, bus in site.buses.items():
         if isinstance(bus, MqttBus):
             _check_broker(document, ("buses", name), bus)
+        elif isinstance(bus, RtspBus):
+            _check_secret(document, ("buses", name), bus.password)
     ids: set[str] = set()
     addresses: dict[tuple[str, ...], str] = {}
     topics: dict[tuple[str, str, str], str] = {}
@@ -50,6 +54,7 @@ def check_site(
         if device.place not in places:
             hint = _hint(document, device.place, places)
             document.report((*path, "place"), "a place of this site", suggestion=hint, sort="reference")
+        _check_seen(document, path, device, places)
         profile = profiles.get(device.profile)
         if profile is None:
             if device.profile not in broken:
@@ -83,9 +88,13 @@ def _check_places(document: Document, site: SiteFile) -> set[str]:
     return paths
 
 
-def _check_broker(document: Document, path: Key, bus: MqttBus) -> None:
-    if bus.password and (*path, "password") not in document.references:
+def _check_secret(document: Document, path: Key, password: str) -> None:
+    if password and (*path, "password") not in document.references:
         document.report((*path, "password"), "`!env NAME` or `!file path`: no secret stands in a file", sort="secret")
+
+
+def _check_broker(document: Document, path: Key, bus: MqttBus) -> None:
+    _check_secret(document, path, bus.password)
     try:
         parts = urlsplit(bus.url)
         usable = parts.scheme in ("mqtt", "mqtts") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -121,6 +130,10 @@ def _check_address(document: Document, path: Key, device: DeviceSpec, addresses:
         key: tuple[str, ...] = (device.bus, str(device.address.unit))
         if device.address.unit == _BROADCAST:
             document.report(at, "1 to 247 (255 for a server that ignores it): 0 is broadcast and never answers")
+    elif isinstance(device.address, RtspAddress):
+        at = (*path, "address", "url")
+        key = (device.bus, device.address.url)
+        _check_stream(document, at, device.address.url)
     else:
         assert isinstance(device.address, MqttAddress)
         at = (*path, "address", "device")
@@ -128,6 +141,23 @@ def _check_address(document: Document, path: Key, device: DeviceSpec, addresses:
     other = addresses.setdefault(key, device.id)
     if other != device.id:
         document.report(at, f"an address of its own on {device.bus} ({other} has this one)", sort="duplicate")
+
+
+def _check_seen(document: Document, path: Key, device: DeviceSpec, places: Collection[str]) -> None:
+    if isinstance(device.address, RtspAddress):
+        for number, place in enumerate(device.address.sees):
+            if place not in places:
+                hint = _hint(document, place, places)
+                at: Key = (*path, "address", "sees", number)
+                document.report(at, "a place of this site", suggestion=hint, sort="reference")
+
+
+def _check_stream(document: Document, at: Key, url: str) -> None:
+    if "@" in url.removeprefix("rtsp://").partition("/")[0]:
+        expected = "no name or password in the address: give `username` and `password: !env NAME` to the bus"
+        document.report(at, expected, found="***", sort="secret")
+    elif not STREAM.fullmatch(url):
+        document.report(at, "rtsp://host:554/path, of characters that an address may have")
 
 
 def _check_topics(

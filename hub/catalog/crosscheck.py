@@ -8,7 +8,7 @@ from hub.catalog.checkmqtt import check_mqtt, reachable_events
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest, one_of
 from hub.vocabulary.kinds import CommandSpec, KindsFile, KindSpec, PointSpec
-from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
+from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
 from hub.vocabulary.units import UNITS
 
 
@@ -74,7 +74,7 @@ def check_profile(document: Document, profile: AnyProfile, kinds: Mapping[str, K
         check_mqtt(document, profile.mqtt, kind)
     elif isinstance(profile, VirtualProfile):
         _check_virtual(document, profile, kind)
-    else:
+    elif isinstance(profile, ModbusProfile):
         check_modbus(document, profile.modbus, kind)
     _check_promises(document, profile, kind)
 
@@ -83,6 +83,8 @@ def provided_points(profile: AnyProfile) -> set[str]:
     """The points of the kind that this model has."""
     if isinstance(profile, ModbusProfile):
         return set(profile.modbus.points)
+    if isinstance(profile, RtspProfile):
+        return {"answer_time"}  # measured by the driver
     if isinstance(profile, VirtualProfile):
         return {*profile.virtual.points, *profile.virtual.calculated}
     return {name for message in profile.mqtt.messages for name in (*message.points, *message.fields, *message.text)}
@@ -109,7 +111,7 @@ def _check_promises(document: Document, profile: AnyProfile, kind: KindSpec) -> 
         if point.required and name not in points:
             expected = f"the point '{name}', which every {profile.kind} must have"
             document.report(section, expected, found="a profile without it", sort="missing")
-    if isinstance(profile, VirtualProfile):
+    if isinstance(profile, VirtualProfile | RtspProfile):
         return
     commands = profile.modbus.commands if isinstance(profile, ModbusProfile) else profile.mqtt.commands
     events = reachable_events(profile.mqtt) if isinstance(profile, MqttProfile) else {}

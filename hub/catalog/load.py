@@ -12,7 +12,7 @@ from hub.catalog.sources import find_files, find_sites, label, read_document, re
 from hub.catalog.topology import with_virtual_bus
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import KindsFile, KindSpec
-from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
+from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
 from hub.vocabulary.sites import SiteFile
 
 
@@ -92,11 +92,13 @@ def _profile(document: Document) -> AnyProfile | None:
     protocol = document.value(("protocol",))
     if protocol == "modbus":
         return validate(document, ModbusProfile)
+    if protocol == "rtsp":
+        return validate(document, RtspProfile)
     if protocol == "virtual":
         return validate(document, VirtualProfile)
     if protocol == "mqtt" or not isinstance(document.data, dict):
         return validate(document, MqttProfile)
-    words = ("modbus", "mqtt", "virtual")
+    words = ("modbus", "mqtt", "rtsp", "virtual")
     if "protocol" in document.data:
         document.report(("protocol",), one_of(words), suggestion=closest(protocol, words))
     else:

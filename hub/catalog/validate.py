@@ -12,6 +12,7 @@ from hub.catalog.document import Document
 from hub.catalog.problems import Key, closest, one_of, show
 from hub.vocabulary.modbus import ModbusAddress
 from hub.vocabulary.mqtt import MqttAddress
+from hub.vocabulary.rtsp import RtspAddress
 from hub.vocabulary.virtual import VirtualAddress
 
 M = TypeVar("M", bound=BaseModel)
@@ -87,17 +88,22 @@ def _data_path(document: Document, error: ErrorDetails) -> Key:
 
 def _other_address(document: Document, path: Key, error: ErrorDetails) -> bool:
     """True for the complaints of the address form that is plainly not meant."""
-    branch = next((part for part in error["loc"] if part in ("MqttAddress", "ModbusAddress", "VirtualAddress")), None)
+    branch = next((part for part in error["loc"] if part in _ADDRESSES), None)
     if branch is None:
         return False
     at = path[: path.index("address") + 1]
     return branch != _address_meant(document.value(at)).__name__
 
 
+_ADDRESSES = ("MqttAddress", "ModbusAddress", "RtspAddress", "VirtualAddress")
+
+
 def _address_meant(given: Any) -> type[BaseModel]:
     keys = list(given) if isinstance(given, dict) else []
     if "inputs" in keys or "bus" in keys:
         return VirtualAddress
+    if "url" in keys or "sees" in keys:
+        return RtspAddress
     unit = "device" not in keys and any(closest(key, ("device", "unit")) == "unit" for key in keys)
     return ModbusAddress if unit else MqttAddress
 

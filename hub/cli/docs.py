@@ -19,7 +19,7 @@ from hub.vocabulary.kinds import CommandSpec, EventSpec, KindSpec, PointSpec
 from hub.vocabulary.modbus import ModbusPoint, ModbusSection
 from hub.vocabulary.mqtt import EventMap, MqttMessage, MqttSection
 from hub.vocabulary.numbers import BYTES, Scaling
-from hub.vocabulary.profiles import AnyProfile, ModbusProfile, VirtualProfile
+from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, VirtualProfile
 from hub.vocabulary.units import UNITS
 from hub.vocabulary.virtual import VirtualSection
 
@@ -267,7 +267,7 @@ def _profiles_page(catalog: Catalog) -> str:
             lines += _modbus(profile.modbus, kind)
         elif isinstance(profile, VirtualProfile):
             lines += _virtual(profile.virtual)
-        else:
+        elif isinstance(profile, MqttProfile):
             lines += _mqtt(profile.mqtt)
     return "\n".join(lines).rstrip() + "\n"
 

@@ -24,7 +24,8 @@ from hub.tasks import end
 from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
-from hub.vocabulary.profiles import ModbusProfile, MqttProfile, VirtualProfile
+from hub.vocabulary.profiles import ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
+from hub.vocabulary.rtsp import RtspAddress, RtspBus
 from hub.vocabulary.sites import Bus, Community, DeviceSpec, SiteFile
 
 
@@ -57,12 +58,11 @@ def decode(catalog: Catalog, profile: str, source: str, payload: bytes, clock: C
     if profile not in catalog.profiles:
         raise Misconfigured(f"there is no profile {profile!r}; there are: {', '.join(sorted(catalog.profiles))}")
     device = _specimen(catalog, profile)
-    bus: Bus = (
-        MqttBus(protocol="mqtt", url="mqtt://localhost")
-        if isinstance(device.profile, MqttProfile)
-        else ModbusBus(protocol="modbus", host="localhost")
-    )
-    decoder = make_driver("decode", bus, [device], clock).decoder()
+    buses: dict[str, Bus] = {
+        "mqtt": MqttBus(protocol="mqtt", url="mqtt://localhost"), "rtsp": RtspBus(protocol="rtsp"),
+        "modbus": ModbusBus(protocol="modbus", host="localhost"),
+    }  # fmt: skip
+    decoder = make_driver("decode", buses[device.profile.protocol], [device], clock).decoder()
     arrival = Arrival("decode", source or default_source(device), payload, clock.now_us())
     yield from lines(decoder.decode(arrival), private=True)
 
@@ -72,9 +72,12 @@ def _specimen(catalog: Catalog, profile: str) -> Device:
     for device in build_devices(catalog, LocalIds()).values():
         if device.spec.profile == profile:
             return device
-    address = (
-        MqttAddress(device="device-1") if isinstance(catalog.profiles[profile], MqttProfile) else ModbusAddress(unit=1)
-    )
+    made_up = catalog.profiles[profile]
+    address: MqttAddress | ModbusAddress | RtspAddress = ModbusAddress(unit=1)
+    if isinstance(made_up, MqttProfile):
+        address = MqttAddress(device="device-1")
+    elif isinstance(made_up, RtspProfile):
+        address = RtspAddress(url="rtsp://localhost/")
     spec = DeviceSpec(
         id="device-1", name={"zh": "样机", "en": "specimen"}, profile=profile, place="somewhere", bus="bus",
         address=address,
@@ -90,7 +93,7 @@ def default_source(device: Device) -> str:
         block = plan_blocks(section, device.kind.points)[0]
         assert isinstance(device.spec.address, ModbusAddress)
         return f"unit={device.spec.address.unit} {block.table} {block.address}+{block.count}"
-    if isinstance(device.profile, VirtualProfile):
+    if isinstance(device.profile, VirtualProfile | RtspProfile):
         return device.code
     assert isinstance(device.spec.address, MqttAddress)
     words = {"{community}": device.community, "{device}": device.spec.address.device, "{any}": "any"}

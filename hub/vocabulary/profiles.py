@@ -7,6 +7,7 @@ from pydantic import Field
 from hub.vocabulary.base import Code, Duration, Model, Name
 from hub.vocabulary.modbus import ModbusSection
 from hub.vocabulary.mqtt import MqttSection
+from hub.vocabulary.rtsp import RtspSection
 from hub.vocabulary.virtual import VirtualSection
 
 
@@ -42,6 +43,13 @@ class ModbusProfile(ProfileBase):
     modbus: ModbusSection
 
 
+class RtspProfile(ProfileBase):
+    """A camera that gives its pictures by RTSP."""
+
+    protocol: Literal["rtsp"]
+    rtsp: RtspSection = RtspSection()
+
+
 class VirtualProfile(ProfileBase):
     """A device without a wire: what it says is computed here or told by a module."""
 
@@ -49,7 +57,7 @@ class VirtualProfile(ProfileBase):
     virtual: VirtualSection = VirtualSection()
 
 
-AnyProfile = MqttProfile | ModbusProfile | VirtualProfile
+AnyProfile = MqttProfile | ModbusProfile | RtspProfile | VirtualProfile
 """A profile of any protocol."""
 
-Profile = Annotated[MqttProfile | ModbusProfile | VirtualProfile, Field(discriminator="protocol")]
+Profile = Annotated[MqttProfile | ModbusProfile | RtspProfile | VirtualProfile, Field(discriminator="protocol")]

@@ -7,6 +7,7 @@ from pydantic import Field
 from hub.vocabulary.base import Code, Model, Text
 from hub.vocabulary.modbus import ModbusAddress, ModbusBus
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
+from hub.vocabulary.rtsp import RtspAddress, RtspBus
 from hub.vocabulary.virtual import VirtualAddress, VirtualBus
 
 PlaceKind = Literal["community", "building", "unit", "floor", "room", "gate", "plant_room", "elevator_shaft", "area"]
@@ -14,7 +15,7 @@ PlaceKind = Literal["community", "building", "unit", "floor", "room", "gate", "p
 PlacePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$")]
 """`b1/u1/f03/0301`: building, unit, floor, room."""
 
-Bus = Annotated[MqttBus | ModbusBus | VirtualBus, Field(discriminator="protocol")]
+Bus = Annotated[MqttBus | ModbusBus | RtspBus | VirtualBus, Field(discriminator="protocol")]
 
 
 class Community(Model):
@@ -41,7 +42,7 @@ class DeviceSpec(Model):
     profile: Code
     place: PlacePath
     bus: Code
-    address: MqttAddress | ModbusAddress | VirtualAddress = VirtualAddress()
+    address: MqttAddress | ModbusAddress | RtspAddress | VirtualAddress = VirtualAddress()
     parent: Code | None = Field(
         default=None, description="the device above it (main meter, controller); default: the gateway of its bus"
     )

@@ -14,12 +14,15 @@ from hub.model import Arrival, CommandRequest, Device
 from hub.ports import Driver
 from hub.vocabulary.modbus import ModbusBus
 from hub.vocabulary.mqtt import MqttBus
+from hub.vocabulary.rtsp import RtspBus
+from tests.unit.camera_devices import camera_device
 from tests.unit.demo_devices import demo_devices
 
 NOWHERE = 1  # a port nobody listens on
-CASES: dict[str, tuple[MqttBus | ModbusBus, str, str]] = {
+CASES: dict[str, tuple[MqttBus | ModbusBus | RtspBus, str, str]] = {
     "mqtt": (MqttBus(protocol="mqtt", url=f"mqtt://127.0.0.1:{NOWHERE}"), "door-b1-u1", "open"),
     "modbus": (ModbusBus(protocol="modbus", host="127.0.0.1", port=NOWHERE), "pump-1", "start"),
+    "rtsp": (RtspBus(protocol="rtsp"), "cam-lobby", "open"),
 }
 
 
@@ -38,7 +41,8 @@ class Deaf:
 
 def make(protocol: str) -> tuple[Driver, Device, str]:
     bus, code, command = CASES[protocol]
-    devices = [device for device in demo_devices() if device.profile.protocol == protocol]
+    known = [*demo_devices(), camera_device(f"rtsp://127.0.0.1:{NOWHERE}/live")]
+    devices = [device for device in known if device.profile.protocol == protocol]
     device = next(device for device in devices if device.code == code)
     mates = [other for other in devices if other.spec.bus == device.spec.bus]
     driver = DriversPlugin().drivers()[protocol]("test", bus, mates, SystemClock(), lambda *_: None)

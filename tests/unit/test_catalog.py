@@ -183,7 +183,7 @@ def test_published_reference_is_that_of_the_configuration(catalog: Catalog) -> N
 
 def test_check_says_ok_problems_or_no_such_path(capsys: pytest.CaptureFixture[str]) -> None:
     assert check([], "en", {}) == 0
-    assert capsys.readouterr().out == "OK: kinds: 15, profiles: 16, sites: 1, devices: 436\n"
+    assert capsys.readouterr().out == "OK: kinds: 16, profiles: 17, sites: 1, devices: 436\n"
     assert check([CASES / "profile-unknown-point"], "en", {}) == 1
     assert capsys.readouterr().out.endswith("1 problem in 1 file\n")
     assert check([CASES / "profile-unknown-point"], "zh", {}) == 1

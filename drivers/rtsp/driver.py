@@ -1,0 +1,164 @@
+"""The driver of a bus of cameras: pictures when an alarm asks for them, and now and then one to see that they work."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from drivers.rtsp.ffmpeg import Stream, grab
+from hub.clock import Clock
+from hub.codecs.reasons import DeadReason
+from hub.errors import BadFrame, Expired, Misconfigured, Rejected, Unreachable
+from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Reading, Receipt, frame_key
+from hub.ports import Decoder, DeviceReport, Intake
+from hub.vocabulary.rtsp import STREAM, RtspAddress, RtspBus
+from hub.vocabulary.sites import Bus
+
+
+class _Told(msgspec.Struct):
+    """What the driver says after each picture."""
+
+    took_ms: int
+
+
+class RtspDecoder:
+    """How long a picture took: the camera's sign of life."""
+
+    def __init__(self, cameras: Mapping[str, Device]) -> None:
+        self._cameras = cameras
+
+    def decode(self, arrival: Arrival) -> list[Frame | DeadLetter]:
+        """One frame. BadFrame unknown_device, malformed."""
+        device = self._cameras.get(arrival.source)
+        if device is None:
+            raise BadFrame(DeadReason.UNKNOWN_DEVICE, f"no camera {arrival.source[:64]!r} on this bus")
+        try:
+            told = msgspec.json.decode(arrival.payload, type=_Told)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise BadFrame(DeadReason.MALFORMED, str(error)) from error
+        point, at = device.points.get("answer_time"), arrival.received
+        return [
+            Frame(
+                device=device, key=frame_key(device.code, str(at), arrival.payload), natural=False, timed=False, ts=at,
+                received=at, source=arrival.source, raw=arrival.payload,
+                readings=[Reading(point, told.took_ms / 1000)] if point else [], events=[],
+                duplicate=arrival.duplicate, token=arrival.token,
+            )
+        ]  # fmt: skip
+
+
+class RtspDriver:
+    """The cameras of one bus, at most `at_once` pictures at a time; those to see that they work one by one."""
+
+    def __init__(self, name: str, bus: Bus, devices: Sequence[Device], clock: Clock, report: DeviceReport) -> None:
+        """Misconfigured: not a bus of cameras, or a device without a stream."""
+        if not isinstance(bus, RtspBus):
+            raise Misconfigured(f"bus {name} is not a bus of cameras (protocol rtsp)")
+        self._name, self._bus, self._clock, self._report = name, bus, clock, report
+        self._slots = asyncio.Semaphore(bus.at_once)
+        self._cameras: dict[str, Device] = {}
+        self._decoder = RtspDecoder(self._cameras)
+        self._due: dict[str, float] = {}  # monotonic time of the next look at each
+        self._silent: set[str] = set()  # cameras that did not answer the last time
+        self._told: dict[str, tuple[str, str]] = {}
+        self._wake = asyncio.Event()
+        self._intake: Intake | None = None
+        self.update(devices)
+
+    def decoder(self) -> Decoder:
+        return self._decoder
+
+    def update(self, devices: Sequence[Device]) -> None:
+        """New and changed cameras are looked at first. Misconfigured changes nothing."""
+        for device in devices:
+            self._stream(device)
+        before = dict(self._cameras)
+        self._cameras.clear()
+        self._cameras.update({device.code: device for device in devices})
+        self._due = {d.code: self._due.get(d.code, 0.0) if before.get(d.code) == d else 0.0 for d in devices}
+        self._silent &= self._cameras.keys()
+        self._wake.set()
+
+    def _stream(self, device: Device) -> Stream:
+        address = device.spec.address
+        if not isinstance(address, RtspAddress) or not STREAM.fullmatch(address.url):
+            raise Misconfigured(f"{device.code}: a camera needs `address: {{url: rtsp://host:554/path}}`")
+        return Stream(address.url, self._bus.username, self._bus.password)
+
+    async def run(self, intake: Intake) -> None:
+        """Look at each camera every `probe` until cancelled. Unreachable when none of them gives a picture;
+        Misconfigured without ffmpeg."""
+        if self._intake is not intake:
+            intake.on_room(self._wake.set)
+            self._intake = intake
+        self._due = dict.fromkeys(self._cameras, 0.0)
+        self._silent.clear()
+        while True:
+            self._wake.clear()
+            code = min(self._due, key=self._due.__getitem__, default=None)
+            left = self._due[code] - self._clock.monotonic() if code is not None else 3600.0
+            if code is None or left > 0 or intake.full():
+                await self._rest(max(left, 1.0))
+                continue
+            try:
+                await self.picture(self._cameras[code])
+            except Unreachable:
+                if len(self._silent) == len(self._cameras):
+                    raise
+            except Rejected:
+                pass  # told as the camera's state; asked again at once and again, it would lock the account
+            self._due |= {code: self._next()} if code in self._cameras else {}
+
+    async def _rest(self, seconds: float) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+
+    def _next(self) -> float:
+        return self._clock.monotonic() + self._bus.probe.total_seconds()
+
+    async def picture(self, device: Device) -> tuple[bytes, int]:
+        """A JPEG and when it was taken; how the camera is goes into the pipeline. Unreachable, Rejected,
+        Misconfigured."""
+        stream = self._stream(device)
+        async with self._slots:
+            began = self._clock.monotonic()
+            try:
+                body = await grab(stream, self._bus.timeout.total_seconds())
+            except Unreachable as error:
+                self._silent.add(device.code)
+                self._tell(device, "silent", str(error))
+                raise
+            except Rejected as error:
+                self._silent.discard(device.code)
+                self._tell(device, "error", str(error))
+                raise
+            taken, took_s = self._clock.now_us(), self._clock.monotonic() - began
+        self._silent.discard(device.code)
+        self._tell(device, "connected", "")
+        if device.code in self._due:
+            self._due[device.code] = self._next()
+        if self._intake is not None:
+            self._intake.offer([self._arrival(device, taken, took_s)])
+        return body, taken
+
+    def _arrival(self, device: Device, taken: int, took_s: float) -> Arrival:
+        return Arrival(self._name, device.code, msgspec.json.encode(_Told(round(took_s * 1000))), taken)
+
+    def _tell(self, device: Device, state: str, detail: str) -> None:
+        """Report the run state, once per change."""
+        if self._told.get(device.code) != (state, detail):
+            self._told[device.code] = (state, detail)
+            self._report(device, state, detail)
+
+    async def execute(self, command: CommandRequest) -> Receipt:
+        """A camera takes no commands. Expired, Misconfigured."""
+        if self._clock.now_us() >= command.expires:
+            raise Expired(f"command {command.id} expired before its turn; nothing was sent")
+        raise Misconfigured(f"{command.device.code} is a camera: it has no command {command.name!r}")
+
+    async def read(self, device: Device) -> Sequence[Arrival]:
+        """Take a picture and tell how long it took. Unreachable, Rejected, Misconfigured."""
+        began = self._clock.monotonic()
+        _, taken = await self.picture(device)
+        return [self._arrival(device, taken, self._clock.monotonic() - began)]

@@ -1,0 +1,39 @@
+"""The RTSP part of profiles and sites (RFC 2326): cameras that are asked for single pictures."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from hub.vocabulary.base import Duration, Model
+
+STREAM = re.compile(r"rtsp://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?")
+"""A stream's address; none of these characters can end a word of the list that ffmpeg is given."""
+
+Seen = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$")]
+"""The path of a place."""
+
+
+class RtspSection(Model):
+    """`rtsp:` of a profile. A camera is asked for pictures by its address alone."""
+
+
+class RtspBus(Model):
+    """Cameras of a site that share a name and password."""
+
+    protocol: Literal["rtsp"]
+    username: str = ""
+    password: str = Field(default="", repr=False, description="`!env NAME` or `!file path`")
+    timeout: Duration = Field(default=timedelta(seconds=10), description="a picture that takes longer is given up")
+    probe: Duration = Field(default=timedelta(minutes=5), description="a picture so often shows that a camera works")
+    at_once: int = Field(default=4, ge=1, le=32, description="pictures taken at the same time")
+
+
+class RtspAddress(Model):
+    """Where a camera's stream is and what it looks at."""
+
+    url: str = Field(max_length=500, description="rtsp://host:554/path, without name and password")
+    sees: list[Seen] = Field(
+        default=[], max_length=50, description="places it looks at beside its own, with all that is in them"
+    )
