@@ -15,6 +15,7 @@ from api.pages.alarm_parts import (
     paint_history,
     paint_near,
     paint_procedure,
+    paint_snapshots,
     telling_point,
 )
 from api.pages.charts import trend_options, trend_rows, twin_columns
@@ -22,6 +23,7 @@ from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, tag
 from api.texts import money_text, value_text
+from hub.evidence.service import EvidenceDesk
 from hub.live import Change
 from hub.store.database import Row
 
@@ -83,12 +85,14 @@ class AlarmDetail:
         around = await reads.several(view.principal, here, events=6, before=alarm["raised_at"] + AFTER) if here else []
         port = view.hub.context.ports.get("notifications.deliveries")
         deliveries = await port(view.principal, self._id) if port else []
+        pictures = await EvidenceDesk(view.hub.context).snapshots(view.principal, self._id) if view.may("work") else []
         self._device, self._near = device, set(here)
         self._pane.classes(add="open")
         self._top.clear()
         with self._top:
             self._paint_head(alarm)
             self._paint_actions(alarm, device)
+            paint_snapshots(view, pictures)
         self._procedure.clear()
         with self._procedure:
             may = view.may("acknowledge")

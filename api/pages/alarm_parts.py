@@ -131,6 +131,37 @@ def paint_comments(view: View, alarm: Row) -> None:
                 tag("span", f"{view.person(comment['actor'])}: {comment['note']}")
 
 
+def paint_snapshots(view: View, rows: list[Row]) -> None:
+    """Pictures of the place from when the alarm was raised, each to be opened large, or why there is none."""
+    if not rows:
+        return
+    tag("h3", view.t("alarm.snapshots"))
+    with box("snapshots"):
+        for row in rows:
+            with box("", "figure"):
+                missing = _why_no_picture(view, row)
+                if not missing:
+                    address, name = f"/api/v1/pictures/{row['picture_id']}", view.pick(row["device_name"])
+                    said = f"{name}, {view.stamp(row['taken_at'])}. {view.t('alarm.snapshot_open')}"
+                    with box("", "a", href=address, target="_blank", rel="noopener", aria_label=said):
+                        box("", "img", src=address, alt="", loading="lazy", width=row["width"], height=row["height"])
+                stamp = view.stamp(row["taken_at"] or row["done_at"] or row["asked_at"])
+                with box("", "figcaption"):
+                    tag("span", f"{view.pick(row['device_name'])} · {stamp}")
+                    if missing:
+                        tag("span", missing, "muted")
+
+
+def _why_no_picture(view: View, row: Row) -> str:
+    if row["done_at"] is None:
+        return view.t("alarm.snapshot_waiting")
+    if row["picture_id"] is None:
+        return f"{view.t('alarm.snapshot_none')} {row['reason']}"
+    if row["altered"]:
+        return view.t("alarm.snapshot_altered")
+    return view.t("error.picture_gone") if row["gone"] else ""
+
+
 def paint_near(view: View, rows: list[Row]) -> None:
     """What the doors, barriers and plate cameras of the place said around the alarm, newest first."""
     tag("h3", view.t("alarm.near"))

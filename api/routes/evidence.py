@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -46,6 +47,37 @@ async def alarm_timeline(
     """Alarm, responses, taps, plates, commands and raw frames around it, by time."""
     rows = await EvidenceDesk(hub_of(request).context).timeline(who, alarm_id, before_s, after_s)
     return [TimelineEntry.model_validate(row) for row in rows]
+
+
+class SnapshotOut(BaseModel):
+    """`picture` null: `reason` says why there is none, or `done_at` is null and it is on its way. `gone`: past its
+    days; `altered`: no longer what was taken. The pixels: `/pictures/{picture}`."""
+
+    device_id: int
+    device: str
+    device_name: TwoLanguages
+    place: str
+    asked_at: datetime
+    done_at: datetime | None
+    reason: str | None
+    picture: UUID | None
+    taken_at: datetime | None
+    sha256: str | None
+    width: int | None
+    height: int | None
+    gone: bool
+    altered: bool
+
+
+@router.get("/{alarm_id}/snapshots")
+async def alarm_snapshots(request: Request, who: Who, alarm_id: BigId) -> list[SnapshotOut]:
+    """What each camera of the place gave when the alarm was raised."""
+    rows = await EvidenceDesk(hub_of(request).context).snapshots(who, alarm_id)
+    hashes = [row["sha256"].hex() if row["sha256"] else None for row in rows]
+    return [
+        SnapshotOut.model_validate({**row, "picture": row["picture_id"], "sha256": one})
+        for row, one in zip(rows, hashes, strict=True)
+    ]
 
 
 @router.post("/{alarm_id}/evidence", response_class=Response, responses={200: {"content": {"application/zip": {}}}})

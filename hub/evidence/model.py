@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -32,6 +33,14 @@ class Series(msgspec.Struct, frozen=True):
     rows: list[tuple[datetime, float, int]]  # time, value, quality bits
 
 
+class Medium(msgspec.Struct, frozen=True):
+    """A picture that goes into the pack."""
+
+    name: str
+    content: bytes
+    picture_id: UUID
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """All that is known around one alarm, as its reader may see it."""
 
@@ -48,4 +57,4 @@ class Evidence(msgspec.Struct, frozen=True):
     head_hash: str
     entries: list[Entry]
     series: list[Series]
-    media: list[tuple[str, bytes]] = []  # snapshots: (file name, content); the hub stores none yet
+    media: list[Medium] = []  # snapshots

@@ -30,7 +30,7 @@ def build(evidence: Evidence) -> bytes:
         "timeline.json": _json(_timeline(evidence)),
         "timeline.csv": _csv(_TIMELINE_HEAD, _timeline_rows(evidence)),
         "samples.csv": _csv(_SAMPLES_HEAD, _sample_rows(evidence)),
-        **{f"media/{name}": content for name, content in evidence.media},
+        **{f"media/{medium.name}": medium.content for medium in evidence.media},
     }
     if sum(map(len, files.values())) > MOST_BYTES:
         raise Refused("evidence_too_large", "more in this time than a pack holds; choose a shorter one", 422)

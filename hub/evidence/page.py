@@ -3,6 +3,7 @@
 Every text goes through `html.escape`; a policy in the page forbids scripts and foreign resources besides.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
 from html import escape
@@ -22,9 +23,11 @@ thead{display:table-header-group}tr{break-inside:avoid}
 time,.num{font-variant-numeric:tabular-nums;white-space:nowrap}dl{display:grid;gap:2px 16px;
 grid-template-columns:max-content minmax(0,1fr);margin:8px 0}dt{color:#5b6770}dd{margin:0;overflow-wrap:anywhere}
 .muted{color:#5b6770}.before{white-space:pre-line}code{font:12px ui-monospace,monospace;overflow-wrap:anywhere}
+figure{margin:0 0 12px;break-inside:avoid}figure img{max-width:100%;border:1px solid #d5d9dd}
 svg{width:100%;height:auto;border:1px solid #d5d9dd}.mark{font-weight:600;background:#fff4c2}
 @page{size:A4;margin:14mm}@media print{body{margin:0;max-width:none;padding:0}}
 """
+_NO_MEDIA = '<p class="muted">没有快照 No snapshots.</p>'
 _WIDTH, _HEIGHT, _LEFT, _TOP = 960, 180, 72, 12
 _MOST_DRAWN = 600
 _MOST_CHARTS = 8
@@ -37,7 +40,8 @@ def render(evidence: Evidence) -> str:
     title = f"{_words(alarm['title'])} · #{alarm['id']}"
     parts = [
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body><main>"
         f'<p class="muted">证据包 Evidence pack · {_words(evidence.community_name)}</p><h1>{title}</h1>',
@@ -163,9 +167,13 @@ def _line(entry: Entry, zone: ZoneInfo) -> str:
 
 
 def _media(evidence: Evidence) -> str:
-    names = "".join(f"<li>media/{escape(name)}</li>" for name, _ in evidence.media)
-    listed = f"<ul>{names}</ul>" if names else '<p class="muted">没有存储的快照 No snapshots are stored.</p>'
-    return f"<h2>快照 Snapshots</h2>{listed}"
+    """The pictures, in the page itself: what it loads from a file beside it depends on who opens it."""
+    shown = "".join(
+        f'<figure><img alt="{escape(medium.name)}" src="data:image/jpeg;base64,{b64encode(medium.content).decode()}">'
+        f"<figcaption>media/{escape(medium.name)}</figcaption></figure>"
+        for medium in evidence.media
+    )
+    return f"<h2>快照 Snapshots</h2>{shown or _NO_MEDIA}"
 
 
 def _seal(evidence: Evidence, zone: ZoneInfo) -> str:

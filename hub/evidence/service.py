@@ -11,9 +11,10 @@ from hub import audit
 from hub.context import Context
 from hub.errors import Refused
 from hub.evidence import timeline
-from hub.evidence.model import Entry, Evidence, Series
+from hub.evidence.model import Entry, Evidence, Medium, Series
 from hub.evidence.pack import build, manifest_hash
 from hub.evidence.words import both
+from hub.media import snapshots, store
 from hub.principal import RIGHTS, Principal
 from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
@@ -28,7 +29,7 @@ MOST_SAMPLES = 100_000
 class EvidenceDesk:
     """Use cases over what the store knows around an alarm, for one principal at a time.
 
-    Cards and plates are masked, and raw frames withheld, for roles without the right `work`.
+    Cards and plates are masked, raw frames and snapshots withheld, for roles without the right `work`.
     """
 
     def __init__(self, context: Context) -> None:
@@ -49,6 +50,14 @@ class EvidenceDesk:
             entries = await self._entries(connection, who, alarm, values, notices)
         return [msgspec.structs.asdict(entry) for entry in entries]
 
+    async def snapshots(self, who: Principal, alarm_id: int) -> list[Row]:
+        """What each camera gave when the alarm was raised, as `hub.media.snapshots.of_alarm`. NotThere; Refused(403)
+        for roles that may not see cards and plates."""
+        who.require("work")
+        async with self._context.database.session([who.community_id]) as connection:
+            await _alarm(connection, who, alarm_id)
+            return await snapshots.of_alarm(connection, who.community_id, alarm_id)
+
     async def pack(
         self, who: Principal, alarm_id: int, before_s: int = QUARTER_S, after_s: int = QUARTER_S
     ) -> tuple[str, bytes]:
@@ -66,6 +75,7 @@ class EvidenceDesk:
             "since": evidence.since.isoformat(), "until": evidence.until.isoformat(),
         }  # fmt: skip
         async with self._context.database.session([who.community_id]) as connection:
+            await store.hold(connection, who.community_id, [medium.picture_id for medium in evidence.media])
             await audit.record(connection, who, "alarm.evidence", f"alarm:{alarm_id}", evidence.made_at, detail)
         return f"evidence-{evidence.community}-alarm-{alarm_id}-{evidence.made_at:%Y%m%dT%H%M%SZ}.zip", packed
 
@@ -79,11 +89,13 @@ class EvidenceDesk:
         assert community is not None
         entries = await self._entries(connection, who, alarm, values, notices)
         series = await self._series(connection, alarm, values)
+        masked = who.role not in RIGHTS["work"]
+        media = [] if masked else await self._media(connection, alarm)
         head = await (await connection.execute(_SQL["head"], values)).fetchone()
         return Evidence(
             alarm, community["code"], community["name"], community["time_zone"], values["since"], values["until"],
-            who.actor, self._context.clock.now(), who.role not in RIGHTS["work"], head["seq"] if head else 0,
-            head["hash"].hex() if head else audit.GENESIS.hex(), entries, series,
+            who.actor, self._context.clock.now(), masked, head["seq"] if head else 0,
+            head["hash"].hex() if head else audit.GENESIS.hex(), entries, series, media,
         )  # fmt: skip
 
     async def _notices(self, who: Principal, alarm_id: int) -> list[Row]:
@@ -108,10 +120,20 @@ class EvidenceDesk:
             timeline.from_history(alarm, history),
             timeline.from_commands(commands, stored, known),
             timeline.from_notices(alarm, notices),
+            timeline.from_snapshots(await snapshots.of_alarm(connection, who.community_id, alarm["id"])),
         )
         if len(entries) > MOST_ENTRIES:
             raise _too_large(f"more than {MOST_ENTRIES} lines")
         return entries
+
+    async def _media(self, connection: Connection, alarm: Row) -> list[Medium]:
+        community_id = alarm["community_id"]
+        return [
+            Medium(timeline.snapshot_name(row), await store.read(connection, community_id, row["picture_id"]),
+                   row["picture_id"])
+            for row in await snapshots.of_alarm(connection, community_id, alarm["id"])
+            if row["picture_id"] is not None and not row["gone"] and not row["altered"]
+        ]  # fmt: skip
 
     async def _series(self, connection: Connection, alarm: Row, values: dict[str, Any]) -> list[Series]:
         device, left, series = self._context.devices.get(alarm["device_id"]), MOST_SAMPLES, []

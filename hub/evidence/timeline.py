@@ -1,6 +1,7 @@
 """Rows of the store become lines of one time line, with what this reader may not see masked. Pure."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from hub.evidence.model import Entry
@@ -91,6 +92,34 @@ def from_notices(alarm: Row, rows: Iterable[Row]) -> list[Entry]:
         entries.append(Entry(row["finished_at"] or row["happened_at"], "notice", what, alarm["device"],
                              alarm["device_name"], alarm["place"], row["person"] or "", data=data))  # fmt: skip
     return entries
+
+
+def from_snapshots(rows: Iterable[Row]) -> list[Entry]:
+    """What each camera gave when the alarm was raised, or why it gave nothing."""
+    entries = []
+    for row in rows:
+        at, what, data = row["taken_at"] or row["done_at"] or row["asked_at"], _snapshot_words(row), {}
+        if row["picture_id"] is not None:
+            data = {"picture": str(row["picture_id"]), "file": f"media/{snapshot_name(row)}",
+                    "sha256": row["sha256"].hex(), "size": f"{row['width']} × {row['height']}"}  # fmt: skip
+        entries.append(Entry(at, "snapshot", what, row["device"], row["device_name"], row["place"],
+                             note=row["reason"] or "", data=data))  # fmt: skip
+    return entries
+
+
+def _snapshot_words(row: Row) -> Words:
+    if row["done_at"] is None:
+        return both("等待快照", "snapshot on its way")
+    if row["picture_id"] is None:
+        return both("没有画面", "no picture")
+    if row["altered"]:
+        return both("快照已被改动，不在包内", "snapshot altered in the store, left out")
+    return both("快照已过保存期", "snapshot past its days") if row["gone"] else both("快照", "snapshot")
+
+
+def snapshot_name(row: Row) -> str:
+    """Its file in the pack."""
+    return f"{row['taken_at'].astimezone(UTC):%Y%m%dT%H%M%SZ}-{row['device']}.jpg"
 
 
 def from_frames(who: Principal, alarm: Row, rows: Iterable[Row]) -> list[Entry]:

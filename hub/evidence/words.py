@@ -16,6 +16,7 @@ SORTS: dict[str, Words] = {
     "event": both("设备事件", "Device event"),
     "command": both("指令", "Command"),
     "notice": both("通知", "Notice"),
+    "snapshot": both("快照", "Snapshot"),
     "frame": both("原始报文", "Raw frame"),
 }
 STATES: dict[str, Words] = {

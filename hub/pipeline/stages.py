@@ -15,6 +15,7 @@ from hub.context import Status
 from hub.decisions import Calculator, CommandWish, Evaluator, RuleState
 from hub.errors import BadFrame
 from hub.live import Change, Live
+from hub.media.cameras import cameras_of, watching
 from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
 from hub.pipeline.batch import Batch
 from hub.plugins import EventHandler
@@ -50,6 +51,7 @@ class Stages:
     seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
     heard_until: int = 0  # as stored
+    cameras: list[Device] = field(default_factory=list)
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
 
     async def recall(self) -> None:
@@ -79,6 +81,7 @@ class Stages:
     def configure(self, last: Mapping[int, tuple[int, float | None]]) -> None:
         """The devices are new, or others. `last`: point id -> newest (ts, value)."""
         self.evaluator.configure(self.devices, self.clock.now_us())
+        self.cameras = cameras_of(self.devices.values())
         for problem in self.calculator.configure(self.devices, last):
             _log.warning("a calculated point is left out", problem=problem)
 
@@ -163,6 +166,7 @@ class Stages:
         if decision.alarms:
             batch.alarms = await book.apply(writer.connection, decision.alarms, now, self.devices)
             await queue(writer.connection, batch.alarms.happened, self.handlers)
+            await defer(writer.connection, self._snapshot_jobs(batch.alarms))
         await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
         for proof in batch.proofs:
             await writer.confirm_command(proof.command_id, proof.frame_key, now)
@@ -170,6 +174,16 @@ class Stages:
             await writer.put_heard_until(from_us(batch.heard_until))
         if batch.dead:
             await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
+
+    def _snapshot_jobs(self, alarms: book.Outcome) -> list[Job]:
+        """One a community for all alarms that began where a camera looks."""
+        seen: dict[int, list[int]] = {}
+        for move in alarms.transitions if self.cameras else ():
+            device = self.devices.get(move.device_id)
+            if move.opened and device is not None and watching(self.cameras, device):
+                seen.setdefault(move.community_id, []).append(move.alarm_id)
+        return [Job("hub.snapshots", f"snapshots-{community}", {"community_id": community, "alarm_ids": ids})
+                for community, ids in seen.items()]  # fmt: skip
 
     def _event_jobs(self, frames: list[Frame]) -> Iterator[Job]:
         """What plugs want to hear of; never the broker's memory."""

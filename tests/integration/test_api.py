@@ -96,6 +96,7 @@ ACCESS: dict[str, Row] = {
     "get /alarms/kpis": (EVERYBODY, None),
     "get /alarms/kpis.{form}": (EVERYBODY, None),
     "get /alarms/{alarm_id}/timeline": (EVERYBODY, None),
+    "get /alarms/{alarm_id}/snapshots": (WORK, None),
     "post /alarms/{alarm_id}/evidence": (EVERYBODY, None),
     "post /login": (EVERYBODY, None),
     "post /logout": (EVERYBODY, None),

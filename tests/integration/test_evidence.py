@@ -22,6 +22,7 @@ from hub.clock import FakeClock
 from hub.errors import Refused
 from hub.evidence import service
 from hub.evidence.check import read_pack
+from hub.evidence.model import Medium
 from hub.evidence.pack import build, manifest_hash
 from hub.evidence.service import EvidenceDesk
 from hub.kpis.service import KpiDesk
@@ -220,7 +221,7 @@ async def test_the_same_evidence_gives_the_same_bytes(scene: Scene, monkeypatch:
     _, again = await scene.desk.pack(scene.who(), scene.alarm)
     assert build(made[0]) == packed
     assert manifest_hash(packed) != manifest_hash(again)  # the chain has moved on by the first one's seal
-    with_picture = build(service.msgspec.structs.replace(made[0], media=[("door.jpg", b"\xff\xd8")]))
+    with_picture = build(service.msgspec.structs.replace(made[0], media=[Medium("door.jpg", b"\xff\xd8", uuid4())]))
     assert files_of(with_picture)["media/door.jpg"] == b"\xff\xd8"
     assert "media/door.jpg" in json.loads(files_of(with_picture)["manifest.json"])["files"]
 

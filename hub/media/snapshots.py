@@ -1,0 +1,147 @@
+"""Pictures of the place when an alarm is raised: a job notes which cameras to ask, a part of its own asks them.
+
+A camera that is slow must hold up neither the jobs nor the other cameras. All that wait for one camera share the
+picture that is taken next; where it is asked too often, they share the newest one.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+import msgspec
+import structlog
+from psycopg.types.json import Jsonb
+
+from hub.alarms.desk import AlarmDesk
+from hub.clock import Clock, from_us
+from hub.errors import DriverError, Unreachable
+from hub.media.cameras import cameras_of, watching
+from hub.media.picture import BadPicture, prepare
+from hub.media.store import keep
+from hub.model import Device
+from hub.ports import Driver, TakesPictures
+from hub.store.database import Connection, Database, Row
+from hub.store.queries import load_queries
+from hub.tasks import end
+
+SQL = load_queries("hub.media", "snapshots.sql")
+TASK = "hub.snapshots"
+PATIENCE = timedelta(seconds=60)  # a picture taken later than this shows another scene
+FRESH_S = 10.0  # so old a picture may be where it is shared
+MOST_A_MINUTE = 6  # pictures of one camera before they are shared
+LATE = "not asked in time: the hub was down, or the cameras were busy"
+_log = structlog.get_logger()
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a camera gave: a picture or the reason why there is none. `at`: monotonic seconds."""
+
+    at: float
+    picture: UUID | None
+    reason: str | None
+
+
+class Snapshots:
+    """Asks cameras. One a process."""
+
+    def __init__(
+        self, database: Database, clock: Clock, devices: Mapping[int, Device], communities: Mapping[str, int],
+        alarms: AlarmDesk, driver_of: Callable[[Device], Driver],
+    ) -> None:  # fmt: skip
+        self._database, self._clock, self._devices, self._communities = database, clock, devices, communities
+        self._alarms, self._driver_of = alarms, driver_of
+        self._wake = asyncio.Event()
+        self._newest: dict[int, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MOST_A_MINUTE))
+
+    async def ask(self, community_id: int, alarm_ids: Sequence[int]) -> None:
+        """The job `hub.snapshots`: note which cameras are to be asked for these alarms, neither suppressed ones nor
+        history."""
+        now, cameras = self._clock.now(), cameras_of(self._devices.values())
+        values: dict[str, Any] = {"community_id": community_id, "alarms": list(alarm_ids), "at": now}
+        async with self._database.session([community_id]) as connection:
+            alarms = await (await connection.execute(SQL["asking"], values)).fetchall()
+            rows = [
+                {"alarm": alarm["id"], "camera": camera.id}
+                for alarm in alarms
+                if now - alarm["raised_at"] < PATIENCE and alarm["device_id"] in self._devices
+                for camera in watching(cameras, self._devices[alarm["device_id"]])
+            ]
+            if rows:
+                await connection.execute(SQL["ask"], {**values, "rows": Jsonb(rows)})
+        self._wake.set()
+
+    async def run(self) -> NoReturn:
+        """Ask until cancelled, each camera by itself. psycopg.OperationalError when the store goes away."""
+        asking: dict[int, asyncio.Task[None]] = {}
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            while True:
+                self._wake.clear()
+                for community_id in list(self._communities.values()):
+                    for camera in await self._open(community_id):
+                        if camera not in asking:
+                            asking[camera] = asyncio.create_task(self._serve(community_id, camera))
+                if woken.done():
+                    woken = asyncio.ensure_future(self._wake.wait())
+                await asyncio.wait({*asking.values(), woken}, return_when=asyncio.FIRST_COMPLETED)
+                for camera in [camera for camera, task in asking.items() if task.done()]:
+                    asking.pop(camera).result()
+        finally:
+            await end([*asking.values(), woken])
+
+    async def _open(self, community_id: int) -> list[int]:
+        async with self._database.session([community_id]) as connection:
+            rows = await (await connection.execute(SQL["open"], {"community_id": community_id})).fetchall()
+        return [row["device_id"] for row in rows]
+
+    async def _serve(self, community_id: int, camera: int) -> None:
+        """One picture for all that wait for it."""
+        asked = self._clock.now()
+        values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked}
+        async with self._database.session([community_id]) as connection:
+            late = {**values, "reason": LATE, "before": asked - PATIENCE}
+            moved = await (await connection.execute(SQL["give_up"], late)).fetchall()
+            row = await (await connection.execute(SQL["waiting"], values)).fetchone()
+        assert row is not None
+        if row["waiting"]:
+            outcome = self._shared(camera, row["storm"]) or await self._take(community_id, camera)
+            async with self._database.session([community_id]) as connection:
+                answer = {**values, "at": self._clock.now(), "asked": asked, "picture": outcome.picture,
+                          "reason": outcome.reason}  # fmt: skip
+                moved += await (await connection.execute(SQL["answer"], answer)).fetchall()
+        self._alarms.tell({(community_id, row["alarm_id"]) for row in moved}, (), ())
+
+    def _shared(self, camera: int, storm: bool) -> Outcome | None:
+        """The newest outcome, where the camera was asked often enough and that was just now."""
+        known, now = self._newest[camera], self._clock.monotonic()
+        often = storm or (len(known) == MOST_A_MINUTE and now - known[0].at < 60.0)
+        return known[-1] if known and often and now - known[-1].at <= FRESH_S else None
+
+    async def _take(self, community_id: int, camera: int) -> Outcome:
+        number, reason = None, None
+        try:
+            device = self._devices.get(camera)
+            driver = self._driver_of(device) if device is not None else None
+            if device is None or not isinstance(driver, TakesPictures):
+                raise Unreachable("the camera is no longer installed")
+            body, taken = await driver.picture(device)
+            picture, source = await prepare(body), f"device:{device.code}"
+            async with self._database.session([community_id]) as connection:
+                number = await keep(connection, community_id, picture, subject=source, source=source,
+                                    taken_at=from_us(taken), received_at=self._clock.now())  # fmt: skip
+        except (DriverError, BadPicture) as error:
+            reason = str(error)[:500]
+            _log.warning("no picture for an alarm", camera=camera, reason=reason)
+        outcome = Outcome(self._clock.monotonic(), number, reason)
+        self._newest[camera].append(outcome)
+        return outcome
+
+
+async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> list[Row]:
+    """By camera: device_id, device, device_name, place, asked_at, done_at (null: on its way), reason (why there is no
+    picture), picture_id, taken_at, sha256, width, height, gone (past its days), altered (not what was taken)."""
+    values = {"alarm": alarm_id, "community_id": community_id}
+    return await (await connection.execute(SQL["of_alarm"], values)).fetchall()

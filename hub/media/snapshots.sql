@@ -1,0 +1,34 @@
+-- name: asking
+SELECT id, device_id, raised_at FROM hub.alarm
+WHERE community_id = %(community_id)s AND id = ANY (%(alarms)s) AND NOT historical AND suppression IS NULL
+
+-- name: ask
+INSERT INTO hub.alarm_snapshot (community_id, alarm_id, device_id, asked_at)
+SELECT %(community_id)s, r.alarm, r.camera, %(at)s FROM jsonb_to_recordset(%(rows)s) AS r (alarm bigint, camera int)
+ON CONFLICT DO NOTHING
+
+-- name: open
+SELECT DISTINCT device_id FROM hub.alarm_snapshot WHERE community_id = %(community_id)s AND done_at IS NULL
+
+-- name: give_up
+UPDATE hub.alarm_snapshot SET done_at = %(at)s, reason = %(reason)s
+WHERE community_id = %(community_id)s AND device_id = %(camera)s AND done_at IS NULL AND asked_at < %(before)s
+RETURNING alarm_id
+
+-- name: answer
+UPDATE hub.alarm_snapshot SET done_at = %(at)s, picture_id = %(picture)s, reason = %(reason)s
+WHERE community_id = %(community_id)s AND device_id = %(camera)s AND done_at IS NULL AND asked_at <= %(asked)s
+RETURNING alarm_id
+
+-- name: waiting
+SELECT
+  EXISTS (SELECT FROM hub.alarm_snapshot WHERE community_id = %(community_id)s AND device_id = %(camera)s
+          AND done_at IS NULL) AS waiting,
+  EXISTS (SELECT FROM hub.alarm_storm WHERE community_id = %(community_id)s AND ended_at IS NULL) AS storm
+
+-- name: of_alarm
+SELECT s.device_id, d.code AS device, d.name AS device_name, d.place, s.asked_at, s.done_at, s.reason, s.picture_id,
+  p.taken_at, p.sha256, p.width, p.height, p.id IS NOT NULL AND p.body IS NULL AS gone,
+  coalesce(sha256(p.body) <> p.sha256, false) AS altered
+FROM hub.alarm_snapshot s JOIN hub.device d ON d.id = s.device_id LEFT JOIN hub.picture p ON p.id = s.picture_id
+WHERE s.alarm_id = %(alarm)s AND s.community_id = %(community_id)s ORDER BY d.code

@@ -1,0 +1,243 @@
+"""Snapshots of alarms over a real database: who is asked, once, together in a flood, and never in place of others."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from psycopg.types.json import Jsonb
+
+from hub.clock import FakeClock
+from hub.errors import Unreachable
+from hub.live import Subscription
+from hub.media import store
+from hub.media.snapshots import FRESH_S, LATE, MOST_A_MINUTE, PATIENCE, Snapshots, of_alarm
+from hub.model import Device
+from hub.tasks import end
+from tests.integration.seeded import Seeded, seeded
+from tests.integration.seeded_rows import add_alarm
+from tests.unit.camera_devices import camera_device
+from tests.unit.test_picture import encoded, two_halves
+
+NOW = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
+JPEG = encoded(two_halves())
+
+
+class Cameras:
+    """A driver whose cameras show what the test wants, when it wants."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.asked: dict[str, int] = defaultdict(int)
+        self.gives: dict[str, bytes | Exception] = {}
+        self.frozen: dict[str, asyncio.Event] = {}
+
+    async def picture(self, device: Device) -> tuple[bytes, int]:
+        self.asked[device.code] += 1
+        if gate := self.frozen.get(device.code):
+            await gate.wait()
+        given = self.gives.get(device.code, JPEG)
+        if isinstance(given, Exception):
+            raise given
+        return given, self.clock.now_us()
+
+
+class Scene:
+    """A door with an alarm, and cameras that look at it."""
+
+    def __init__(self, seeds: Seeded, clock: FakeClock) -> None:
+        self.seeds, self.clock, self.cameras = seeds, clock, Cameras(clock)
+        self.door = seeds.devices["door-b1-u1"]
+        self.changes: Subscription = seeds.context.live.subscribe(lambda change: change.topic == "alarm")
+        self._count = 0
+
+    def install(self, code: str, place: str, sees: tuple[str, ...] = ()) -> Device:
+        made = camera_device(f"rtsp://10.0.0.1/{code}", code, place, sees)
+        with self.seeds.link() as link:
+            row = link.execute(
+                "INSERT INTO hub.device (community_id, code, kind, profile, place, bus, name)"
+                " VALUES (%s, %s, 'camera', 'any-rtsp', %s, 'cameras', %s) RETURNING id",
+                [self.seeds.home, code, place, Jsonb({"zh": "大堂摄像机", "en": "Lobby camera"})],
+            ).fetchone()
+        assert row is not None
+        device = msgspec.structs.replace(made, id=row[0], community_id=self.seeds.home)
+        self.seeds.context.devices[device.id] = device  # type: ignore[index]
+        return device
+
+    def alarm(self, **columns: Any) -> int:
+        self._count += 1
+        with self.seeds.link() as link:
+            number = add_alarm(
+                link, self.seeds.home, self.door.id, f"rule-{self._count}", 2, "active_unacknowledged", "门", "door",
+                columns.pop("raised_at", self.clock.now()),
+            )  # fmt: skip
+            for name, value in columns.items():
+                link.execute(f"UPDATE hub.alarm SET {name} = %s WHERE id = %s", [value, number])  # type: ignore[arg-type]
+        return number
+
+    def desk(self) -> Snapshots:
+        context = self.seeds.context
+        return Snapshots(
+            context.database, self.clock, context.devices, context.communities, context.alarms,
+            lambda device: self.cameras,  # type: ignore[arg-type, return-value]
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Snapshots]:
+        desk = self.desk()
+        part = asyncio.ensure_future(desk.run())
+        try:
+            yield desk
+        finally:
+            await end([part])
+
+    async def rows(self, *alarms: int) -> list[dict[str, Any]]:
+        async with self.seeds.context.database.session([self.seeds.home]) as connection:
+            found = [await of_alarm(connection, self.seeds.home, alarm) for alarm in alarms]
+        return [row for rows in found for row in rows]
+
+    async def settled(self, *alarms: int, but: str = "") -> list[dict[str, Any]]:
+        """The rows of these alarms when every camera (but one) has answered."""
+        while True:
+            rows = await self.rows(*alarms)
+            if all(row["done_at"] is not None or row["device"] == but for row in rows):
+                return rows
+            await self.changes.take()
+
+
+@pytest.fixture
+async def scene(database_url: str) -> AsyncIterator[Scene]:
+    clock = FakeClock(NOW)
+    async with seeded(database_url, clock) as seeds:
+        yield Scene(seeds, clock)
+
+
+async def test_every_camera_that_looks_there_gives_a_picture_once(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1"), scene.install("cam-2", "gate-east", ("b1",)), scene.install("cam-3", "garden")
+    alarm = scene.alarm()
+    async with scene.running() as desk:
+        await desk.ask(scene.seeds.home, [alarm])
+        rows = await scene.settled(alarm)
+        await desk.ask(scene.seeds.home, [alarm])  # a job may run again
+        assert await scene.settled(alarm) == rows
+    assert [(row["device"], row["reason"], row["width"], row["height"]) for row in rows] == [
+        ("cam-1", None, 400, 200), ("cam-2", None, 400, 200),
+    ]  # fmt: skip
+    assert dict(scene.cameras.asked) == {"cam-1": 1, "cam-2": 1}
+    async with scene.seeds.context.database.session([scene.seeds.home]) as connection:
+        known = await store.known(connection, scene.seeds.home, rows[0]["picture_id"])
+        body = await store.read(connection, scene.seeds.home, rows[0]["picture_id"])
+    assert (known["source"], known["subject"]) == ("device:cam-1", "device:cam-1")
+    assert NOW <= known["taken_at"] <= scene.clock.now() and body[:2] == b"\xff\xd8"
+    async with scene.seeds.context.database.session([scene.seeds.foreign]) as connection:
+        assert await of_alarm(connection, scene.seeds.home, alarm) == []
+
+
+async def test_a_camera_that_gives_nothing_leaves_the_reason(scene: Scene) -> None:
+    for code in ("cam-1", "cam-2", "cam-3"):
+        scene.install(code, "b1/u1")
+    gone = scene.install("cam-4", "b1/u1")
+    scene.cameras.gives |= {"cam-1": Unreachable("10.0.0.1: no picture within 10 s"), "cam-2": b"<svg/>"}
+    alarm = scene.alarm()
+    desk = scene.desk()
+    await desk.ask(scene.seeds.home, [alarm])
+    del scene.seeds.context.devices[gone.id]  # type: ignore[attr-defined]
+    async with scene.running():
+        rows = await scene.settled(alarm)
+    assert [(row["device"], row["reason"]) for row in rows] == [
+        ("cam-1", "10.0.0.1: no picture within 10 s"),
+        ("cam-2", "picture: a JPEG, PNG or WebP picture is expected"), ("cam-3", None),
+        ("cam-4", "the camera is no longer installed"),
+    ]  # fmt: skip
+
+
+async def test_a_frozen_camera_holds_no_other_up(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1"), scene.install("cam-2", "b1/u1")
+    scene.cameras.frozen["cam-1"] = gate = asyncio.Event()
+    first, second = scene.alarm(), scene.alarm()
+    async with scene.running() as desk:
+        await desk.ask(scene.seeds.home, [first])
+        assert [row["done_at"] is None for row in await scene.settled(first, but="cam-1")] == [True, False]
+        await desk.ask(scene.seeds.home, [second])
+        assert [row["done_at"] is None for row in await scene.settled(second, but="cam-1")] == [True, False]
+        gate.set()
+        assert all(row["picture_id"] for row in await scene.settled(first, second))
+
+
+async def test_history_suppressed_and_old_alarms_ask_nobody(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarms = [
+        scene.alarm(historical=True), scene.alarm(suppression="shelved"), scene.alarm(raised_at=NOW - PATIENCE),
+    ]  # fmt: skip
+    await scene.desk().ask(scene.seeds.home, alarms)
+    await scene.desk().ask(scene.seeds.foreign, [scene.alarm()])  # another community's job
+    assert await scene.rows(*alarms) == []
+
+
+async def test_all_that_wait_for_a_camera_share_the_next_picture(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    scene.cameras.frozen["cam-1"] = gate = asyncio.Event()
+    first, rest = scene.alarm(), [scene.alarm() for _ in range(20)]
+    async with scene.running() as desk:
+        await desk.ask(scene.seeds.home, [first])
+        while not scene.cameras.asked:
+            await asyncio.sleep(0)
+        scene.clock.advance(0.5)
+        await desk.ask(scene.seeds.home, rest)
+        gate.set()
+        rows = await scene.settled(first, *rest)
+    assert scene.cameras.asked["cam-1"] == 2
+    assert all(row["picture_id"] for row in rows) and len({row["picture_id"] for row in rows[1:]}) == 1
+
+
+async def test_in_a_storm_the_newest_picture_serves_for_a_while(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    with scene.seeds.link() as link:
+        link.execute("DELETE FROM hub.alarm_storm_group")
+        link.execute("UPDATE hub.alarm_storm SET ended_at = since")
+        link.execute("INSERT INTO hub.alarm_storm (community_id, since, last_at) VALUES (%s, %s, %s)",
+                     [scene.seeds.home, NOW, NOW])  # fmt: skip
+    async with scene.running() as desk:
+        taken = []
+        for wait_s in (0.0, 2.0, FRESH_S + 1):
+            scene.clock.advance(wait_s)
+            alarm = scene.alarm()
+            await desk.ask(scene.seeds.home, [alarm])
+            [row] = await scene.settled(alarm)
+            taken.append(row["picture_id"])
+    assert taken[0] == taken[1] != taken[2] and scene.cameras.asked["cam-1"] == 2
+
+
+async def test_outside_a_storm_a_camera_is_asked_for_each_until_it_is_too_often(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    async with scene.running() as desk:
+        for _ in range(MOST_A_MINUTE + 3):
+            scene.clock.advance(1.0)
+            alarm = scene.alarm()
+            await desk.ask(scene.seeds.home, [alarm])
+            [row] = await scene.settled(alarm)
+            assert row["picture_id"] is not None
+        assert scene.cameras.asked["cam-1"] == MOST_A_MINUTE
+        scene.clock.advance(61.0)
+        alarm = scene.alarm()
+        await desk.ask(scene.seeds.home, [alarm])
+        await scene.settled(alarm)
+    assert scene.cameras.asked["cam-1"] == MOST_A_MINUTE + 1
+
+
+async def test_after_a_restart_what_is_young_is_asked_and_what_is_old_is_told(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    old = scene.alarm()
+    await scene.desk().ask(scene.seeds.home, [old])  # and the process ends
+    scene.clock.advance(PATIENCE.total_seconds() + 1)
+    young = scene.alarm(raised_at=scene.clock.now())
+    await scene.desk().ask(scene.seeds.home, [young])
+    scene.clock.advance(5.0)
+    async with scene.running():
+        rows = await scene.settled(old, young)
+    assert [(row["reason"], row["picture_id"] is None) for row in rows] == [(LATE, True), (None, False)]
+    assert rows[1]["taken_at"] - rows[1]["asked_at"] >= timedelta(seconds=5)  # the time it was really taken
