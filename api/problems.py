@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hub.errors import Refused
 from hub.store.database import NotThere
@@ -52,6 +53,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotThere, _not_there)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(psycopg.OperationalError, _busy)
     app.add_exception_handler(Exception, _unexpected)
@@ -77,6 +79,10 @@ async def _invalid(_: Request, error: Any) -> JSONResponse:
 async def _http(_: Request, error: Any) -> JSONResponse:
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     return problem(error.status_code, code, str(error.detail)[:300], headers=dict(error.headers or {}))
+
+
+async def _gone(_: Request, __: Exception) -> JSONResponse:
+    return problem(400, "incomplete", "the request ended before its body did")
 
 
 async def _busy(request: Request, error: Exception) -> JSONResponse:

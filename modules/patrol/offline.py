@@ -17,7 +17,9 @@ from modules.patrol.screen import STATIC
 _FOLDER = Path(__file__).with_name("static")
 _PAGE = "/patrol/offline"
 _VUE = f"/_nicegui/{nicegui.__version__}/static/vue.esm-browser.prod.js"
-_FILES = [_PAGE, _VUE, f"{STATIC}/checkin.js", "/static/hub.css", "/static/hub.svg"]
+_OWN = ("checkin.js", "queue.js", "pictures.js")
+_SCRIPTS = [f"{STATIC}/{name}" for name in _OWN]
+_FILES = [_PAGE, _VUE, *_SCRIPTS, "/static/hub.css", "/static/hub.svg"]
 _HTML = f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>巡更打卡 · Check in</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -53,7 +55,8 @@ def make_offline() -> APIRouter:
     async def work() -> Response:
         """The worker; another one as soon as anything that it keeps is another, for then the browser takes it anew."""
         text = (_FOLDER / "worker.js").read_text("utf-8")
-        kept = hashlib.sha256((_HTML + text + (_FOLDER / "checkin.js").read_text("utf-8")).encode()).hexdigest()[:16]
+        own = "".join((_FOLDER / name).read_text("utf-8") for name in _OWN)
+        kept = hashlib.sha256((_HTML + text + own).encode()).hexdigest()[:16]
         head = f"const KEPT = {json.dumps(kept)}, PAGE = {json.dumps(_PAGE)}, FILES = {json.dumps(_FILES)};\n"
         return Response(head + text, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 

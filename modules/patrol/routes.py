@@ -17,6 +17,11 @@ from modules.patrol.service import MOST as MOST_ROUNDS
 from modules.patrol.service import Covered, Patrols, plans_json, round_json
 from modules.patrol.words import names_of
 
+PICTURE_BODY = {
+    "requestBody": {"required": True, "content": {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png", "image/webp")
+    }}
+}  # fmt: skip
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -144,6 +149,11 @@ def _add_codes(router: APIRouter, patrols: Patrols) -> None:
         if checkpoint not in codes:
             raise Refused("not_found", f"no checkpoint {checkpoint} with a printed code", 404)
         return Response(svg(codes[checkpoint]), media_type="image/svg+xml")
+
+    @router.post("/codes/photographs", openapi_extra=PICTURE_BODY)
+    async def read_photograph(who: Who, request: Request) -> dict[str, str]:
+        """The checkpoint's code in a photograph (at most 5 MB), to be handed in like one that was scanned."""
+        return {"code": await patrols.read_photograph(who, request.stream())}
 
     @router.post("/codes/{checkpoint}/renew")
     async def renew_code(who: Who, checkpoint: CheckpointId) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def add_screen(patrols: Patrols) -> None:
     """Put the screen's page into the running site."""
     from nicegui import app  # it carries every page, signed in or not
 
-    app.add_static_files(STATIC, Path(__file__).with_name("static"))
+    # asked for anew each time: scripts of two versions must not meet
+    app.add_static_files(STATIC, Path(__file__).with_name("static"), max_cache_age=0)
     app.include_router(make_screen(patrols))
 
 

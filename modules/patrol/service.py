@@ -1,6 +1,6 @@
 """What people look at: rounds of a day, one round, how well checkpoints are covered, the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from hub import audit
 from hub.context import Context
 from hub.errors import Refused
+from hub.media.intake import take
 from hub.principal import RIGHTS, Principal
 from hub.store.database import NotThere, Row
 from modules.patrol import codes, store
@@ -17,6 +18,7 @@ from modules.patrol.evidence import Recorder
 from modules.patrol.keeper import Keeper
 from modules.patrol.model import STATES
 from modules.patrol.plans import CheckpointSpec, PatrolFile
+from modules.patrol.scan import read_code
 
 MOST = 500
 MOST_DAYS = 92
@@ -190,6 +192,12 @@ class Patrols:
             what = {"generation": generation}
             await audit.record(connection, who, "patrol.renew_code", f"checkpoint:{checkpoint}", now, what)
         return generation
+
+    async def read_photograph(self, who: Principal, parts: AsyncIterable[bytes]) -> str:
+        """The checkpoint's code in a photograph. BadPicture; Refused(422) as for codes, `no_code`."""
+        who.require("work")
+        _, book = await self._codes(who)
+        return await read_code(await take(parts), book)
 
     async def _codes(self, who: Principal) -> tuple[PatrolFile, CodeBook]:
         file = self.file(who)

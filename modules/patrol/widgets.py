@@ -32,6 +32,7 @@ class CheckInForm(Element, component="static/checkin.js"):
     def __init__(self, texts: Mapping[str, str], account: str, file: PatrolFile, language: str) -> None:
         super().__init__()
         self._props.update({"t": dict(texts), "account": account, "url": "/api/v1/patrol/checkins"})
+        self._props["reader"] = "/api/v1/patrol/codes/photographs"
         self._props["places"] = {
             one.id: {
                 "name": one.name.get(language),

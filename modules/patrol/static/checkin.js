@@ -1,41 +1,21 @@
 // A guard's check-ins. Captured with the phone's clocks, kept on the phone until the hub has answered for each, and sent
-// whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was. Every scan may
-// open a tab of its own, so each check-in is one entry of the store, and no tab writes down what another one keeps.
-const ENTRY = "hub-patrol-checkin-";
-const PHONE = "hub-patrol-phone";
-const COUNTER = "hub-patrol-counter";
+// whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was. A code that the
+// browser cannot read is photographed; without a connection the photograph waits, and the hub reads it later.
+import { ENTRY, all, change, clock, drop, found, keepDraft, keepForm, lastDraft, lastForm, nextCounter, phone, put } from "/patrol/static/queue.js";
+import * as pictures from "/patrol/static/pictures.js";
+
 const AGAIN_MS = 15000;
+const PATIENCE_MS = 30000;
 const MOST = 200;
 const MOST_CODE = 300;
 const MOST_VALUE = 1e12;
+const MOST_PICTURES = 3;
 const SHOWN = 20;
-const FORM = "hub-patrol-form"; // what the offline page shows
 const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; all others are tried again
 
-const random = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-const boot = random();
-const clock = () => ({ wall_ms: Date.now(), monotonic_ms: performance.now(), boot });
+export { lastForm };
 
-function kept(name, make) {
-  let value = localStorage.getItem(name);
-  if (value === null) localStorage.setItem(name, (value = make()));
-  return value;
-}
-
-const put = (one) => localStorage.setItem(ENTRY + one.counter, JSON.stringify(one));
-const found = (counter) => JSON.parse(localStorage.getItem(ENTRY + counter));
-const all = () =>
-  Object.keys(localStorage).filter((key) => key.startsWith(ENTRY)).map((key) => JSON.parse(localStorage.getItem(key)))
-    .filter(Boolean).sort((one, other) => one.counter - other.counter);
-
-function nextCounter() {
-  let counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
-  while (localStorage.getItem(ENTRY + counter) !== null) counter++;
-  localStorage.setItem(COUNTER, counter);
-  return counter;
-}
-
-export const lastForm = () => JSON.parse(localStorage.getItem(FORM));
+const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, pictures: [] });
 
 export default {
   template: `
@@ -43,14 +23,23 @@ export default {
       <section class="panel">
         <p v-if="offline" class="chip" role="status" style="margin-bottom: 8px"><i aria-hidden="true">!</i>{{ t.offline }}</p>
         <p v-if="drift" class="chip ill" role="status" style="margin-bottom: 8px"><i aria-hidden="true">!</i>{{ t.drift }} {{ drift }} s</p>
-        <label class="field" style="margin-top: 0"><span>{{ t.code }}</span>
-          <input class="search" v-model.trim="code" type="text" maxlength="300" autocapitalize="none" autocomplete="off" spellcheck="false"></label>
-        <label v-if="canScan" class="ghost" style="margin-top: 8px">{{ t.scan }}
-          <input type="file" accept="image/*" capture="environment" class="sr" @change="scan"></label>
+        <label v-if="!place && !shot" class="solid" style="width: 100%; min-height: 56px; font-size: 18px; justify-content: center; margin-bottom: 16px">
+          {{ working ? t.working : t.scan }}<input type="file" accept="image/*" capture="environment" class="sr" @change="photograph"></label>
+        <label v-if="!shot" class="field" style="margin-top: 0"><span>{{ t.code }}</span>
+          <input class="search" v-model.trim="code" @input="forget" type="text" maxlength="300" autocapitalize="none" autocomplete="off" spellcheck="false"></label>
         <p v-if="code && !place" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ t.unknown }}</p>
-        <template v-if="place">
-          <h2 style="margin-top: 16px; font-size: 20px; line-height: 28px">{{ place.name }}</h2>
-          <div v-for="item in place.items" :key="item.id" class="field">
+        <template v-if="shot">
+          <div style="display: flex; gap: 12px; align-items: center">
+            <img v-if="shot.thumb" :src="shot.thumb" alt="" style="height: 72px; border-radius: 4px"><p role="status">{{ t.kept }}</p>
+          </div>
+          <label class="field"><span>{{ t.where }}</span>
+            <select class="search" v-model="claimed" @change="answers = {}">
+              <option value="">{{ t.unsaid }}</option><option v-for="(one, id) in places" :key="id" :value="id">{{ one.name }}</option>
+            </select></label>
+        </template>
+        <template v-if="place || shot">
+          <h2 v-if="place" style="margin-top: 16px; font-size: 20px; line-height: 28px">{{ place.name }}</h2>
+          <div v-for="item in place ? place.items : []" :key="item.id" class="field">
             <span :id="'i-' + item.id">{{ item.name }}</span>
             <div v-if="item.answer === 'yes_no'" class="segmented" role="group" :aria-labelledby="'i-' + item.id">
               <button type="button" :aria-pressed="String(answers[item.id] === true)" @click="answers[item.id] = true">✓ {{ t.yes }}</button>
@@ -60,59 +49,119 @@ export default {
               <input class="search" type="number" step="any" inputmode="decimal" :aria-labelledby="'i-' + item.id" v-model="answers[item.id]"><span>{{ item.unit }}</span>
             </div>
           </div>
-          <label v-if="place.items.length" class="field"><span>{{ t.note }}</span>
+          <label v-if="place?.items.length" class="field"><span>{{ t.note }}</span>
             <input class="search" v-model="note" type="text" maxlength="500"></label>
           <p v-if="left" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.left }} {{ left }}</p>
           <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
+          <button v-if="shot" type="button" class="ghost" style="width: 100%; justify-content: center; margin-top: 8px" @click="discard">{{ t.discard }}</button>
         </template>
         <p v-if="wrong" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ wrong }}</p>
-        <p v-if="!code" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
+        <p v-if="!code && !shot" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
       </section>
       <section class="panel" aria-live="polite">
         <h2>{{ t.mine }} <small v-if="waiting.length">· {{ waiting.length }} {{ t.waiting }}</small></h2>
         <p v-if="!queue.length" class="empty-line">{{ t.none }}</p>
         <ul style="list-style: none; margin: 0; padding: 0">
-          <li v-for="one in shown" :key="one.counter" style="display: flex; gap: 8px; align-items: baseline; padding: 8px 0; border-top: 1px solid var(--line); flex-wrap: wrap">
+          <li v-for="one in shown" :key="one.counter" style="display: flex; gap: 8px; align-items: center; padding: 8px 0; border-top: 1px solid var(--line); flex-wrap: wrap">
+            <img v-if="one.photo && one.thumb" :src="one.thumb" alt="" style="height: 44px; border-radius: 4px">
             <b style="flex: 1 1 140px">{{ name(one) }}</b><span class="muted">{{ time(one) }}</span>
             <span class="chip" :class="{ ill: one.state === 'refused', done: one.state === 'accepted' }"><i aria-hidden="true">{{ mark(one) }}</i>{{ word(one) }}</span>
+            <button v-if="one.photo && one.state === 'refused'" type="button" class="ghost" @click="dismiss(one)">{{ t.dismiss }}</button>
           </li>
         </ul>
       </section>
     </div>`,
-  props: { t: Object, account: String, places: Object, url: String, away: Boolean },
+  props: { t: Object, account: String, places: Object, url: String, reader: String, away: Boolean },
   data() {
-    return { code: "", note: "", answers: {}, queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, wrong: "",
-             canScan: "BarcodeDetector" in window };
+    return { ...blank(), queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, working: false, wrong: "" };
   },
   computed: {
     bare() { return this.code.replace(/^.*#/, ""); },
-    place() { return (this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
-    left() { return this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length; },
-    waiting() { return this.queue.filter((one) => one.state === "waiting" && one.account === this.account); },
-    shown() { return [...this.queue].reverse().slice(0, SHOWN); },
+    place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
+    left() { return this.place ? this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length : 0; },
+    mine() { return this.queue.filter((one) => one.account === this.account); },
+    waiting() { return this.mine.filter((one) => one.state === "waiting"); },
+    shown() {
+      const kept = [...this.queue].reverse();
+      return [...kept.slice(0, SHOWN), ...kept.slice(SHOWN).filter((one) => one.photo)];
+    },
+    draft() {
+      const { code, shot, claimed, note, answers, account } = this;
+      return shot ? { code, shot, claimed, note, answers, account } : null;
+    },
   },
-  watch: { code() { this.answers = {}; this.note = this.wrong = ""; } },
+  watch: {
+    draft: { deep: true, handler(draft, before) { if (draft || before) keepDraft(draft); } },
+  },
   methods: {
+    forget() { Object.assign(this, { ...blank(), code: this.code, wrong: "" }); },
+    begin() { Object.assign(this, { ...blank(), wrong: "" }); },
+    discard() {
+      pictures.remove(this.shot.id);
+      this.begin();
+    },
+    async photograph(event) {
+      const [file] = event.target.files;
+      event.target.value = "";
+      if (!file || this.working) return;
+      const taken = clock();
+      this.begin();
+      this.working = true;
+      try {
+        const picture = await pictures.shrink(file);
+        const here = await pictures.detect(picture);
+        const { code, reason, detail } = here ? { code: here } : await this.ask(picture);
+        if (code) this.code = code;
+        else if (reason) this.wrong = this.t[reason] || detail || this.t.refused;
+        else this.shot = { id: await pictures.keep(picture), thumb: picture.thumb, clock: taken };
+      } catch {
+        this.wrong = this.t.no_room;
+      } finally {
+        this.working = false;
+      }
+    },
+    // What the hub reads in a photograph: {code}, or {reason} for good, or {status} for now; {} without a connection.
+    async ask({ type, bytes }) {
+      if (bytes.byteLength > pictures.MOST_SENT) return { reason: "picture_too_large" };
+      if (this.away || !navigator.onLine) return {};
+      const patience = new AbortController();
+      const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+      try {
+        const answer = await fetch(this.reader, {
+          method: "POST", credentials: "same-origin", headers: { "Content-Type": type }, body: bytes, signal: patience.signal,
+        });
+        if (answer.ok) return await answer.json();
+        if (!OF_CONTENT.includes(answer.status)) return { status: answer.status };
+        const { code, detail } = await answer.json().catch(() => ({}));
+        return { reason: code || "refused", detail };
+      } catch {
+        return {};
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     capture() {
       const answers = {};
-      for (const item of this.place.items) {
+      for (const item of this.place ? this.place.items : []) {
         const given = this.answers[item.id];
         if (given === undefined || given === "") continue;
         answers[item.id] = item.answer === "yes_no" ? given : Number(given);
         if (!(Math.abs(answers[item.id]) < MOST_VALUE)) return void (this.wrong = `${item.name}: ${this.t.bad_answer}`);
       }
+      const { shot, claimed, note, account } = this;
+      const read = shot ? { code: "", clock: shot.clock, photo: shot.id, thumb: shot.thumb, claimed } : { code: this.bare, clock: clock() };
       try {
-        put({ counter: nextCounter(), code: this.bare, clock: clock(), answers, note: this.note, account: this.account, state: "waiting" });
+        put({ counter: nextCounter(), ...read, answers, note, account, state: "waiting" });
       } catch {
         return void (this.wrong = this.t.full);
       }
-      this.code = "";
+      this.begin();
       this.read();
       this.sync();
     },
     read() {
-      const done = all().filter((one) => one.state !== "waiting");
-      for (const one of done.slice(0, -SHOWN)) localStorage.removeItem(ENTRY + one.counter);
+      const done = all().filter((one) => one.state !== "waiting" && !one.photo);
+      for (const one of done.slice(0, -SHOWN)) drop(one.counter);
       this.queue = all();
     },
     async sync() {
@@ -120,7 +169,9 @@ export default {
       if (this.busy || !this.waiting.length) return;
       this.busy = true;
       try {
-        await this.send(this.waiting.slice(0, MOST));
+        await this.sendRead();
+        for (const one of this.waiting.filter((one) => one.photo)) await this.develop(one);
+        await this.sendRead();
         this.offline = false;
       } catch {
         this.offline = true;
@@ -128,18 +179,37 @@ export default {
         this.busy = false;
       }
     },
+    async sendRead() {
+      const batch = this.waiting.filter((one) => !one.photo).slice(0, MOST);
+      if (batch.length) await this.send(batch);
+    },
+    // A photographed code becomes one that was read, with the time of the photograph; or says for good that it is none.
+    async develop({ counter, photo, claimed }) {
+      const picture = await pictures.get(photo);
+      const { code, reason, detail, status } = picture ? await this.ask(picture) : { reason: "lost" };
+      if (status === 401) return this.signIn();
+      if (code) {
+        const mistaken = claimed && code.split(/[:~]/)[2] !== claimed;
+        change(counter, (one) => one.photo && { ...one, code, photo: "", thumb: "", mistaken, answers: mistaken ? {} : one.answers });
+        await pictures.remove(photo);
+      } else if (reason) change(counter, (one) => one.state === "waiting" && { ...one, state: "refused", reason, detail });
+      else if (!status) throw new Error("no connection");
+      this.read();
+    },
+    signIn() { location.assign("/login?next=/patrol/checkin"); },
     // The kept page sends nothing: who is signed in by now, only the real one knows.
     async makeWay() {
-      const answer = this.code || !navigator.onLine ? null : await fetch("/patrol/sw.js", { cache: "no-store" }).catch(() => null);
-      if (answer?.ok && !this.code) location.reload();
+      const shown = this.code || this.shot || this.working;
+      const answer = shown || !navigator.onLine ? null : await fetch("/patrol/sw.js", { cache: "no-store" }).catch(() => null);
+      if (answer?.ok && !this.code && !this.shot && !this.working) location.reload();
     },
     async send(batch) {
       const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
       const answer = await fetch(this.url, {
         method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ phone: kept(PHONE, random), clock: clock(), checkins }),
+        body: JSON.stringify({ phone: phone(), clock: clock(), checkins }),
       });
-      if (answer.status === 401) return void location.assign("/login?next=/patrol/checkin");
+      if (answer.status === 401) return this.signIn();
       if (OF_CONTENT.includes(answer.status)) return this.divide(batch, await answer.json().catch(() => ({})));
       if (!answer.ok) return;
       const told = await answer.json();
@@ -160,35 +230,38 @@ export default {
       await this.send(batch.slice(0, half));
       await this.send(batch.slice(half));
     },
-    settle(counter, outcome) {
-      const one = found(counter);
-      if (one && one.state === "waiting") put({ ...one, ...outcome }); // else another tab was told first
+    settle(counter, outcome) { // unless another tab was told first
+      change(counter, (one) => one.state === "waiting" && { ...one, ...outcome });
     },
-    async scan(event) {
-      const [file] = event.target.files;
-      event.target.value = "";
-      if (!file) return;
-      const [found] = await new BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(file));
-      this.code = found ? found.rawValue : "?";
+    async dismiss({ counter, photo }) {
+      await pictures.remove(photo);
+      drop(counter);
+      this.read();
     },
-    name(one) { const place = this.places[one.code.split(/[:~]/)[2]]; return place ? place.name : "—"; },
+    name(one) { return this.places[one.code.split(/[:~]/)[2] || one.claimed]?.name || (one.photo ? this.t.photograph : "—"); },
     time(one) { return new Date(one.clock.wall_ms).toTimeString().slice(0, 5); },
-    mark(one) { return { waiting: "…", accepted: one.deviations ? "!" : "✓", refused: "✕" }[one.state]; },
+    mark(one) { return { waiting: "…", accepted: one.deviations || one.mistaken ? "!" : "✓", refused: "✕" }[one.state]; },
     word(one) {
       if (one.state === "waiting") return one.account === this.account ? this.t.not_sent : `${this.t.other} ${one.account}`;
       if (one.state === "refused") return this.t[one.reason] || [this.t.refused, one.detail].filter(Boolean).join(": ");
-      return one.deviations ? this.t.deviates : this.t.accepted;
+      return one.mistaken ? this.t.mistaken : one.deviations ? this.t.deviates : this.t.accepted;
     },
     other(event) { if (event.key === null || event.key.startsWith(ENTRY)) this.read(); },
     online() { this.offline = this.away || !navigator.onLine; this.sync(); },
     remember() {
-      const { t, account, places, url } = this.$props;
+      const { t, account, places, url, reader } = this.$props;
       try {
-        localStorage.setItem(FORM, JSON.stringify({ t, account, places, url, lang: document.documentElement.lang }));
+        keepForm({ t, account, places, url, reader, lang: document.documentElement.lang });
       } catch {
         // no room: the offline page shows what it showed before
       }
       navigator.serviceWorker?.register("/patrol/sw.js", { scope: "/patrol/checkin" }).catch(() => {}); // only over HTTPS
+    },
+    restore() {
+      const { account, ...draft } = lastDraft() || {};
+      if (draft.shot && account === this.account && !this.code) Object.assign(this, { ...blank(), ...draft });
+      const known = [draft.shot?.id, ...all().map((one) => one.photo)].filter(Boolean);
+      pictures.sweep(new Set(known)).catch(() => {}); // no store for pictures in this browser: nothing to sweep
     },
   },
   mounted() {
@@ -197,6 +270,7 @@ export default {
       this.code = decodeURIComponent(location.hash.slice(1));
       history.replaceState(null, "", location.pathname);
     }
+    this.restore();
     this.timer = setInterval(() => this.sync(), AGAIN_MS);
     addEventListener("online", this.online);
     addEventListener("offline", this.online);
