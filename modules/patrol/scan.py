@@ -10,6 +10,7 @@ from hub.errors import Refused
 from hub.media.picture import Picture
 from modules.patrol.codes import CodeBook
 
+_QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _BINARIZERS = (zxingcpp.Binarizer.LocalAverage, zxingcpp.Binarizer.GlobalHistogram)
 
 
@@ -25,7 +26,7 @@ def codes_in(jpeg: bytes) -> list[str]:
     """What the QR codes of a picture say: turned, slanted, small or blurred ones too."""
     image = Image.open(io.BytesIO(jpeg)).convert("L")
     for binarizer in _BINARIZERS:
-        found = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormat.QRCode, binarizer=binarizer)
+        found = zxingcpp.read_barcodes(image, formats=_QR, binarizer=binarizer)
         if texts := [one.text for one in found if one.text]:
             return texts
     return []
