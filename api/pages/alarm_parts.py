@@ -156,7 +156,7 @@ def _why_no_picture(view: View, row: Row) -> str:
     if row["done_at"] is None:
         return view.t("alarm.snapshot_waiting")
     if row["picture_id"] is None:
-        return f"{view.t('alarm.snapshot_none')} {row['reason']}"
+        return view.t("alarm.snapshot_none").replace("%r", row["reason"])
     if row["altered"]:
         return view.t("alarm.snapshot_altered")
     return view.t("error.picture_gone") if row["gone"] else ""

@@ -1,0 +1,83 @@
+"""Snapshots in the alarm drawer, in a real browser: both languages, desk and phone; for those who may, as they come."""
+
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from hub.media import store
+from hub.media.picture import read_picture
+from tests.e2e.desks import SHOTS, World, healthy
+from tests.e2e.test_pages_desk import fresh, over
+from tests.unit.test_picture import encoded
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+WORDS = {"zh-CN": ("现场快照", "没有画面：10.0.0.9: Connection refused", "正在取画面…"),
+         "en": ("Snapshots", "No picture: 10.0.0.9: Connection refused", "Being taken…")}  # fmt: skip
+BROKEN = "() => [...document.querySelectorAll('.snapshots img')].filter((i) => i.complete && !i.naturalWidth).length"
+
+
+async def picture(world: World, colour: str) -> UUID:
+    seeds, now = world.seeds, world.hub.context.clock.now()
+    made = read_picture(encoded(Image.new("RGB", (1600, 900), colour)))
+    async with seeds.context.database.session([seeds.home]) as connection:
+        return await store.keep(
+            connection, seeds.home, made, subject="device:cam-in", source="device:cam-in", taken_at=now, received_at=now
+        )
+
+
+def asked(world: World, alarm: int, device: str, number: UUID | None = None, reason: str | None = None) -> None:
+    """What the camera gave, or nothing yet."""
+    seeds, now = world.seeds, world.hub.context.clock.now()
+    done = now if number or reason else None
+    with seeds.link() as link:
+        link.execute(
+            "INSERT INTO hub.alarm_snapshot VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (alarm_id, device_id)"
+            " DO UPDATE SET done_at = excluded.done_at, picture_id = excluded.picture_id, reason = excluded.reason",
+            [seeds.home, alarm, seeds.devices[device].id, now, done, number, reason],
+        )
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_pictures_reasons_and_one_on_its_way(world: World, language: str, size: str) -> None:
+    title, reason, waiting = WORDS[language]
+    alarm = fresh(world, "door-b1-u2", f"Forced {language} {size}")
+    asked(world, alarm, "cam-in", await picture(world, "navy"))
+    asked(world, alarm, "cam-out", reason="10.0.0.9: Connection refused")
+    asked(world, alarm, "patrol-1")
+    async with world.signed_in("guard", language, size) as (page, complaints):
+        await world.open(page, f"/alarms/{alarm}")
+        await page.locator(".detail-pane h3", has_text=title).wait_for()
+        figures = page.locator(".snapshots figure")
+        assert await figures.count() == 3
+        assert reason in await figures.nth(1).inner_text() and waiting in await figures.nth(2).inner_text()
+        await page.wait_for_function("() => document.querySelector('.snapshots img').naturalWidth === 1600")
+        box = await figures.nth(0).locator("img").bounding_box()
+        assert box is not None and 100 < box["width"] < 500
+        await healthy(page, language, complaints)
+        await page.screenshot(path=SHOTS / f"snapshots-{size}-{language}.png")
+        async with page.context.expect_page() as opened:
+            await figures.nth(0).locator("a").click()
+        large = await opened.value
+        await large.wait_for_function("() => document.images[0]?.naturalWidth === 1600")
+        await large.close()
+        asked(world, alarm, "patrol-1", await picture(world, "maroon"))
+        world.seeds.context.alarms.tell([(world.seeds.home, alarm)], (), ())
+        await figures.nth(2).locator("img").wait_for()
+        assert await page.evaluate(BROKEN) == 0
+        assert not complaints
+    over(world, alarm)
+
+
+async def test_nothing_is_shown_without_cameras_or_without_the_right(world: World) -> None:
+    plain, alarm = fresh(world, "env-1", "No camera"), fresh(world, "door-b1-u2", "Has a camera")
+    asked(world, alarm, "cam-in", await picture(world, "navy"))
+    for name, number in (("guard", plain), ("viewer", alarm)):
+        async with world.signed_in(name, "en") as (page, complaints):
+            await world.open(page, f"/alarms/{number}")
+            await page.locator(".detail-pane h3", has_text="Procedure").wait_for()
+            assert await page.locator(".snapshots").count() == 0
+            assert await page.locator("h3", has_text="Snapshots").count() == 0
+            assert not complaints
+    over(world, plain, alarm)
