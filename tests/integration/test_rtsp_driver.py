@@ -3,6 +3,8 @@
 import asyncio
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 from drivers.rtsp import RtspDriver, ffmpeg
 from drivers.rtsp.ffmpeg import Stream, grab
 from hub.clock import SystemClock
+from hub.embedded.process import command_of
 from hub.errors import DriverError, Misconfigured, Rejected, Unreachable
 from hub.media.picture import read_picture
 from hub.model import Arrival, Device, Frame
@@ -25,6 +28,12 @@ from tests.integration.cameras import PASSWORD, SECRETS, USER, Server, make_came
 from tests.unit.camera_devices import camera_device
 
 LONG_S = 30.0
+ROOT = Path(__file__).parents[2]
+OWNER = """
+import sys, uvloop
+from drivers.rtsp.ffmpeg import Stream, grab
+uvloop.run(grab(Stream(*sys.argv[1:4]), 60.0))
+"""
 
 
 @pytest.fixture(scope="module", params=["digest", "basic"])
@@ -43,8 +52,8 @@ def stream(server: Server, path: str = "/live", password: str = PASSWORD) -> Str
     return Stream(server.url(path), USER, password)
 
 
-def children() -> set[int]:
-    """ffmpeg processes that are ours."""
+def children(owner: int | None = None) -> set[int]:
+    """ffmpeg processes of ours, or of another owner."""
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -52,7 +61,7 @@ def children() -> set[int]:
                 stat, line = (entry / "stat").read_text(), (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and b"ffmpeg" in line:
+            if int(stat.rpartition(")")[2].split()[1]) == (owner or os.getpid()) and b"ffmpeg" in line:
                 found.add(int(entry.name))
     return found
 
@@ -144,6 +153,21 @@ async def test_name_and_password_are_in_no_argument_and_no_environment(camera: S
         assert not [word for word in SECRETS if word.encode() in seen]
     await end([asked])
     assert children() == set()
+
+
+async def test_a_hub_that_is_killed_takes_ffmpeg_with_it(camera: Server) -> None:
+    """On the loop the hub runs on (uvloop)."""
+    camera.freeze()
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, camera.url(), USER, PASSWORD], cwd=ROOT)
+    try:
+        while not (found := children(owner.pid)):
+            assert owner.poll() is None
+            await asyncio.sleep(0.01)
+    finally:
+        owner.kill()
+        owner.wait()
+    while any(command_of(pid) for pid in found):
+        await asyncio.sleep(0.01)
 
 
 async def test_without_ffmpeg_it_says_what_to_do(camera: Server, monkeypatch: pytest.MonkeyPatch) -> None:
