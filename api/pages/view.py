@@ -40,6 +40,7 @@ _REASONS = (
     "error.life_safety", "error.not_shelvable", "error.over", "error.unacknowledged", "error.still_active",
     "error.in_service", "error.no_step", "error.no_device",
     "error.picture_too_large", "error.picture_unknown", "error.picture_broken", "error.picture_gone",
+    "error.too_many_pictures",
 )  # fmt: skip
 
 
@@ -72,6 +73,24 @@ class View:
         self.zone = self.membership.time_zone
         self._places: dict[str, str] | None = None
         self._ask: Ask | None = None
+
+    def pictures(self) -> widgets.Pictures:
+        """Stored pictures; `show` gives it those there are."""
+        t = self.t
+        words = {"close": t("pictures.close"), "save": t("pictures.save"), "gone": t("pictures.gone")}
+        return widgets.Pictures(words | {"none": t("pictures.none")})
+
+    def picture_input(self, url: str, add: str, done: Callable[[], Awaitable[None]]) -> widgets.PictureInput:
+        """A button `add` that sends pictures to `url`, and then calls back. What went wrong is told."""
+        button = widgets.PictureInput(url, add, self.t("pictures.busy"))
+
+        async def sent(code: object) -> None:
+            if code:
+                self.complain(Refused(str(code), ""))
+            await done()
+
+        button.on("sent", lambda event: self.act(sent)(event.args))
+        return button
 
     async def who(self) -> Principal:
         """The principal now, asked for anew: a session may have ended or a role changed. Refused(401)."""

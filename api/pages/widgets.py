@@ -44,6 +44,29 @@ class PlanView(Element, component="static/plan_view.js"):
         self._props.update(props)
 
 
+class Pictures(Element, component="static/pictures.js"):
+    """Stored pictures as thumbnails that open large. Items are {id, label, gone}; `words`: close, save, gone, none."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        super().__init__()
+        self._props.update({"items": [], "t": words})
+
+    def show(self, items: Sequence[dict[str, Any]]) -> None:
+        """Other pictures; nothing is sent when they are the same."""
+        fresh = list(items)
+        if fresh != self._props["items"]:
+            self._props["items"] = fresh
+            self.update()
+
+
+class PictureInput(Element, component="static/picture_input.js"):
+    """A button that sends pictures to an address. Event: `sent` with "" or the code of what went wrong."""
+
+    def __init__(self, url: str, add: str, busy: str) -> None:
+        super().__init__()
+        self._props.update({"url": url, "t": {"add": add, "busy": busy}})
+
+
 class Table(Element, component="static/hub_table.js"):
     """A table that becomes cards on a phone. Event: `action` with [row id, action name].
 

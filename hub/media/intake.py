@@ -1,11 +1,18 @@
 """Pictures that people send: gathered within bounds, and only so many at once."""
 
 from collections.abc import AsyncIterable
+from typing import Any
 
 from hub.errors import Refused
 from hub.media.picture import MOST_BYTES, BadPicture, Picture, prepare
 
 MOST_WAITING = 20
+PICTURE_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {
+        kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png", "image/webp")
+    }}
+}  # fmt: skip
+"""What OpenAPI says of a request whose body is a picture."""
 
 
 class Intake:

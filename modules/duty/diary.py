@@ -1,11 +1,15 @@
 """The duty log (值班记录), incidents (治安情况记录), and the sheet of a day."""
 
+from collections.abc import AsyncIterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from hub import audit
 from hub.context import Context
 from hub.errors import Refused
+from hub.media.intake import take
+from hub.media.store import keep, of_subjects
 from hub.principal import Principal
 from hub.store.database import Connection, NotThere, Row
 from modules.duty import store
@@ -16,6 +20,7 @@ from modules.duty.rosters import Rosters
 from modules.duty.rounds import rounds_of
 
 MOST = 2000
+MOST_PICTURES = 20
 _ALL_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00"), datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 _AHEAD = timedelta(minutes=5)
 _BACK = timedelta(days=31)
@@ -102,7 +107,7 @@ class Diary(Desk):
         return int(found["total"])
 
     async def incident(self, who: Principal, incident_id: int) -> Row:
-        """One incident with its steps. NotThere."""
+        """One incident with its steps and pictures (id, taken_at, source, gone). NotThere."""
         who.require("see")
         async with self.session(who) as connection:
             found = await store.rows(
@@ -112,7 +117,9 @@ class Diary(Desk):
             if not found:
                 raise NotThere(f"incident {incident_id}")
             steps = await store.rows(connection, "incident_steps", who.community_id, id=incident_id)
-        return {**_seen_by(who, found[0]), "steps": steps}
+            pictures = await of_subjects(connection, who.community_id, [f"incident:{incident_id}"])
+        shown = [{name: one[name] for name in ("id", "taken_at", "source", "gone")} for one in pictures]
+        return {**_seen_by(who, found[0]), "steps": steps, "pictures": shown}
 
     async def open_incident(
         self, who: Principal, kind: IncidentKind, what: str, place: str, *, occurred_at: datetime | None = None,
@@ -142,6 +149,30 @@ class Diary(Desk):
         """What was done or found since. NotThere; Refused(409) `wrong_state` for a closed one."""
         return await self._further(who, incident_id, "add", text_of(text, "text", 2000), "work")
 
+    async def photograph(self, who: Principal, incident_id: int, parts: AsyncIterable[bytes]) -> UUID:
+        """Add a picture to an open incident; its number. The same bytes again are the same picture.
+
+        BadPicture; NotThere; Refused(409) `wrong_state` for a closed one, `too_many_pictures` above 20.
+        """
+        who.require("work")
+        async with self.session(who) as connection:
+            await store.one(connection, "incident_there", who.community_id, f"incident {incident_id}", id=incident_id)
+        picture, subject = await take(parts), f"incident:{incident_id}"
+        now = self.now()
+        async with self.session(who) as connection:
+            await self._lock_open(connection, who, incident_id)
+            there = await of_subjects(connection, who.community_id, [subject])
+            again: list[UUID] = [one["id"] for one in there if one["sha256"] == picture.sha256]
+            if again:
+                return again[0]
+            if len(there) >= MOST_PICTURES:
+                raise Refused("too_many_pictures", f"an incident has at most {MOST_PICTURES} pictures")
+            number = await keep(connection, who.community_id, picture, subject=subject, source=who.actor, taken_at=now,
+                                received_at=now)  # fmt: skip
+            await self._step(connection, who, incident_id, "photograph", "")
+        self.announce(who.community_id, "incident", incident_id)
+        return number
+
     async def hand_to_police(self, who: Principal, incident_id: int, number: str) -> Row:
         """Handed to the police under their number. NotThere; Refused as above."""
         return await self._further(who, incident_id, "police", text_of(number, "police number", 60), "work")
@@ -153,16 +184,19 @@ class Diary(Desk):
     async def _further(self, who: Principal, incident_id: int, action: str, text: str, right: str) -> Row:
         who.require(right)
         async with self.session(who) as connection:
-            found = await store.one(connection, "lock_incident", who.community_id, f"incident {incident_id}",
-                                    id=incident_id)  # fmt: skip
-            if found["state"] == "closed":
-                raise Refused("wrong_state", "the incident is closed")
+            await self._lock_open(connection, who, incident_id)
             if action in ("police", "close"):
                 await store.do(connection, f"{action}_incident", who.community_id, id=incident_id, text=text,
                                actor=who.actor, at=self.now())  # fmt: skip
             await self._step(connection, who, incident_id, action, text)
         self.announce(who.community_id, "incident", incident_id)
         return await self.incident(who, incident_id)
+
+    async def _lock_open(self, connection: Connection, who: Principal, incident_id: int) -> None:
+        found = await store.one(connection, "lock_incident", who.community_id, f"incident {incident_id}",
+                                id=incident_id)  # fmt: skip
+        if found["state"] == "closed":
+            raise Refused("wrong_state", "the incident is closed")
 
     async def _step(self, connection: Connection, who: Principal, incident_id: int, action: str, text: str) -> None:
         now = self.now()

@@ -14,7 +14,7 @@ from modules.duty.service import Duty
 from modules.duty.sheet import INCIDENT_KINDS, LOG_KINDS, TITLE, blocks, entry_text, police
 from modules.duty.words import LOG_INCIDENTS, LOG_LOG, LOG_SAYS
 
-_STEPS = {"open": "opened", "add": "added", "police": "police", "close": "close"}
+_STEPS = {"open": "opened", "add": "added", "photograph": "photographed", "police": "police", "close": "close"}
 
 
 def add_log_pages(shell: Any, duty: Duty) -> None:
@@ -235,6 +235,9 @@ class IncidentsPage:
             view.tag("h2", f"{row['number']} · {view.pick(INCIDENT_KINDS.get(row['kind']))}")
             self._paint(row)
             with view.box("actions"):
+                if row["state"] == "open" and view.may("work"):
+                    address = f"/api/v1/duty/incidents/{number}/photographs"
+                    view.picture_input(address, self._say("photograph"), lambda: self._open([number]))
                 for action, right in (("add", "work"), ("police", "work"), ("close", "supervise")):
                     if row["state"] == "open" and view.may(right):
                         button = view.tag("button", self._say(action), "ghost", type="button")
@@ -252,6 +255,12 @@ class IncidentsPage:
         view.facts([(self._say(name), text) for name, text in facts if text])
         if row["alarm_id"]:
             view.tag("a", f"{self._say('alarm_link')} {row['alarm_id']}", href=f"/alarms/{row['alarm_id']}")
+        if row["pictures"] and view.may("work"):
+            view.tag("h3", self._say("pictures"))
+            view.pictures().show([
+                {"id": str(one["id"]), "label": f"{view.person(one['source'])} · {view.stamp(one['taken_at'])}",
+                 "gone": one["gone"]} for one in row["pictures"]
+            ])  # fmt: skip
         view.tag("h3", self._say("steps"))
         with view.box("steps", "ul"):
             for step in row["steps"]:

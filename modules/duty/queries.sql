@@ -268,6 +268,9 @@ VALUES (%(community_id)s, %(id)s, %(at)s, %(actor)s, %(action)s, %(text)s)
 -- name: lock_incident
 SELECT id, state FROM duty.incident WHERE community_id = %(community_id)s AND id = %(id)s FOR UPDATE
 
+-- name: incident_there
+SELECT id FROM duty.incident WHERE community_id = %(community_id)s AND id = %(id)s
+
 -- name: police_incident
 UPDATE duty.incident SET police = true, police_number = %(text)s WHERE community_id = %(community_id)s AND id = %(id)s
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from hub.media.intake import PICTURE_BODY
 from modules.duty.desk import plain
 from modules.duty.model import IncidentKind, LogKind
 from modules.duty.routes import Day, Moment, Note, Who
@@ -137,13 +138,18 @@ def _add_incidents(router: APIRouter, duty: Duty) -> None:
 
     @router.get("/incidents/{number}")
     async def show_incident(who: Who, number: BigId) -> dict[str, Any]:
-        """One with its steps."""
+        """One with its steps and pictures."""
         return dict(plain(await diary.incident(who, number)))
 
     @router.post("/incidents/{number}/add")
     async def add_to_incident(who: Who, number: BigId, body: Further) -> dict[str, Any]:
         """What was found or done since."""
         return dict(plain(await diary.add_to_incident(who, number, body.text)))
+
+    @router.post("/incidents/{number}/photographs", openapi_extra=PICTURE_BODY)
+    async def photograph_incident(who: Who, number: BigId, request: Request) -> dict[str, str]:
+        """Add a photograph (at most 5 MB); the same one again changes nothing."""
+        return {"picture": str(await diary.photograph(who, number, request.stream()))}
 
     @router.post("/incidents/{number}/police")
     async def hand_to_police(who: Who, number: BigId, body: Further) -> dict[str, Any]:

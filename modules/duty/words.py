@@ -340,5 +340,8 @@ LOG_SAYS: dict[str, Text] = {
     "signature": {"zh": "主管签字：", "en": "Supervisor: "},
     "opened": {"zh": "记录", "en": "recorded"},
     "added": {"zh": "补充", "en": "added"},
+    "photographed": {"zh": "添加照片", "en": "added a photograph"},
+    "photograph": {"zh": "添加照片", "en": "Add photographs"},
+    "pictures": {"zh": "照片", "en": "Photographs"},
     "alarm_link": {"zh": "报警", "en": "Alarm"},
 }

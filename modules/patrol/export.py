@@ -10,9 +10,10 @@ from hub.store.database import Row
 
 _HEAD = {
     "zh": ("计划", "路线", "开始", "状态", "补证", "巡更点", "应到", "实到", "人员", "证明", "超时", "错序", "过快",
-           "未检", "未比对"),
+           "未检", "未比对", "缺照片"),
     "en": ("Plan", "Route", "Begins", "State", "Proved later", "Checkpoint", "Due", "Seen", "Person", "Proof", "Late",
-           "Out of order", "Too fast", "Not inspected", "Not compared"),
+           "Out of order", "Too fast", "Not inspected", "Not compared",
+           "No photograph"),
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,6 +41,7 @@ def _line(row: Row, names: Mapping[str, str]) -> list[str]:
         " ".join(names.get(f"sort:{sort}", sort) for sort in row["sorts"]), *marks,
         " ".join(names.get(f"item:{row['checkpoint']}:{item}", item) for item in row["unanswered"]),
         str(row["uncompared"] or ""),
+        " ".join(names.get(f"item:{row['checkpoint']}:{item}", item) for item in row["unphotographed"]),
     ]  # fmt: skip
 
 

@@ -133,7 +133,8 @@ class Keeper:
     async def _look(self, connection: Connection, row: Row) -> Change:
         now = await self._present(connection, row)
         evidence, answered = await store.evidence_of(connection, row), await store.answered(connection, row)
-        done = step(plan_of(row), evidence, frozenset(row["told"]), now, answered)
+        photographed = await store.photographed(connection, row)
+        done = step(plan_of(row), evidence, frozenset(row["told"]), now, answered, photographed)
         for effect in done.effects:
             if effect.name != "reminder":
                 await self._tell(connection, row, effect)

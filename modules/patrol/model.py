@@ -25,7 +25,7 @@ HOLD = timedelta(seconds=20)
 _TICK = timedelta(milliseconds=1)
 
 Answered = Set[tuple[str, str]]
-"""Checkpoints and the items that were inspected there in the time of a round."""
+"""Checkpoints and the items that were inspected, or photographed, there in the time of a round."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Stop:
     due: datetime
     min_gap: timedelta = timedelta(0)  # since the stop visited before
     items: tuple[str, ...] = ()  # what must be inspected there
+    photos: tuple[str, ...] = ()  # what must be photographed there
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Visit:
     out_of_order: bool = False
     too_fast: bool = False
     unanswered: tuple[str, ...] = ()  # visited, but these were not inspected
+    unphotographed: tuple[str, ...] = ()  # ... and of these a photograph is missing
     later: bool = False  # done, but only because of a check-in without a connection
 
 
@@ -132,14 +134,18 @@ class Step:
     wake_at: datetime | None
 
 
-def assess(plan: Round, evidence: Iterable[Evidence], now: datetime, answered: Answered = frozenset()) -> Outcome:
+def assess(
+    plan: Round, evidence: Iterable[Evidence], now: datetime, answered: Answered = frozenset(),
+    photographed: Answered = frozenset(),
+) -> Outcome:  # fmt: skip
     """What the evidence proves. The same for any order of it, and for any repetition."""
     by_stop: dict[str, dict[str, Evidence]] = {stop.checkpoint: {} for stop in plan.stops}
     for one in evidence:
         if one.checkpoint in by_stop and plan.opens <= one.at < plan.closes:
             by_stop[one.checkpoint][one.key] = one
     visits = [
-        _inspected(stop, _visit(plan, stop, by_stop[stop.checkpoint].values(), now), answered) for stop in plan.stops
+        _inspected(stop, _visit(plan, stop, by_stop[stop.checkpoint].values(), now), answered, photographed)
+        for stop in plan.stops
     ]
     visits = _judge_path(plan, visits, _walked(plan, visits, by_stop))
     done = [visit for visit in visits if visit.done_at is not None]
@@ -150,10 +156,11 @@ def assess(plan: Round, evidence: Iterable[Evidence], now: datetime, answered: A
 
 
 def step(
-    plan: Round, evidence: Iterable[Evidence], told: frozenset[str], now: datetime, answered: Answered = frozenset()
-) -> Step:
+    plan: Round, evidence: Iterable[Evidence], told: frozenset[str], now: datetime, answered: Answered = frozenset(),
+    photographed: Answered = frozenset(),
+) -> Step:  # fmt: skip
     """Look at a round. After it was closed nothing more is told: what arrives then only completes the record."""
-    outcome = assess(plan, evidence, now, answered)
+    outcome = assess(plan, evidence, now, answered, photographed)
     if "closed" in told:
         return Step(outcome, (), told, None)
     due = [effect for effect in _due(plan, outcome, told, now) if effect.key not in told]
@@ -180,9 +187,10 @@ def _visit(plan: Round, stop: Stop, evidence: Iterable[Evidence], now: datetime)
     return _with(best, late=late)
 
 
-def _inspected(stop: Stop, visit: Visit, answered: Answered) -> Visit:
+def _inspected(stop: Stop, visit: Visit, answered: Answered, photographed: Answered) -> Visit:
     left = tuple(item for item in stop.items if (stop.checkpoint, item) not in answered)
-    return visit if visit.done_at is None else _with(visit, unanswered=left)
+    unseen = tuple(item for item in stop.photos if (stop.checkpoint, item) not in photographed)
+    return visit if visit.done_at is None else _with(visit, unanswered=left, unphotographed=unseen)
 
 
 def _sum_up(plan: Round, stop: Stop, found: Sequence[Evidence], person: str, sorts: tuple[str, ...]) -> Visit:

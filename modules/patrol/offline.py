@@ -19,7 +19,7 @@ _PAGE = "/patrol/offline"
 _VUE = f"/_nicegui/{nicegui.__version__}/static/vue.esm-browser.prod.js"
 _OWN = ("checkin.js", "queue.js", "pictures.js")
 _SCRIPTS = [f"{STATIC}/{name}" for name in _OWN]
-_FILES = [_PAGE, _VUE, *_SCRIPTS, "/static/hub.css", "/static/hub.svg"]
+_FILES = [_PAGE, _VUE, *_SCRIPTS, "/static/shrink.js", "/static/hub.css", "/static/hub.svg"]
 _HTML = f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>巡更打卡 · Check in</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">

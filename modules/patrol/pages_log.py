@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from modules.patrol.pages_round import pictures
 from modules.patrol.service import Covered, Patrols
 from modules.patrol.words import PROVED_LATER, STATES, UNKNOWN_PERSON, Text, names_of
 
@@ -18,6 +19,7 @@ _SAYS: dict[str, Text] = {
     "period": {"zh": "时段", "en": "Period"},
     "coverage": {"zh": "巡更点覆盖（无死角）", "en": "Coverage of checkpoints"},
     "results": {"zh": "各计划完成情况", "en": "How rounds ended"},
+    "photos": {"zh": "照片（最近 200 张）", "en": "Photographs (the latest 200)"},
     "export": {"zh": "导出", "en": "Export"},
     "since": {"zh": "从（含）", "en": "From (included)"},
     "until": {"zh": "到（含）", "en": "To (included)"},
@@ -83,6 +85,10 @@ class LogPage:
             columns += [(state, view.pick(word), "num") for state, (_, _, word) in STATES.items() if state in _CLOSED]
             columns.append(("proved_later", view.pick(PROVED_LATER), "num"))
             self._results = view.table(columns, [], view.pick(_SAYS["no_rounds"]))
+        self._pictures = None
+        if view.may("work"):
+            with view.panel(view.pick(_SAYS["photos"])):
+                self._pictures = view.pictures()
         self._paint_export()
         await self._show()
 
@@ -119,6 +125,10 @@ class LogPage:
             for plan, counts in results.items()
         ])  # fmt: skip
         self._paint_tiles(covered, results)
+        if self._pictures is not None:
+            self._pictures.show(
+                pictures(view, self._names, await self._patrols.photographs(view.principal, self._days))
+            )
 
     def _paint_tiles(self, covered: list[Covered], results: dict[str, dict[str, int]]) -> None:
         view = self._view

@@ -16,6 +16,7 @@ from modules.patrol.words import (
     UNANSWERED,
     UNCOMPARED,
     UNKNOWN_PERSON,
+    UNPHOTOGRAPHED,
     Text,
     names_of,
 )
@@ -25,6 +26,7 @@ _SAYS: dict[str, Text] = {
     "visits": {"zh": "巡更点", "en": "Checkpoints"},
     "evidence": {"zh": "证明", "en": "Evidence"},
     "inspections": {"zh": "巡检", "en": "Inspections"},
+    "photos": {"zh": "照片", "en": "Photographs"},
     "no_evidence": {"zh": "没有任何打卡、扫码、门禁或相机证明。", "en": "Nothing speaks for this round."},
     "no_inspections": {"zh": "没有巡检记录。", "en": "Nothing was inspected."},
     "doubtful": {"zh": "手机时钟可疑", "en": "phone clock doubtful"},
@@ -96,8 +98,21 @@ def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = Fal
     ]
     unanswered = sum(len(visit["unanswered"]) for visit in visits)
     said += [f"{view.pick(UNANSWERED)} {unanswered}"] if unanswered else []
+    unseen = sum(len(visit.get("unphotographed", ())) for visit in visits)  # visits of before have none
+    said += [f"{view.pick(UNPHOTOGRAPHED)} {unseen}"] if unseen else []
     proved_later = proved_later or any(visit["later"] for visit in visits)
     return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
+
+
+def pictures(view: Any, names: dict[str, str], rows: list[Row]) -> list[dict[str, Any]]:
+    """What `view.pictures` shows of photographs: where and when, and what is to be seen."""
+    shown = []
+    for one in rows:
+        place = names.get(f"checkpoint:{one['checkpoint']}", one["checkpoint"])
+        item = names.get(f"item:{one['checkpoint']}:{one['item']}", one["item"])
+        label = " · ".join(filter(None, [place, item, view.stamp(one["at"])]))
+        shown.append({"id": str(one["picture"]), "label": label, "gone": one["gone"]})
+    return shown
 
 
 class RoundPage:
@@ -126,6 +141,10 @@ class RoundPage:
             self._evidence = view.table(columns(view, _EVIDENCE), [], view.pick(_SAYS["no_evidence"]))
         with view.panel(view.pick(_SAYS["inspections"])):
             self._inspections = view.table(columns(view, _INSPECTIONS), [], view.pick(_SAYS["no_inspections"]))
+        self._pictures = None
+        if view.may("work"):
+            with view.panel(view.pick(_SAYS["photos"])):
+                self._pictures = view.pictures()
         self._paint(row)
         key = str(self._number)
         view.follow(lambda change: change.topic == "patrol" and change.key == key, self._show, self._show)
@@ -147,6 +166,8 @@ class RoundPage:
         self._visits.show([self._visit(visit) for visit in row["visits"]])
         self._evidence.show([self._proof(one) for one in row["evidence"]])
         self._inspections.show([self._inspection(one) for one in row["inspections"]])
+        if self._pictures is not None:
+            self._pictures.show(pictures(view, self._names, row["photos"]))
 
     def _visit(self, visit: dict[str, Any]) -> dict[str, Any]:
         view = self._view
@@ -160,8 +181,9 @@ class RoundPage:
         }  # fmt: skip
 
     def _remarks(self, visit: dict[str, Any]) -> str:
-        """With the names of what was not inspected."""
-        left = [self._items.get((visit["checkpoint"], item), (item, None))[0] for item in visit["unanswered"]]
+        """With the names of what was not inspected or photographed."""
+        lacking = [*visit["unanswered"], *visit.get("unphotographed", ())]
+        left = [self._items.get((visit["checkpoint"], item), (item, None))[0] for item in dict.fromkeys(lacking)]
         return remarks(self._view, [visit]) + (f": {'、'.join(left)}" if left else "")
 
     def _proof(self, one: Row) -> dict[str, Any]:

@@ -84,6 +84,9 @@ class ItemSpec(Model):
     name: Text
     answer: Literal["yes_no", "reading"]
     required: bool = Field(default=True, description="a visit without an answer to it is shown as not inspected")
+    photo: Literal["required"] | None = Field(
+        default=None, description="required: a visit without a photograph of it is shown so"
+    )
     unit: str | None = Field(default=None, description="UCUM code of the point, for a reading")
     device: Code | None = Field(default=None, description="the sensor; default: nothing to compare with")
     point: Name | None = None
@@ -205,7 +208,7 @@ class Planned:
 def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -> list[Planned]:
     """The rounds of every plan that begin in [since, until)."""
     found = []
-    required = {one.id: tuple(item.id for item in one.items if item.required) for one in file.checkpoints}
+    wanted = {one.id: _wanted(one) for one in file.checkpoints}
     for plan in file.plans:
         route = file.route(plan.route)
         assert route is not None, "the file was checked"
@@ -213,15 +216,24 @@ def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -
         begins = list(beginnings(plan.offsets, plan.days, zone, since, until + reach))
         nexts: list[datetime | None] = [*begins[1:], None]
         found += [
-            Planned(plan, _round(plan, route, begin, after, required))
+            Planned(plan, _round(plan, route, begin, after, wanted))
             for begin, after in zip(begins, nexts, strict=True)
             if begin < until
         ]
     return found
 
 
+_Wanted = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _wanted(one: CheckpointSpec) -> _Wanted:
+    """The items that must be answered there, and those that must be photographed."""
+    required = tuple(item.id for item in one.items if item.required)
+    return required, tuple(item.id for item in one.items if item.photo == "required")
+
+
 def _round(
-    plan: PlanSpec, route: RouteSpec, begins: datetime, after: datetime | None, required: Mapping[str, tuple[str, ...]]
+    plan: PlanSpec, route: RouteSpec, begins: datetime, after: datetime | None, wanted: Mapping[str, _Wanted]
 ) -> Round:
     ends = begins + route.duration
     closes = ends + plan.late + plan.grace
@@ -232,7 +244,8 @@ def _round(
     for stop, due in zip(route.stops, route.dues(), strict=True):
         if route.order == "fixed":
             slot += stop.min
-        stops.append(Stop(stop.checkpoint, slot, begins + due, stop.min, required.get(stop.checkpoint, ())))
+        items, photos = wanted.get(stop.checkpoint, ((), ()))
+        stops.append(Stop(stop.checkpoint, slot, begins + due, stop.min, items, photos))
     return Round(
         begins - plan.early, begins, ends, closes, tuple(stops), route.order == "fixed", plan.late, plan.remind
     )

@@ -45,6 +45,11 @@ GROUP BY checkpoint, sort, proof, weight, person, timely, offline, CASE WHEN tim
 SELECT DISTINCT checkpoint, item FROM patrol.inspection
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
 
+-- name: photographed
+SELECT DISTINCT checkpoint, item FROM patrol.photo
+WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
+  AND item <> ''
+
 -- name: settle
 UPDATE patrol.round SET state = %(state)s, visits = %(visits)s, told = %(told)s, done = %(done)s, flags = %(flags)s,
   people = %(people)s, proved_later = %(proved_later)s, finished_at = %(finished_at)s, wake_at = %(wake_at)s,
@@ -60,7 +65,7 @@ ON CONFLICT (community_id, key, checkpoint) DO NOTHING
 RETURNING id
 
 -- name: known
-SELECT checkpoint, at FROM patrol.evidence WHERE community_id = %(community_id)s AND key = %(key)s LIMIT 1
+SELECT id, checkpoint, at FROM patrol.evidence WHERE community_id = %(community_id)s AND key = %(key)s LIMIT 1
 
 -- name: use_code
 INSERT INTO patrol.used_code (community_id, nonce, key, at) VALUES (%(community_id)s, %(nonce)s, %(key)s, %(at)s)
@@ -89,6 +94,11 @@ DELETE FROM patrol.inspection WHERE community_id = %(community_id)s AND id IN (
   SELECT id FROM (SELECT id, received FROM patrol.inspection WHERE community_id = %(community_id)s ORDER BY id LIMIT 5000)
   AS oldest WHERE received < least(%(before)s, now() - interval '180 days'))
 
+-- name: forget_photos
+DELETE FROM patrol.photo WHERE community_id = %(community_id)s AND id IN (
+  SELECT id FROM (SELECT id, received FROM patrol.photo WHERE community_id = %(community_id)s ORDER BY received LIMIT 5000)
+  AS oldest WHERE received < least(%(before)s, now() - interval '180 days'))
+
 -- name: make_key
 INSERT INTO patrol.signing_key (community_id, key) VALUES (%(community_id)s, %(key)s) ON CONFLICT DO NOTHING
 
@@ -114,6 +124,26 @@ VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(item)s, %(at)s, %(received)
         %(sensor_at)s, %(deviates)s, %(uncompared)s, %(note)s)
 ON CONFLICT (community_id, key, item) DO NOTHING
 RETURNING id
+
+-- name: lock
+SELECT pg_advisory_xact_lock(hashtextextended('patrol.' || %(subject)s, %(community_id)s))
+
+-- name: photo
+SELECT key, picture FROM patrol.photo WHERE community_id = %(community_id)s AND id = %(id)s
+
+-- name: photos_of
+SELECT id, item, picture FROM patrol.photo WHERE community_id = %(community_id)s AND key = %(key)s
+
+-- name: put_photo
+INSERT INTO patrol.photo (community_id, id, key, checkpoint, item, at, received, person, picture)
+VALUES (%(community_id)s, %(id)s, %(key)s, %(checkpoint)s, %(item)s, %(at)s, %(received)s, %(person)s, %(picture)s)
+
+-- name: photos
+SELECT p.checkpoint, p.item, p.at, p.received, p.person, p.picture, h.body IS NULL AS gone
+FROM patrol.photo p JOIN hub.picture h ON h.community_id = p.community_id AND h.id = p.picture
+WHERE p.community_id = %(community_id)s AND (%(checkpoints)s::text[] IS NULL OR p.checkpoint = ANY (%(checkpoints)s))
+  AND p.at >= %(opens)s AND p.at < %(closes)s
+ORDER BY p.at DESC, p.received DESC LIMIT %(limit)s
 
 -- name: page
 SELECT id, community_id, plan, route, device, opens, begins, ends, closes, checkpoints, state, visits, done, flags,
@@ -170,7 +200,8 @@ GROUP BY plan, state
 SELECT r.id, r.plan, r.route, r.begins, r.state, r.proved_later, v ->> 'checkpoint' AS checkpoint,
        (v ->> 'due')::timestamptz AS due, (v ->> 'done_at')::timestamptz AS done_at, v ->> 'person' AS person,
        v -> 'sorts' AS sorts, (v ->> 'late')::boolean AS late, (v ->> 'out_of_order')::boolean AS out_of_order,
-       (v ->> 'too_fast')::boolean AS too_fast, v -> 'unanswered' AS unanswered, (
+       (v ->> 'too_fast')::boolean AS too_fast, v -> 'unanswered' AS unanswered,
+       coalesce(v -> 'unphotographed', '[]') AS unphotographed, (
          SELECT count(*)::int FROM patrol.inspection i
          WHERE i.community_id = r.community_id AND i.checkpoint = v ->> 'checkpoint' AND i.uncompared
            AND i.at >= r.opens AND i.at < r.closes

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool, StrictFloat
 
 from hub.errors import Refused
+from hub.media.intake import PICTURE_BODY
 from hub.principal import Principal
 from modules.patrol import export
 from modules.patrol.codes import LIFE, MOST, svg
@@ -17,11 +18,6 @@ from modules.patrol.service import MOST as MOST_ROUNDS
 from modules.patrol.service import Covered, Patrols, plans_json, round_json
 from modules.patrol.words import names_of
 
-PICTURE_BODY = {
-    "requestBody": {"required": True, "content": {
-        kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png", "image/webp")
-    }}
-}  # fmt: skip
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -35,6 +31,8 @@ def _principal(request: Request) -> Principal:
 Who = Annotated[Principal, Depends(_principal)]
 RoundId = Annotated[int, Path(ge=1, le=2**62)]
 CheckpointId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
+PhoneName = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+PhotoName = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{16,64}$")]
 Days = Annotated[int, Query(ge=1, le=92)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 
@@ -82,6 +80,17 @@ def make_router(patrols: Patrols) -> APIRouter:
         found = [CheckIn(one.counter, one.code, one.clock.reading(), one.answers, one.note) for one in body.checkins]
         return await patrols.recorder.check_in(who, body.phone, body.clock.reading(), found)
 
+    @router.put("/checkins/{phone}/{counter}/photographs/{photo}", openapi_extra=PICTURE_BODY)
+    async def add_photograph(
+        who: Who, phone: PhoneName, counter: Annotated[int, Path(ge=0, le=2**53)], photo: PhotoName, request: Request,
+        item: Annotated[str, Query(pattern=r"^[a-z0-9-]{0,48}$")] = "",
+    ) -> dict[str, Any]:  # fmt: skip
+        """Add a photograph (at most 5 MB) to a check-in of one's own; `photo` is drawn by the phone, so that it may be
+        sent again without harm."""
+        return await patrols.photos.add(
+            who, photo, phone=phone, counter=counter, item=item, parts=request.stream()
+        )  # fmt: skip
+
     return router
 
 
@@ -106,7 +115,7 @@ def _add_looking(router: APIRouter, patrols: Patrols) -> None:
 
     @router.get("/rounds/{round_id}")
     async def show_round(who: Who, round_id: RoundId) -> dict[str, Any]:
-        """One round with its evidence and inspections."""
+        """One round with its evidence, inspections and photographs."""
         return round_json(await patrols.show(who, round_id))
 
     @router.get("/coverage")

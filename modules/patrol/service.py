@@ -17,6 +17,7 @@ from modules.patrol.codes import CodeBook
 from modules.patrol.evidence import Recorder
 from modules.patrol.keeper import Keeper
 from modules.patrol.model import STATES
+from modules.patrol.photos import Photos
 from modules.patrol.plans import CheckpointSpec, PatrolFile
 from modules.patrol.scan import read_code
 
@@ -54,6 +55,7 @@ class Patrols:
         self._files = files
         self.keeper = Keeper(context, files)
         self.recorder = Recorder(context, files, self.keeper)
+        self.photos = Photos(context, files, self.keeper)
 
     def file(self, who: Principal) -> PatrolFile | None:
         """The patrol file of the principal's community."""
@@ -93,7 +95,7 @@ class Patrols:
             )  # fmt: skip
 
     async def show(self, who: Principal, round_id: int) -> Row:
-        """One round with its evidence and inspections. NotThere."""
+        """One round with its evidence, inspections and photographs. NotThere."""
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
             return await store.one(connection, who.community_id, round_id)
@@ -140,6 +142,14 @@ class Patrols:
         if len(rows) > MOST_LINES:
             raise Refused("too_many", f"more than {MOST_LINES} lines; ask for fewer days", 422)
         return [row | {"zone": zone} for row in rows]
+
+    async def photographs(self, who: Principal, days: int) -> list[Row]:
+        """What guards photographed in the last `days` (1 to 92), newest first, at most 200."""
+        who.require("work")
+        now = self._context.clock.now()
+        async with self._context.database.session([who.community_id]) as connection:
+            since = now - timedelta(days=_bounded(days))
+            return await store.photos(connection, who.community_id, since, now, store.MOST_SHOWN)
 
     async def names(self, who: Principal) -> dict[str, str]:
         """What people are called who have no account: "person:17" -> name, by the duty roster."""
@@ -243,7 +253,7 @@ def round_json(row: Row) -> dict[str, Any]:
     """A round as plain JSON values (times ISO 8601 UTC), its evidence included where it was read."""
     hidden = ("spec", "told", "wake_at")
     plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
-    for name in ("evidence", "inspections"):
+    for name in ("evidence", "inspections", "photos"):
         if name in row:
             plain[name] = [
                 {key: value.isoformat() if isinstance(value, datetime) else value for key, value in one.items()}

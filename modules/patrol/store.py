@@ -10,11 +10,12 @@ from psycopg.types.json import Jsonb
 from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
 from modules.patrol.codes import CodeBook
-from modules.patrol.model import Evidence, Step
+from modules.patrol.model import Evidence, Step, Visit
 from modules.patrol.plans import Planned
 from modules.patrol.stored import plan_json, visits_json
 
 _SQL = load_queries("modules.patrol")
+MOST_SHOWN = 200
 
 
 async def _all(connection: Connection, name: str, **values: Any) -> list[Row]:
@@ -94,16 +95,26 @@ async def answered(connection: Connection, row: Row) -> set[tuple[str, str]]:
     return {(one["checkpoint"], one["item"]) for one in await _all(connection, "answered", **_window(row))}
 
 
+async def photographed(connection: Connection, row: Row) -> set[tuple[str, str]]:
+    """Checkpoints and the items that were photographed there in a round's time."""
+    return {(one["checkpoint"], one["item"]) for one in await _all(connection, "photographed", **_window(row))}
+
+
 async def settle(connection: Connection, row: Row, step: Step, at: datetime) -> None:
     """What a round has come to, and what was told of it."""
     outcome = step.outcome
-    flags = sum(visit.late + visit.out_of_order + visit.too_fast + len(visit.unanswered) for visit in outcome.visits)
+    flags = sum(_flags(visit) for visit in outcome.visits)
     values = {
         "id": row["id"], "community_id": row["community_id"], "state": outcome.state, "told": sorted(step.told),
         "visits": Jsonb(visits_json(outcome)), "done": outcome.done, "flags": flags, "people": outcome.people,
         "proved_later": outcome.proved_later, "finished_at": outcome.finished_at, "wake_at": step.wake_at, "at": at,
     }  # fmt: skip
     await connection.execute(_SQL["settle"], values)
+
+
+def _flags(visit: Visit) -> int:
+    left = len(visit.unanswered) + len(visit.unphotographed)
+    return visit.late + visit.out_of_order + visit.too_fast + left
 
 
 # -- evidence --------------------------------------------------------------------------------------------------------
@@ -119,7 +130,7 @@ async def put_evidence(
 
 
 async def known(connection: Connection, community_id: int, key: str) -> Row | None:
-    """`checkpoint` and `at` of evidence that was taken before."""
+    """`id`, `checkpoint` and `at` of evidence that was taken before."""
     return await _one(connection, "known", community_id=community_id, key=key)
 
 
@@ -137,8 +148,8 @@ async def forget_codes(connection: Connection, community_id: int, before: dateti
 
 
 async def forget(connection: Connection, community_id: int, before: datetime) -> None:
-    """Rounds closed, evidence and answers received before then; of the two last nothing of the last 180 days."""
-    for name in ("forget_rounds", "forget_evidence", "forget_inspections"):
+    """Rounds closed, evidence, answers and photographs received before then; but for rounds nothing of 180 days."""
+    for name in ("forget_rounds", "forget_evidence", "forget_inspections", "forget_photos"):
         await connection.execute(_SQL[name], {"community_id": community_id, "before": before})
 
 
@@ -178,6 +189,32 @@ async def put_inspection(connection: Connection, values: Mapping[str, Any]) -> i
     return int(row["id"]) if row else None
 
 
+async def lock(connection: Connection, community_id: int, subject: str) -> None:
+    """Hold a name until the transaction ends."""
+    await connection.execute(_SQL["lock"], {"community_id": community_id, "subject": subject})
+
+
+async def photo(connection: Connection, community_id: int, name: str) -> Row | None:
+    """`key` and `picture` of a photograph that was taken before."""
+    return await _one(connection, "photo", community_id=community_id, id=name)
+
+
+async def photos_of(connection: Connection, community_id: int, key: str) -> list[Row]:
+    """`id`, `item` and `picture` of a check-in's photographs."""
+    return await _all(connection, "photos_of", community_id=community_id, key=key)
+
+
+async def put_photo(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep which picture belongs to which check-in."""
+    await connection.execute(_SQL["put_photo"], values)
+
+
+async def photos(connection: Connection, community_id: int, since: datetime, until: datetime, limit: int) -> list[Row]:
+    """The photographs of check-ins of [since, until), newest first; `gone`: past their days."""
+    values = {"checkpoints": None, "opens": since, "closes": until, "limit": limit}
+    return await _all(connection, "photos", community_id=community_id, **values)
+
+
 # -- what people look at ---------------------------------------------------------------------------------------------
 
 
@@ -195,7 +232,7 @@ async def page(
 
 
 async def one(connection: Connection, community_id: int, round_id: int) -> Row:
-    """A round with its evidence and inspections. NotThere."""
+    """A round with its evidence, inspections and photographs. NotThere."""
     row = await _one(connection, "one", community_id=community_id, id=round_id)
     if row is None:
         raise NotThere(f"round {round_id}")
@@ -203,6 +240,7 @@ async def one(connection: Connection, community_id: int, round_id: int) -> Row:
     return {
         **row, "evidence": await _all(connection, "evidence_list", **window),
         "inspections": await _all(connection, "inspections", **window),
+        "photos": await _all(connection, "photos", **window, limit=MOST_SHOWN),
     }  # fmt: skip
 
 

@@ -21,7 +21,8 @@ def plan_json(plan: Round) -> dict[str, Any]:
         "ordered": plan.ordered, "late": plan.late.total_seconds(), "remind": plan.remind.total_seconds(),
         "stops": [
             {"checkpoint": stop.checkpoint, "slot": stop.slot.isoformat(), "due": stop.due.isoformat(),
-             "min_gap": stop.min_gap.total_seconds(), "items": list(stop.items)}
+             "min_gap": stop.min_gap.total_seconds(), "items": list(stop.items),
+             "photos": list(stop.photos)}
             for stop in plan.stops
         ],
     }  # fmt: skip
@@ -34,7 +35,8 @@ def plan_of(row: Mapping[str, Any]) -> Round:
         row["opens"], row["begins"], row["ends"], row["closes"],
         tuple(
             Stop(stop["checkpoint"], datetime.fromisoformat(stop["slot"]), datetime.fromisoformat(stop["due"]),
-                 timedelta(seconds=stop["min_gap"]), tuple(stop["items"]))
+                 timedelta(seconds=stop["min_gap"]), tuple(stop["items"]),
+                 tuple(stop.get("photos", ())))  # rounds of before have none
             for stop in spec["stops"]
         ),
         spec["ordered"], timedelta(seconds=spec["late"]), timedelta(seconds=spec["remind"]),

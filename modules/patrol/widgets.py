@@ -38,6 +38,7 @@ class CheckInForm(Element, component="static/checkin.js"):
                 "name": one.name.get(language),
                 "items": [
                     {"id": item.id, "name": item.name.get(language), "answer": item.answer, "required": item.required,
+                     "photo": item.photo is not None,
                      "unit": symbol(item.unit) if item.unit else ""}
                     for item in one.items
                 ],

@@ -13,6 +13,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FilePayload, Page
 
 from hub.media.picture import MOST_BYTES
+from modules.duty.service import Duty
 from modules.patrol import make_patrols
 from tests.e2e.desks import SHOTS, World
 from tests.integration.seeded import PASSWORD
@@ -286,3 +287,109 @@ async def test_the_reader_takes_pictures_only_within_bounds_and_of_those_who_wor
         assert large.status_code == 413, "a picture's bound is for pictures"
         cross = await http.post(READER, content=picture, headers=JPEG | {"sec-fetch-site": "cross-site"})
         assert cross.status_code == 403
+
+
+# -- photographs of what was seen ------------------------------------------------------------------------------------
+
+
+async def add_photo(page: Page, name: str, picture: bytes) -> None:
+    """A further photograph, by the button of this name."""
+    file: FilePayload = {"name": "shot.jpg", "mimeType": "image/jpeg", "buffer": picture}
+    before = await page.locator(".pictures li").count()
+    await page.locator("label", has_text=name).locator("input[type=file]").set_input_files(file)
+    await page.wait_for_function("(n) => document.querySelectorAll('.pictures li').length === n", arg=before + 1)
+
+
+def photos(world: World, after: int) -> list[tuple[Any, ...]]:
+    return rows(
+        world, "SELECT p.item FROM patrol.photo p JOIN patrol.evidence e USING (key) WHERE e.id > %s ORDER BY 1", after
+    )
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_photographs_go_with_a_check_in_also_without_a_connection(world: World, language: str):
+    before, zh = last(world), language == "zh-CN"
+    more, of_item = ("添加照片", "拍照：") if zh else ("Add a photograph", "Photograph Barrier")
+    wall = photograph(size=(800, 600))
+    async with world.signed_in("guard", language, "phone", dark=not zh) as (page, complaints):
+        await world.open(page, f"/patrol/checkin#{await code_of(world, 'east-gate')}")
+        await page.wait_for_selector("text=缺照片：" if zh else "text=Photograph missing:")
+        await page.context.set_offline(True)
+        await add_photo(page, of_item, wall)
+        await page.wait_for_selector("text=缺照片：" if zh else "text=Photograph missing:", state="detached")
+        for _ in range(3):
+            await add_photo(page, more, wall)
+        assert await page.locator("label", has_text=more).count() == 0, "three are as many as may be"
+        await page.locator(".pictures button").last.click()
+        await page.locator("label", has_text=more).wait_for()
+        await accessible(page, f"patrol-photos-form.phone.{language}")
+        await press(page, "打卡" if zh else "Check in")
+        await page.wait_for_selector("text=1 条待上传" if zh else "text=1 to be sent")
+        assert (await stored(page), photos(world, before)) == (3, [])
+        await page.context.set_offline(False)
+        await page.wait_for_selector("text=已收到" if zh else "text=Received")
+        await page.wait_for_function("document.querySelector('.chip.done i')?.innerText === '✓'")
+        assert (await stored(page), photos(world, before)) == (0, [("",), ("",), ("barrier",)])
+        assert own(complaints) == []
+
+
+async def test_a_photograph_that_cannot_be_sent_now_holds_up_no_check_in_and_follows_later(world: World):
+    before = last(world)
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        await page.route("**/photographs/**", lambda route: route.fulfill(status=503))
+        await world.open(page, f"/patrol/checkin#{await code_of(world, 'garden')}")
+        await add_photo(page, "Add a photograph", photograph(size=(800, 600)))
+        await press(page)
+        await page.wait_for_selector("text=Received · 1 photographs to be sent")
+        assert (evidence(world, before), photos(world, before)) == (["garden"], [])
+        other = await page.context.new_page()  # where it can: a second tab takes over what the first one keeps
+        await world.open(other, "/patrol/checkin")
+        await page.wait_for_function("document.querySelector('.chip.done i')?.innerText === '✓'")
+        assert (await stored(page), photos(world, before)) == (0, [("",)])
+
+
+async def test_a_picture_that_the_hub_cannot_read_is_shown_and_kept_until_it_is_dismissed(world: World):
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        await page.add_init_script("delete window.createImageBitmap")
+        await world.open(page, f"/patrol/checkin#{await code_of(world, 'garden')}")
+        await add_photo(page, "Add a photograph", b"no picture")
+        await press(page)
+        await page.wait_for_selector("text=A photograph was not taken: Not a JPEG, PNG or WebP picture")
+        assert await stored(page) == 1
+        await press(page, "Dismiss")
+        await page.wait_for_selector("text=A photograph was not taken", state="detached")
+        assert await stored(page) == 0
+
+
+@pytest.mark.parametrize(("language", "size"), [("zh-CN", "phone"), ("en", "desktop")])
+async def test_an_incident_gets_photographs_that_open_large(world: World, language: str, size: str):
+    diary, zh = Duty(world.seeds.context).diary, language == "zh-CN"
+    await diary.open_incident(
+        await world.principal("guard"), "other", "x", "y"
+    )  # the seeds have a picture of the first
+    made = await diary.open_incident(await world.principal("guard"), "theft", "电动车被盗", "3号楼下")
+    async with world.signed_in("guard", language, size) as (page, complaints):
+        await world.open(page, "/duty-log/incidents")
+        await page.locator(".hub-table tbody tr").first.get_by_role("button", name="查看" if zh else "Show").click()
+        button = page.locator("label", has_text="添加照片" if zh else "Add photographs").locator("input[type=file]")
+        file: FilePayload = {
+            "name": "a.png",
+            "mimeType": "image/png",
+            "buffer": photograph(size=(900, 700), sort="PNG"),
+        }
+        await button.set_input_files(file)
+        await page.wait_for_function(
+            """() => { const image = document.querySelector(".pictures li:last-child img");
+                       image?.scrollIntoView(); return image?.naturalWidth > 0; }"""
+        )
+        await accessible(page, f"incident-photo.{size}.{language}")
+        await page.locator(".pictures button").last.click()
+        await page.wait_for_function("document.querySelector('dialog.large[open] img')?.naturalWidth === 900")
+        await page.screenshot(path=SHOTS / f"incident-photo-large.{size}.{language}.png")
+        await page.keyboard.press("Escape")
+        await page.wait_for_selector("dialog.large[open]", state="detached")
+        await button.set_input_files({"name": "b.jpg", "mimeType": "image/jpeg", "buffer": b"nothing"})
+        await page.wait_for_selector("text=需要 JPEG" if zh else "text=A JPEG, PNG or WebP picture is needed")
+        [refused] = own(complaints)
+        assert "422" in refused
+    assert len((await diary.incident(await world.principal("admin"), made["id"]))["pictures"]) == 1

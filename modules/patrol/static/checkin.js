@@ -3,6 +3,7 @@
 // browser cannot read is photographed; without a connection the photograph waits, and the hub reads it later.
 import { ENTRY, all, change, clock, drop, found, keepDraft, keepForm, lastDraft, lastForm, nextCounter, phone, put } from "/patrol/static/queue.js";
 import * as pictures from "/patrol/static/pictures.js";
+import { shrink } from "/static/shrink.js";
 
 const AGAIN_MS = 15000;
 const PATIENCE_MS = 30000;
@@ -11,11 +12,12 @@ const MOST_CODE = 300;
 const MOST_VALUE = 1e12;
 const MOST_PICTURES = 3;
 const SHOWN = 20;
+const FOR_GOOD = [400, 404, 409, 413, 422]; // ... and of photographs
 const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; all others are tried again
 
 export { lastForm };
 
-const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, pictures: [] });
+const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, photos: [] });
 
 export default {
   template: `
@@ -33,7 +35,7 @@ export default {
             <img v-if="shot.thumb" :src="shot.thumb" alt="" style="height: 72px; border-radius: 4px"><p role="status">{{ t.kept }}</p>
           </div>
           <label class="field"><span>{{ t.where }}</span>
-            <select class="search" v-model="claimed" @change="answers = {}">
+            <select class="search" v-model="claimed" @change="claim">
               <option value="">{{ t.unsaid }}</option><option v-for="(one, id) in places" :key="id" :value="id">{{ one.name }}</option>
             </select></label>
         </template>
@@ -48,12 +50,22 @@ export default {
             <div v-else style="display: flex; gap: 8px; align-items: center">
               <input class="search" type="number" step="any" inputmode="decimal" :aria-labelledby="'i-' + item.id" v-model="answers[item.id]"><span>{{ item.unit }}</span>
             </div>
+            <label v-if="item.photo" class="ghost" style="justify-content: center">{{ t.photo_of }} {{ item.name }} · {{ of(item.id).length ? "✓" : t.needed }}
+              <input type="file" accept="image/*" capture="environment" class="sr" :disabled="working" @change="attach($event, item.id)"></label>
           </div>
           <label v-if="place?.items.length" class="field"><span>{{ t.note }}</span>
             <input class="search" v-model="note" type="text" maxlength="500"></label>
+          <label v-if="of('').length < most" class="ghost" style="margin-top: 16px; width: 100%; justify-content: center">{{ t.add_photo }} ({{ of("").length }}/{{ most }})
+            <input type="file" accept="image/*" capture="environment" class="sr" :disabled="working" @change="attach($event, '')"></label>
+          <ul v-if="photos.length" class="pictures" style="margin-top: 8px; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr))">
+            <li v-for="(one, index) in photos" :key="one.id" style="position: relative">
+              <img v-if="one.thumb" :src="one.thumb" alt="" style="height: 72px; border-radius: 4px"><span v-else>✓</span>
+              <button type="button" style="height: 44px" :aria-label="t.remove + ' ' + (index + 1)" @click="detach(one)">✕</button></li>
+          </ul>
           <p v-if="left" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.left }} {{ left }}</p>
+          <p v-if="missing" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.missing }} {{ missing }}</p>
           <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
-          <button v-if="shot" type="button" class="ghost" style="width: 100%; justify-content: center; margin-top: 8px" @click="discard">{{ t.discard }}</button>
+          <button v-if="shot" type="button" class="ghost" style="width: 100%; justify-content: center; margin-top: 8px" @click="discard()">{{ t.discard }}</button>
         </template>
         <p v-if="wrong" class="wrong" role="alert" style="color: var(--p2); margin-top: 8px">{{ wrong }}</p>
         <p v-if="!code && !shot" class="muted" style="margin-top: 8px">{{ t.hint }}</p>
@@ -63,42 +75,69 @@ export default {
         <p v-if="!queue.length" class="empty-line">{{ t.none }}</p>
         <ul style="list-style: none; margin: 0; padding: 0">
           <li v-for="one in shown" :key="one.counter" style="display: flex; gap: 8px; align-items: center; padding: 8px 0; border-top: 1px solid var(--line); flex-wrap: wrap">
-            <img v-if="one.photo && one.thumb" :src="one.thumb" alt="" style="height: 44px; border-radius: 4px">
+            <img v-if="holds(one) && one.thumb" :src="one.thumb" alt="" style="height: 44px; border-radius: 4px">
             <b style="flex: 1 1 140px">{{ name(one) }}</b><span class="muted">{{ time(one) }}</span>
             <span class="chip" :class="{ ill: one.state === 'refused', done: one.state === 'accepted' }"><i aria-hidden="true">{{ mark(one) }}</i>{{ word(one) }}</span>
-            <button v-if="one.photo && one.state === 'refused'" type="button" class="ghost" @click="dismiss(one)">{{ t.dismiss }}</button>
+            <button v-if="done(one) && holds(one)" type="button" class="ghost" @click="dismiss(one)">{{ t.dismiss }}</button>
           </li>
         </ul>
       </section>
     </div>`,
   props: { t: Object, account: String, places: Object, url: String, reader: String, away: Boolean },
   data() {
-    return { ...blank(), queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, working: false, wrong: "" };
+    return { ...blank(), queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, working: false, wrong: "", most: MOST_PICTURES };
   },
   computed: {
     bare() { return this.code.replace(/^.*#/, ""); },
     place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
     left() { return this.place ? this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length : 0; },
+    missing() { return this.place ? this.place.items.filter((item) => item.photo && !this.of(item.id).length).length : 0; },
     mine() { return this.queue.filter((one) => one.account === this.account); },
     waiting() { return this.mine.filter((one) => one.state === "waiting"); },
+    unsent() { return this.mine.filter((one) => one.state === "accepted" && one.photos?.length); },
     shown() {
       const kept = [...this.queue].reverse();
-      return [...kept.slice(0, SHOWN), ...kept.slice(SHOWN).filter((one) => one.photo)];
+      return [...kept.slice(0, SHOWN), ...kept.slice(SHOWN).filter(this.holds)];
     },
     draft() {
-      const { code, shot, claimed, note, answers, account } = this;
-      return shot ? { code, shot, claimed, note, answers, account } : null;
+      const { code, shot, claimed, note, answers, photos, account } = this;
+      return shot || photos.length ? { code, shot, claimed, note, answers, photos, account } : null;
     },
   },
   watch: {
     draft: { deep: true, handler(draft, before) { if (draft || before) keepDraft(draft); } },
   },
   methods: {
-    forget() { Object.assign(this, { ...blank(), code: this.code, wrong: "" }); },
-    begin() { Object.assign(this, { ...blank(), wrong: "" }); },
-    discard() {
-      pictures.remove(this.shot.id);
-      this.begin();
+    begin(code = "") { Object.assign(this, { ...blank(), code, wrong: "" }); },
+    discard(code = "") {
+      for (const one of [this.shot, ...this.photos]) if (one) pictures.remove(one.id);
+      this.begin(code);
+    },
+    forget() { this.discard(this.code); },
+    claim() {
+      this.answers = {};
+      for (const one of this.photos) if (one.item) this.detach(one);
+    },
+    of(item) { return this.photos.filter((one) => one.item === item); },
+    async attach(event, item) {
+      const [file] = event.target.files;
+      event.target.value = "";
+      if (!file || this.working) return;
+      this.wrong = "";
+      this.working = true;
+      try {
+        const picture = await shrink(file);
+        if (picture.bytes.byteLength > pictures.MOST_SENT) this.wrong = this.t.picture_too_large;
+        else this.photos = [...this.photos, { id: await pictures.keep(picture), item, thumb: picture.thumb }];
+      } catch {
+        this.wrong = this.t.no_room;
+      } finally {
+        this.working = false;
+      }
+    },
+    detach({ id }) {
+      this.photos = this.photos.filter((one) => one.id !== id);
+      pictures.remove(id);
     },
     async photograph(event) {
       const [file] = event.target.files;
@@ -108,9 +147,9 @@ export default {
       this.begin();
       this.working = true;
       try {
-        const picture = await pictures.shrink(file);
+        const picture = await shrink(file);
         const here = await pictures.detect(picture);
-        const { code, reason, detail } = here ? { code: here } : await this.ask(picture);
+        const { code, reason, detail } = here ? { code: here } : await this.ask("POST", this.reader, picture);
         if (code) this.code = code;
         else if (reason) this.wrong = this.t[reason] || detail || this.t.refused;
         else this.shot = { id: await pictures.keep(picture), thumb: picture.thumb, clock: taken };
@@ -120,18 +159,18 @@ export default {
         this.working = false;
       }
     },
-    // What the hub reads in a photograph: {code}, or {reason} for good, or {status} for now; {} without a connection.
-    async ask({ type, bytes }) {
+    // What the hub says of a photograph: its answer, or {reason} for good, or {status} for now; {} without a connection.
+    async ask(method, url, { type, bytes }) {
       if (bytes.byteLength > pictures.MOST_SENT) return { reason: "picture_too_large" };
       if (this.away || !navigator.onLine) return {};
       const patience = new AbortController();
       const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
       try {
-        const answer = await fetch(this.reader, {
-          method: "POST", credentials: "same-origin", headers: { "Content-Type": type }, body: bytes, signal: patience.signal,
+        const answer = await fetch(url, {
+          method, credentials: "same-origin", headers: { "Content-Type": type }, body: bytes, signal: patience.signal,
         });
         if (answer.ok) return await answer.json();
-        if (!OF_CONTENT.includes(answer.status)) return { status: answer.status };
+        if (!FOR_GOOD.includes(answer.status)) return { status: answer.status };
         const { code, detail } = await answer.json().catch(() => ({}));
         return { reason: code || "refused", detail };
       } catch {
@@ -149,9 +188,10 @@ export default {
         if (!(Math.abs(answers[item.id]) < MOST_VALUE)) return void (this.wrong = `${item.name}: ${this.t.bad_answer}`);
       }
       const { shot, claimed, note, account } = this;
+      const photos = this.photos.map(({ id, item }) => ({ id, item }));
       const read = shot ? { code: "", clock: shot.clock, photo: shot.id, thumb: shot.thumb, claimed } : { code: this.bare, clock: clock() };
       try {
-        put({ counter: nextCounter(), ...read, answers, note, account, state: "waiting" });
+        put({ counter: nextCounter(), ...read, answers, note, account, photos, state: "waiting" });
       } catch {
         return void (this.wrong = this.t.full);
       }
@@ -160,18 +200,19 @@ export default {
       this.sync();
     },
     read() {
-      const done = all().filter((one) => one.state !== "waiting" && !one.photo);
+      const done = all().filter((one) => one.state !== "waiting" && !this.holds(one));
       for (const one of done.slice(0, -SHOWN)) drop(one.counter);
       this.queue = all();
     },
     async sync() {
       if (this.away) return this.makeWay();
-      if (this.busy || !this.waiting.length) return;
+      if (this.busy || !(this.waiting.length || this.unsent.length)) return;
       this.busy = true;
       try {
         await this.sendRead();
         for (const one of this.waiting.filter((one) => one.photo)) await this.develop(one);
         await this.sendRead();
+        for (const one of this.unsent) await this.sendPhotos(one);
         this.offline = false;
       } catch {
         this.offline = true;
@@ -186,20 +227,35 @@ export default {
     // A photographed code becomes one that was read, with the time of the photograph; or says for good that it is none.
     async develop({ counter, photo, claimed }) {
       const picture = await pictures.get(photo);
-      const { code, reason, detail, status } = picture ? await this.ask(picture) : { reason: "lost" };
+      const { code, reason, detail, status } = picture ? await this.ask("POST", this.reader, picture) : { reason: "lost" };
       if (status === 401) return this.signIn();
       if (code) {
         const mistaken = claimed && code.split(/[:~]/)[2] !== claimed;
-        change(counter, (one) => one.photo && { ...one, code, photo: "", thumb: "", mistaken, answers: mistaken ? {} : one.answers });
+        const plain = (one) => ({ answers: {}, photos: one.photos.map(({ id }) => ({ id, item: "" })) });
+        change(counter, (one) => one.photo && { ...one, ...(mistaken ? plain(one) : {}), code, photo: "", thumb: "", mistaken });
         await pictures.remove(photo);
       } else if (reason) change(counter, (one) => one.state === "waiting" && { ...one, state: "refused", reason, detail });
       else if (!status) throw new Error("no connection");
       this.read();
     },
+    async sendPhotos({ counter, photos }) {
+      for (const { id, item } of photos) {
+        const url = `${this.url}/${phone()}/${counter}/photographs/${id}?item=${item}`;
+        const picture = await pictures.get(id);
+        const { outcome, reason, status } = picture ? await this.ask("PUT", url, picture) : { reason: "lost" };
+        if (status === 401) return this.signIn();
+        if (!outcome && !reason && !status) throw new Error("no connection");
+        if (!outcome && !reason) continue;
+        const rest = (one) => one.photos.filter((other) => other.id !== id);
+        change(counter, (one) => ({ ...one, photos: rest(one), failed: reason ? [...(one.failed || []), { id, reason }] : one.failed }));
+        if (outcome) await pictures.remove(id);
+        this.read();
+      }
+    },
     signIn() { location.assign("/login?next=/patrol/checkin"); },
     // The kept page sends nothing: who is signed in by now, only the real one knows.
     async makeWay() {
-      const shown = this.code || this.shot || this.working;
+      const shown = this.code || this.shot || this.working; // somebody fills in the form
       const answer = shown || !navigator.onLine ? null : await fetch("/patrol/sw.js", { cache: "no-store" }).catch(() => null);
       if (answer?.ok && !this.code && !this.shot && !this.working) location.reload();
     },
@@ -233,17 +289,22 @@ export default {
     settle(counter, outcome) { // unless another tab was told first
       change(counter, (one) => one.state === "waiting" && { ...one, ...outcome });
     },
-    async dismiss({ counter, photo }) {
-      await pictures.remove(photo);
-      drop(counter);
+    ids(one) { return [one.photo, ...(one.photos || []).map(({ id }) => id), ...(one.failed || []).map(({ id }) => id)].filter(Boolean); },
+    holds(one) { return this.ids(one).length > 0; },
+    done(one) { return one.state === "refused" || (one.state === "accepted" && !one.photos?.length); },
+    async dismiss(one) {
+      for (const id of this.ids(one)) await pictures.remove(id);
+      drop(one.counter);
       this.read();
     },
     name(one) { return this.places[one.code.split(/[:~]/)[2] || one.claimed]?.name || (one.photo ? this.t.photograph : "—"); },
     time(one) { return new Date(one.clock.wall_ms).toTimeString().slice(0, 5); },
-    mark(one) { return { waiting: "…", accepted: one.deviations || one.mistaken ? "!" : "✓", refused: "✕" }[one.state]; },
+    mark(one) { return { waiting: "…", accepted: one.photos?.length ? "…" : one.deviations || one.mistaken || one.failed?.length ? "!" : "✓", refused: "✕" }[one.state]; },
     word(one) {
       if (one.state === "waiting") return one.account === this.account ? this.t.not_sent : `${this.t.other} ${one.account}`;
       if (one.state === "refused") return this.t[one.reason] || [this.t.refused, one.detail].filter(Boolean).join(": ");
+      if (one.photos?.length) return `${this.t.accepted} · ${one.photos.length} ${this.t.photos_left}`;
+      if (one.failed?.length) return `${this.t.photo_failed} ${this.t[one.failed[0].reason] || one.failed[0].reason}`;
       return one.mistaken ? this.t.mistaken : one.deviations ? this.t.deviates : this.t.accepted;
     },
     other(event) { if (event.key === null || event.key.startsWith(ENTRY)) this.read(); },
@@ -259,8 +320,8 @@ export default {
     },
     restore() {
       const { account, ...draft } = lastDraft() || {};
-      if (draft.shot && account === this.account && !this.code) Object.assign(this, { ...blank(), ...draft });
-      const known = [draft.shot?.id, ...all().map((one) => one.photo)].filter(Boolean);
+      if (draft.photos && account === this.account && (!this.code || this.code === draft.code)) Object.assign(this, { ...blank(), ...draft });
+      const known = [draft.shot, ...(draft.photos || [])].map((one) => one?.id).concat(all().flatMap(this.ids));
       pictures.sweep(new Set(known)).catch(() => {}); // no store for pictures in this browser: nothing to sweep
     },
   },

@@ -1,12 +1,10 @@
-// Photographs on the phone: scaled down, and kept until the hub has them. IndexedDB takes megabytes, and needs no HTTPS.
+// Photographs on the phone, kept until the hub has them. IndexedDB takes megabytes, and needs no HTTPS.
 import { random } from "./queue.js";
 
 const STORE = "pictures";
 const MOST = 60;
 const MOST_BYTES = 40 * 2 ** 20;
 export const MOST_SENT = 5e6; // what the hub takes of one
-const SIDE = 1600;
-const THUMB = 112;
 const ORPHAN_MS = 24 * 3600 * 1000;
 
 function opened() {
@@ -56,28 +54,6 @@ export const remove = (id) => within("readwrite", (store) => store.delete(id));
 export async function sweep(known) {
   const old = (id) => !known.has(id) && Date.now() - parseInt(id.slice(0, 12), 16) > ORPHAN_MS;
   for (const id of (await within("readonly", (store) => store.getAllKeys())).filter(old)) await remove(id);
-}
-
-function drawn(image, side) {
-  const scale = Math.min(1, side / Math.max(image.width, image.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(image.width * scale));
-  canvas.height = Math.max(1, Math.round(image.height * scale));
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  return canvas;
-}
-
-// At most 1600 pixels wide or high; as it is where the browser cannot draw it.
-export async function shrink(file) {
-  try {
-    const image = await createImageBitmap(file);
-    const blob = await new Promise((done) => drawn(image, SIDE).toBlob(done, "image/jpeg", 0.8));
-    if (!blob) throw new Error("not drawn");
-    const bytes = await new Response(blob).arrayBuffer();
-    return { type: "image/jpeg", bytes, thumb: drawn(image, THUMB).toDataURL("image/jpeg", 0.7) };
-  } catch {
-    return { type: file.type.startsWith("image/") ? file.type : "image/jpeg", bytes: await new Response(file).arrayBuffer(), thumb: "" };
-  }
 }
 
 // What the browser itself reads in it; "" where it cannot.
