@@ -167,6 +167,10 @@ class Evaluator(Protocol):
         wait is over for it."""
         ...
 
+    def heard_until(self, now: int) -> int:
+        """Up to when all was heard, at `now`: what was said while nobody listened may still be on its way."""
+        ...
+
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes."""
         ...

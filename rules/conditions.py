@@ -44,7 +44,9 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     value: float | None = None  # the worst value while pending
     recent: tuple[int, ...] = ()  # occurrences that count towards a repeat; analyses: intervals that were wrong
     buckets: tuple[Bucket, ...] = ()  # windows: what is not judged for good
-    mark: int = 0  # windows: device time up to which all is judged; absence of others: counted from here
+    mark: int = (
+        0  # windows: device time up to which all is judged; absence of others: counted from here; during: last turn
+    )
     wake: int = 0  # absence of others: look again at this time of receipt
     skew: int = 0  # windows: receipt less device time of what came fastest
     late: bool = False  # windows: the last reading came too late, and that was told

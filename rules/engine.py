@@ -45,7 +45,7 @@ from rules.observations import (
 
 __all__ = [
     "QUIET", "Effect", "Finding", "Happening", "Heard", "Late", "Note", "Observation", "Sample", "Step", "Values",
-    "Wake", "arm", "attentive", "due", "excused", "set_back", "settled", "step",
+    "Wake", "arm", "attentive", "due", "excused", "patience", "set_back", "settled", "step",
 ]  # fmt: skip
 
 _JUDGES: dict[type, Any] = {
@@ -112,11 +112,12 @@ def due(rule: Condition, state: State | None) -> int | None:
 
 
 def arm(
-    rule: Condition, state: State | None, own: int, heard: Mapping[int, int], now: int
+    rule: Condition, state: State | None, own: int, heard: Mapping[int, int], now: int, judged: int
 ) -> tuple[State | None, int | None]:
     """The state to begin or go on with after a start or reload, and when to look at it.
 
-    `heard`: the last sign of life of every device. The time may be past: then it fell due meanwhile.
+    `heard`: the last sign of life of every device. `judged`: up to when all is judged. The time may be past: then it
+    fell due meanwhile.
     """
     match rule:
         case Silence():
@@ -132,14 +133,14 @@ def arm(
         case Several():
             wakes = []
             for index, part in enumerate(rule.parts):
-                inner, at = arm(part, (state or IDLE).parts.get(str(index)), own, heard, now)
+                inner, at = arm(part, (state or IDLE).parts.get(str(index)), own, heard, now, judged)
                 state = _with(state, str(index), inner)
                 wakes.append(at)
             return state, earliest(*wakes)
         case During():
-            inner, at = arm(rule.inner, (state or IDLE).parts.get("0"), own, heard, now)
+            inner, at = arm(rule.inner, (state or IDLE).parts.get("0"), own, heard, now, judged)
             state = _with(state, "0", inner)
-            boundary = rule.calendar.next_change(now, rule.zone) if state is not None else None
+            state, boundary = several.armed(rule, state, judged) if state is not None else (None, None)
             return state, earliest(at, boundary)
     return state, due(rule, state)
 
@@ -189,10 +190,10 @@ def _lasts(rule: Condition) -> bool:
 
 
 def excused(rule: Condition, state: State | None, heard: int, deaf: tuple[int, int]) -> State | None:
-    """The state after a time in which nothing could be heard, from-to in time of receipt: what falls due before it was
-    listened as long again waits till then, for what was said meanwhile still waits at the source.
+    """The state after a time in which nothing could be heard, from-to in time of receipt: that nothing was heard then
+    means nothing, for not every source keeps what nobody takes.
 
-    `heard`: last sign of life of the rule's device. The very same object where nothing is to wait.
+    `heard`: last sign of life of the rule's device. The very same object where it goes by what was heard.
     """
     if isinstance(rule, Silence):
         return happenings.excused(rule, state, heard, deaf)
@@ -201,20 +202,35 @@ def excused(rule: Condition, state: State | None, heard: int, deaf: tuple[int, i
     if state is None:
         return None
     match rule:
-        case Threshold():
-            return levels.excused(rule, state, deaf)
-        case Expression(level=level):
-            return levels.excused(level, state, deaf)
         case Window():
             return windows.excused(rule, state, deaf)
-        case Sequence():
-            return sequences.excused(rule, state, deaf)
         case Near():
             return neighbours.excused(rule, state, deaf)
         case Several(parts=parts):
             for index, part in enumerate(parts):
                 state = _with(state, str(index), excused(part, (state or IDLE).parts.get(str(index)), heard, deaf))
     return state
+
+
+def patience(rule: Condition) -> int:
+    """So long at most the condition itself waits before something falls due."""
+    match rule:
+        case Threshold(lasting=lasting) | Silence(after=lasting):
+            return lasting
+        case Expression(level=level):
+            return level.lasting
+        case Window(size=size, gap=gap, lateness=lateness):
+            return (size or gap) + lateness
+        case Sequence(steps=steps, absent=absent, lateness=lateness):
+            return lateness + max(one.within for some in (steps, *absent) for one in some)
+        case Near(members=members, level=level):
+            return max(level.lasting, *map(patience, members.values()), 0)
+        case Several(parts=parts):
+            return max(map(patience, parts))
+        case During(inner=inner):
+            return patience(inner)
+        case _:
+            return 0
 
 
 def attentive(rule: Condition, state: State | None, device: int) -> bool:

@@ -14,6 +14,7 @@ import msgspec
 
 from hub.decisions import Decision, RuleState
 from hub.model import Device, Frame, Quality
+from rules.away import heard
 from rules.conditions import State
 from rules.engine import (
     Finding,
@@ -25,14 +26,13 @@ from rules.engine import (
     Values,
     Wake,
     attentive,
-    set_back,
     step,
 )
 from rules.lags import LAG, LEAST, Lag, learn
 from rules.model import Rule
 from rules.overlay import Overlay, everywhere, rows, tell
 from rules.quiet import passes
-from rules.slots import DISABLED, Key, Plan, Slot, Stored, row, unpack
+from rules.slots import DISABLED, Key, Plan, Slot, Stored, unpack
 from rules.wiring import Wiring
 
 _WORTHLESS = int(Quality.BAD | Quality.RANGE)
@@ -120,7 +120,7 @@ class RuleEvaluator(Wiring):
     def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:
         """Judge frames in order of arrival, each after the wake-ups due before its receipt; then those due at `now`."""
         self._roll_back()
-        overlay = self._overlay = Overlay()
+        overlay = self._overlay = Overlay(self._away)
         decision, parting = overlay.decision, self._parting
         decision.alarms.extend(parting.alarms)
         decision.reasons.extend(parting.reasons)
@@ -128,10 +128,14 @@ class RuleEvaluator(Wiring):
             received = frame.received
             if (self._heap and self._heap[0][0] <= received) or (overlay.pushed and overlay.pushed[0][0] <= received):
                 self._fire(overlay, received)
-            lag = self._learn(overlay, frame)
+            at = received
+            if overlay.away is not None:
+                expected = frame.ts + self._usual(overlay, frame.device.id)
+                overlay.away, at = heard(overlay.away, expected, received)
+            lag = self._learn(overlay, frame, at)
             plan = self._plans.get(frame.device.id)
             if plan is not None:
-                self._frame(overlay, plan, frame, lag)
+                self._frame(overlay, plan, frame, lag, at)
         self._fire(overlay, now)
         told = {(gone.rule, gone.device_id): gone for gone in (*parting.states, *decision.states)}
         told |= rows(overlay, self._slots)
@@ -151,7 +155,8 @@ class RuleEvaluator(Wiring):
         for entry in overlay.pushed:
             heapq.heappush(self._heap, entry)
         if len(self._heap) > 2 * len(self._slots) + _STALE:
-            self._heap = [(slot.wake, *key) for key, slot in self._slots.items() if slot.wake is not None]
+            due = ((slot.entry(slot.wake), key) for key, slot in self._slots.items())
+            self._heap = [(at, *key) for at, key in due if at is not None]
             heapq.heapify(self._heap)
         self._heard.update(overlay.heard)
         self._seen.update(overlay.seen)
@@ -161,27 +166,9 @@ class RuleEvaluator(Wiring):
             else:
                 self._lags[device] = lag
         self._limits.accept(overlay)
+        self._away = overlay.away
         self._parting = Decision([], [], [])
         self._overlay = None
-
-    def deaf(self, since: int, until: int) -> None:
-        """Nobody listened from `since` to `until`: what falls due is judged only after listening as long again, for
-        what was said meanwhile still waits at the source."""
-        self._roll_back()
-        for slot in self._slots.values():
-            if slot.wake is not None:
-                self._arm(slot, until, (since, until))
-
-    def set_back(self, now: int) -> None:
-        """Nothing was heard or read later than `now`, or all that comes would count as late until then."""
-        self._roll_back()
-        self._seen = {point: (min(ts, now), value) for point, (ts, value) in self._seen.items()}
-        self._heard = {device: min(ts, now) for device, ts in self._heard.items()}
-        self._lags = {d: msgspec.structs.replace(lag, since=min(lag.since, now)) for d, lag in self._lags.items()}
-        for slot in self._slots.values():
-            if slot.state is not None and (state := set_back(slot.state, now)) is not slot.state:
-                slot.state = state
-                self._parting.states.append(row(slot, state, slot.wake, slot.orders))
 
     def next_wake(self) -> int | None:
         """When `evaluate` must be called again even if nothing comes; 0: at once. Of what is committed."""
@@ -189,20 +176,15 @@ class RuleEvaluator(Wiring):
             return 0
         heap = self._heap
         popped = min(self._overlay.popped)[0] if self._overlay is not None and self._overlay.popped else None
-        while heap and self._slots[heap[0][1:]].wake != heap[0][0]:
+        while heap and (slot := self._slots[heap[0][1:]]).entry(slot.wake) != heap[0][0]:
             heapq.heappop(heap)
         first = heap[0][0] if heap else None
-        return min((at for at in (popped, first) if at is not None), default=None)
+        coming = min((at for at in (popped, first) if at is not None), default=None)
+        return coming if coming is None or self._away is None else max(coming, self._away.over)
 
-    def _roll_back(self) -> None:
-        if self._overlay is not None:
-            for entry in self._overlay.popped:
-                heapq.heappush(self._heap, entry)
-            self._overlay = None
-
-    def _learn(self, overlay: Overlay, frame: Frame) -> int:
+    def _learn(self, overlay: Overlay, frame: Frame, at: int) -> int:
         """How late the frame's device usually is, this frame included. The broker's memory says nothing of it."""
-        device, late = frame.device.id, frame.received - frame.ts
+        device, late = frame.device.id, at - frame.ts
         known = overlay.lags[device] if device in overlay.lags else self._lags.get(device)
         if frame.timed and not frame.retained and (known is not None or late > LEAST):
             learned = learn(known, late, frame.received)
@@ -214,29 +196,29 @@ class RuleEvaluator(Wiring):
         known = overlay.lags[device] if device in overlay.lags else self._lags.get(device)
         return known.usual if known is not None else 0
 
-    def _frame(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int) -> None:
+    def _frame(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int, at: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         if not frame.retained and frame.online is not False and frame.heard:
             overlay.heard[device] = max(received, overlay.heard.get(device, 0))
             for slot in plan.silences:
                 state = (overlay.moved.get(slot.key) or (slot.state,))[0]
                 if state is not None and attentive(slot.condition, state, device):
-                    self._step(overlay, slot, Heard(cause, device), received)
+                    self._step(overlay, slot, Heard(cause, device), received, received)
         if frame.readings:
-            self._readings(overlay, plan, frame, lag)
+            self._readings(overlay, plan, frame, lag, at)
         for verdict in frame.verdicts:
             slot_ = plan.findings.get(verdict.rule)
             if slot_ is not None:
-                at, value, limit, cost = verdict.at, verdict.value, verdict.limit, verdict.cost_fen
-                found = Finding(at, verdict.active, value, limit, cost, verdict.text, cause, verdict.judged)
-                self._step(overlay, slot_, found, received)
+                ended, value, limit, cost = verdict.at, verdict.value, verdict.limit, verdict.cost_fen
+                found = Finding(ended, verdict.active, value, limit, cost, verdict.text, cause, verdict.judged)
+                self._step(overlay, slot_, found, received, received)
         if frame.retained or not plan.events:
             return
         for event in frame.events:
             for slot in plan.events.get(event.name, ()):
-                self._step(overlay, slot, Happening(ts, event.name, event.data, cause, device, lag), received)
+                self._step(overlay, slot, Happening(ts, event.name, event.data, cause, device, lag), at, received)
 
-    def _readings(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int) -> None:
+    def _readings(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int, at: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         touched: dict[Key, Slot] = {}
         for reading in frame.readings:
@@ -253,7 +235,7 @@ class RuleEvaluator(Wiring):
                 continue
             if late:
                 for slot in plan.late.get(point, ()):
-                    self._step(overlay, slot, Late(ts, value, cause, reading.point.name, device, lag), received)
+                    self._step(overlay, slot, Late(ts, value, cause, reading.point.name, device, lag), at, received)
                 continue
             overlay.seen[point] = (ts, value)
             known = before if before is not None and before[1] is not None else None
@@ -262,11 +244,11 @@ class RuleEvaluator(Wiring):
                 all_ask = group.tests is None or passes(group.tests, value)
                 for slot in group.slots:
                     if all_ask or slot.state is not None or slot.key in overlay.moved:
-                        self._step(overlay, slot, sample, received)
+                        self._step(overlay, slot, sample, at, received)
             for slot in valued or ():
                 touched[slot.key] = slot
         for slot in touched.values():
-            self._step(overlay, slot, Values(ts, self._values(overlay, slot), cause, lag), received)
+            self._step(overlay, slot, Values(ts, self._values(overlay, slot), cause, lag), at, received)
 
     def _values(self, overlay: Overlay, slot: Slot) -> dict[str, object]:
         """The newest usable values an expression names, states as their words."""
@@ -277,9 +259,16 @@ class RuleEvaluator(Wiring):
                 values[name] = words.get(known[1]) if words else known[1]
         return values
 
-    def _step(self, overlay: Overlay, slot: Slot, observation: Observation, now: int) -> None:
+    def _step(self, overlay: Overlay, slot: Slot, observation: Observation, now: int, real: int) -> None:
+        """Judge at `now`; `real`: the time here, later than that where it is caught up with."""
         moved = overlay.moved.get(slot.key)
         state, wake = (slot.state, slot.wake) if moved is None else moved
+        while wake is not None and wake <= now and type(observation) is not Wake:
+            before = wake
+            self._wake(overlay, slot, wake, real)  # what fell due meanwhile, before the word that came after it
+            state, wake = overlay.moved.get(slot.key) or (state, wake)
+            if wake == before:
+                break
         try:
             if slot.guarded:
                 judged = self._limits.judge(overlay, slot, state, observation, now)
@@ -294,13 +283,15 @@ class RuleEvaluator(Wiring):
         if result.state is not state or result.wake_at != wake:
             overlay.moved[slot.key] = (result.state, result.wake_at)
             if result.wake_at is not None and result.wake_at != wake:
-                heapq.heappush(overlay.pushed, (result.wake_at, *slot.key))
+                heapq.heappush(overlay.pushed, (max(result.wake_at, slot.hold), *slot.key))
         if result.effects or result.reasons:
-            tell(overlay, self._limits, slot, result, now)
+            tell(overlay, self._limits, slot, result, now, real)
 
     def _fire(self, overlay: Overlay, until: int) -> None:
         """Every wake-up due up to `until`, in order of time, rule and device."""
-        heap, pushed = self._heap, overlay.pushed
+        heap, pushed, away = self._heap, overlay.pushed, overlay.away
+        if away is not None and until < away.over:
+            return  # what fell due meanwhile waits for what was said meanwhile
         while True:
             source = pushed if pushed and (not heap or pushed[0] < heap[0]) else heap
             if not source or source[0][0] > until:
@@ -310,6 +301,11 @@ class RuleEvaluator(Wiring):
                 overlay.popped.append(entry)
             at, key = entry[0], entry[1:]
             slot = self._slots[key]
-            if (overlay.moved.get(key) or (slot.state, slot.wake))[1] == at:
-                heard: Mapping[int, int] = ChainMap(overlay.heard, self._heard)
-                self._step(overlay, slot, Wake(heard.get(key[1], 0), heard, self._usual(overlay, key[1])), at)
+            wake = (overlay.moved.get(key) or (slot.state, slot.wake))[1]
+            if wake is not None and slot.entry(wake) == at:
+                self._wake(overlay, slot, wake, at if away is None else max(at, away.over))
+
+    def _wake(self, overlay: Overlay, slot: Slot, at: int, real: int) -> None:
+        last: Mapping[int, int] = ChainMap(overlay.heard, self._heard)
+        device = slot.device.id
+        self._step(overlay, slot, Wake(last.get(device, 0), last, self._usual(overlay, device)), at, real)

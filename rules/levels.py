@@ -3,23 +3,12 @@
 import msgspec
 
 from rules.conditions import State, Threshold
-from rules.observations import HISTORICAL, Effect, Note, Sample, Step, listening, returned
-
-LISTEN = 10_000_000
-"""So long at most (µs) a short wait listens for what was said while nobody did: a source may be slow to come back."""
+from rules.observations import HISTORICAL, Effect, Note, Sample, Step, returned
 
 
 def due(rule: Threshold, state: State | None) -> int | None:
     """When a pending condition has lasted long enough, if nothing more comes."""
     return state.began + rule.lasting if state is not None and state.phase == "pending" else None
-
-
-def excused(rule: Threshold, state: State | None, deaf: tuple[int, int]) -> State | None:
-    """A wait that falls due before it was listened as long as nobody did is longer."""
-    if state is None or state.phase != "pending":
-        return state
-    began = listening(deaf, max(rule.lasting, LISTEN)) - rule.lasting
-    return state if began <= state.began else msgspec.structs.replace(state, began=began)
 
 
 def wake(rule: Threshold, state: State | None, now: int, ts: int = 0) -> Step:

@@ -80,15 +80,7 @@ def arm(rule: Near, state: State | None, now: int) -> tuple[State | None, int | 
 
 def excused(rule: Near, state: State, deaf: tuple[int, int]) -> State:
     """After a time in which nobody listened."""
-    level = level_of(state)
-    waits = levels.excused(rule.level, level, deaf)
-    changed = state if waits is level else join(state, waits) or IDLE
-    for device, member in rule.members.items():
-        part = state.parts.get(str(device))
-        if isinstance(member, Threshold) and (later := levels.excused(member, part, deaf)) is not part:
-            assert later is not None
-            changed = msgspec.structs.replace(changed, parts={**changed.parts, str(device): later})
-    return msgspec.structs.replace(changed, deaf=merged(state.deaf, deaf)) if rule.silent else changed
+    return msgspec.structs.replace(state, deaf=merged(state.deaf, deaf)) if rule.silent else state
 
 
 def forget(rule: Near, state: State | None) -> State | None:

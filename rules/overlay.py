@@ -8,11 +8,13 @@ import structlog
 from hub.decisions import Decision, Reason, RuleState
 from hub.model import Device
 from hub.vocabulary.base import Text
+from rules.away import Away
 from rules.conditions import State
 from rules.engine import Effect, Observation, Step, step
 from rules.expressions import ExpressionError
 from rules.lags import LAG, Lag
 from rules.model import Rule
+from rules.observations import HISTORICAL
 from rules.slots import (
     COMMAND_SPAN,
     DAY,
@@ -49,10 +51,12 @@ class Overlay:
     """The changes of one `evaluate`; nothing of it is true before `accept`."""
 
     __slots__ = (
-        "decision", "failures", "heard", "lags", "moved", "muted", "orders", "popped", "pushed", "seen", "stopped",
+        "away", "decision", "failures", "heard", "lags", "moved", "muted", "orders", "popped", "pushed", "seen",
+        "stopped",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, away: Away | None = None) -> None:
+        self.away = away
         self.decision = Decision([], [], [])
         self.moved: dict[Key, tuple[State | None, int | None]] = {}
         self.heard: dict[int, int] = {}  # device -> last sign of life
@@ -184,13 +188,14 @@ class Limits:
         decision.reasons.append(Reason(*slot.key, now, cause, "disabled", why.en))
 
 
-def tell(overlay: Overlay, limits: Limits, slot: Slot, result: Step, now: int) -> None:
-    """Alarms, commands and reasons of one step."""
-    decision = overlay.decision
-    for effect in result.effects:
+def tell(overlay: Overlay, limits: Limits, slot: Slot, result: Step, now: int, real: int) -> None:
+    """Alarms, commands and reasons of one step at `now`. What is judged so long after that is history."""
+    decision, past = overlay.decision, real - now > HISTORICAL
+    for told in result.effects:
+        effect = msgspec.structs.replace(told, historical=True) if past and told.action == "raise" else told
         decision.alarms.append(alarm(slot, effect))
         if effect.action == "raise" and slot.rule.command is not None:
-            limits.command(overlay, slot, effect, now)
+            limits.command(overlay, slot, effect, real)
     for note in result.reasons:
         decision.reasons.append(Reason(*slot.key, note.at, note.cause, note.outcome, note.text))
 

@@ -20,7 +20,6 @@ from rules.observations import (
     Sample,
     Step,
     earliest,
-    listening,
 )
 
 MOST_MATCHES = 8
@@ -60,17 +59,6 @@ def due(rule: Sequence, state: State | None) -> int | None:
     if state is None:
         return None
     return earliest(clears_at(rule.done, level_of(state)), *(_deadline(rule, match) for match in state.matches))
-
-
-def excused(rule: Sequence, state: State, deaf: tuple[int, int]) -> State:
-    """What would have come to its end while nobody listened waits for what was said meanwhile."""
-    matches = []
-    for match in state.matches:
-        deadline = _deadline(rule, match)
-        later = max(listening(deaf, deadline - match.heard[-1]) - deadline, 0)
-        heard = tuple(moment + later for moment in match.heard)
-        matches.append(msgspec.structs.replace(match, heard=heard) if later else match)
-    return state if tuple(matches) == state.matches else msgspec.structs.replace(state, matches=tuple(matches))
 
 
 def _concerns(rule: Sequence, observation: Observation) -> bool:

@@ -1,12 +1,14 @@
 """Conditions made of others: any or all of several, and what counts only while a calendar is active. Pure."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 from rules import levels
+from rules.away import LISTEN
 from rules.conditions import IDLE, Condition, During, Several, State, Threshold, Window, join, level_of
-from rules.observations import QUIET, Effect, Note, Observation, Sample, Step, Wake, earliest
+from rules.observations import HISTORICAL, QUIET, Effect, Heard, Note, Observation, Sample, Step, Wake, earliest
 
 Judge = Callable[[Condition, State | None, Observation, int], Step]
 
@@ -67,33 +69,74 @@ def _count(rule: Several, level: State | None, effect: Effect, number: int, inde
 
 
 def during(rule: During, state: State | None, observation: Observation, now: int, judge: Judge) -> Step:
-    """The condition is judged all the time; it is an alarm while the calendar is active. A window counts where it ends
-    in that time, and only there."""
+    """The condition is judged all the time; it is an alarm while the calendar is active, by the time of what is told. A
+    window counts where it ends in that time, and only there."""
     memory = state or IDLE
     inner = memory.parts.get("0")
-    raised = memory.phase == "raised"
+    said = now if isinstance(observation, Wake | Heard) else min(observation.ts + getattr(observation, "lag", 0), now)
+    begin = _turned(rule, memory, inner, said, now)
     done = judge(rule.inner, inner, observation, now)
+    raised, mark = begin.raised, begin.mark
     effects: tuple[Effect, ...] = ()
     for effect in done.effects:
         if effect.action == "raise" and rule.calendar.active(effect.at, rule.zone):
             effects, raised = (*effects, effect), True
         elif effect.action == "return" and raised:
             effects, raised = (*effects, effect), False
+        mark = effect.at
     if type(rule.inner) is Window and not raised and done.state is not None:
         done = msgspec.structs.replace(done, state=join(done.state, None))
-    holds = done.state is not None and done.state.phase == "raised"
     reasons = done.reasons if effects else tuple(note for note in done.reasons if note.outcome not in _DECIDED)
-    if (holds or raised) and rule.calendar.active(now, rule.zone) != raised:
-        raised = not raised
-        value = done.state.value if raised and done.state is not None else None
-        effects = (*effects, Effect("raise" if raised else "return", now, None, value))
-        why = "the calendar is active now" if raised else "the calendar is over"
-        reasons = (*reasons, Note("raised" if raised else "returned", now, None, why))
     parts = {} if done.state is None else {"0": done.state}
-    kept = msgspec.structs.replace(memory, parts=parts, phase="raised" if raised else "idle")
+    kept = msgspec.structs.replace(memory, parts=parts, phase="raised" if raised else "idle", mark=mark)
+    end = _turned(rule, kept, done.state, said, now)
+    kept = msgspec.structs.replace(kept, phase="raised" if end.raised else "idle", mark=end.mark)
+    boundary = rule.calendar.next_change(end.mark, rule.zone) if end.mark else None
+    late = boundary is not None and boundary <= now  # what holds since before it may have ended before it, too
+    kept = msgspec.structs.replace(kept, wake=(memory.wake or now + LISTEN) if late else 0)
     result = None if kept == IDLE else kept
-    boundary = rule.calendar.next_change(now, rule.zone) if holds or raised else None
-    return Step(state if result == state else result, earliest(done.wake_at, boundary), effects, reasons)
+    effects, reasons = begin.effects + effects + end.effects, begin.reasons + reasons + end.reasons
+    return Step(state if result == state else result, earliest(done.wake_at, kept.wake or boundary), effects, reasons)
+
+
+def armed(rule: During, state: State, judged: int) -> tuple[State, int | None]:
+    """The state to go on with, and when the calendar turns next. `judged`: up to when all is judged; a turn before it
+    that was none by the calendar of then stays none."""
+    inner = state.parts.get("0")
+    if state.phase != "raised" and (inner is None or inner.phase != "raised"):
+        return state, None
+    coming = rule.calendar.next_change(state.mark, rule.zone) if state.mark else 0
+    if not state.wake and coming is not None and coming <= judged:
+        state = msgspec.structs.replace(state, mark=judged)
+        coming = rule.calendar.next_change(judged, rule.zone)
+    return state, state.wake or coming
+
+
+class _Turned(NamedTuple):
+    raised: bool
+    mark: int  # up to when the calendar is judged; 0: nothing holds
+    effects: tuple[Effect, ...]
+    reasons: tuple[Note, ...]
+
+
+def _turned(rule: During, memory: State, inner: State | None, until: int, now: int) -> _Turned:
+    """What the calendar does to what holds, up to some time."""
+    raised = memory.phase == "raised"
+    effects: tuple[Effect, ...] = ()
+    reasons: tuple[Note, ...] = ()
+    if not raised and (inner is None or inner.phase != "raised"):
+        return _Turned(False, 0, effects, reasons)
+    mark = memory.mark or until
+    while (at := rule.calendar.next_change(mark, rule.zone)) is not None and at <= until:
+        mark = at
+        if rule.calendar.active(at, rule.zone) == raised:
+            continue
+        raised = not raised
+        value = inner.value if raised and inner is not None else None
+        why = "the calendar is active now" if raised else "the calendar is over"
+        effects = (*effects, Effect("raise" if raised else "return", at, None, value, now - at > HISTORICAL))
+        reasons = (*reasons, Note("raised" if raised else "returned", at, None, why))
+    return _Turned(raised, mark, effects, reasons)
 
 
 _DECIDED = ("raised", "returned")

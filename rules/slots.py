@@ -39,6 +39,7 @@ class Slot:
         "condition",
         "device",
         "guarded",
+        "hold",
         "inputs",
         "interests",
         "key",
@@ -46,6 +47,7 @@ class Slot:
         "rule",
         "shape",
         "state",
+        "unheard",
         "wake",
     )
 
@@ -60,7 +62,13 @@ class Slot:
         self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
         self.state: State | None = None
         self.wake: int | None = None
+        self.unheard: tuple[int, int] | None = None  # nobody listened from then to then, times of receipt
+        self.hold = 0  # so long after it (time of receipt) no wake-up comes
         self.orders: tuple[int, ...] = ()  # when it gave commands, newest last
+
+    def entry(self, wake: int | None) -> int | None:
+        """The time of receipt at which a wake-up comes."""
+        return None if wake is None else max(wake, self.hold)
 
 
 def _input(device: Device, name: str) -> tuple[str, int, Mapping[float, str]]:
@@ -136,8 +144,16 @@ def make_slot(rule: Rule, device: Device, topology: Topology | None = None) -> S
     return None if condition is None else Slot(rule, device, condition)
 
 
-def row(slot: Slot, state: State | None, wake: int | None, orders: tuple[int, ...] = ()) -> RuleState:
+def row(
+    slot: Slot,
+    state: State | None,
+    wake: int | None,
+    orders: tuple[int, ...] = (),
+    unheard: tuple[int, int] | None = None,
+) -> RuleState:
     stored: dict[str, Any] = {} if state is None else {**msgspec.to_builtins(state), "shape": slot.shape}
+    if stored and unheard is not None:
+        stored["unheard"] = list(unheard)
     if orders:
         stored = {"phase": "idle", **stored, "orders": list(orders)}
     return RuleState(*slot.key, stored, wake)
@@ -149,6 +165,7 @@ class Stored(msgspec.Struct, frozen=True):
     state: State | None = None
     orders: tuple[int, ...] = ()
     shape: int | None = None  # of the condition that left the state; None: unknown
+    unheard: tuple[int, int] | None = None
 
 
 def unpack(stored: Mapping[str, Any]) -> Stored:
@@ -156,7 +173,8 @@ def unpack(stored: Mapping[str, Any]) -> Stored:
     rest = dict(stored)
     orders = msgspec.convert(rest.pop("orders", ()), tuple[int, ...])
     shape = msgspec.convert(rest.pop("shape", None), int | None)
-    return Stored(msgspec.convert(rest, State), orders, shape)
+    unheard = msgspec.convert(rest.pop("unheard", None), tuple[int, int] | None)
+    return Stored(msgspec.convert(rest, State), orders, shape, unheard)
 
 
 def alarm(slot: Slot, effect: Effect) -> AlarmChange:

@@ -20,7 +20,6 @@ from rules.observations import (
     Sample,
     Step,
     Wake,
-    listening,
     returned,
 )
 
@@ -50,16 +49,14 @@ def armed(rule: Window, now: int) -> State | None:
 
 def excused(rule: Window, state: State, deaf: tuple[int, int]) -> State:
     """After a time in which nobody listened. Nothing came means nothing then: the next window that is judged for it is
-    the first whole one, unless next to nothing of a window was missed. Others wait for what was said meanwhile."""
+    the first whole one, unless next to nothing of a window was missed."""
     since, until = deaf
     if rule.judges_nothing and rule.level.sign < 0:
         missed = until - since > max(rule.lateness, rule.size // _NEGLIGIBLE)
         mark = _floor(rule, until) + rule.size
         if missed and state.mark and mark > state.mark:
             return msgspec.structs.replace(state, mark=mark, buckets=())
-    at = due(rule, state)
-    later = listening(deaf, (rule.size or rule.gap) + rule.lateness) - at if at is not None else 0
-    return msgspec.structs.replace(state, skew=state.skew + later) if later > 0 else state
+    return state
 
 
 def due(rule: Window, state: State | None) -> int | None:

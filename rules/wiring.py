@@ -4,14 +4,18 @@ import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from hub.decisions import Decision, Reason, RuleState
 from hub.model import Device
 from hub.vocabulary.base import Text
+from rules.away import Away, begun
 from rules.binding import TooMany
 from rules.conditions import State
-from rules.engine import arm, excused, settled
+from rules.engine import arm, excused, patience, set_back, settled
 from rules.lags import LAG, Lag
 from rules.model import Rule
+from rules.observations import listening, merged
 from rules.overlay import Limits, Overlay
 from rules.slots import DISABLED, Key, Plan, Slot, Stored, farewell, make_slot, row, stopped
 from rules.topology import Topology
@@ -37,6 +41,7 @@ class Wiring:
         self._overlay: Overlay | None = None
         self._limits = Limits(used)
         self._deaf: tuple[int, int] | None = None  # at a start: nobody listened from then to then
+        self._away: Away | None = None  # a time away that is caught up with
         self._until: int | None = None  # up to when all was heard, before a start
         self._configured = False
 
@@ -44,9 +49,46 @@ class Wiring:
         """The rules one community is judged by."""
         return self._own.get(community_id, self._rules)
 
+    def deaf(self, since: int, until: int) -> None:
+        """Nobody listened from `since` to `until`: what falls due is judged only after listening as long again, for
+        what was said meanwhile still waits at the source."""
+        self._roll_back()
+        self._away = begun(self._away, since, until)
+        for slot in self._slots.values():
+            if slot.wake is not None:
+                self._arm(slot, until, (since, until))
+
+    def heard_until(self, now: int) -> int:
+        away = self._away if self._overlay is None else self._overlay.away
+        return now if away is None or now >= away.over else min(away.since, now)
+
+    def set_back(self, now: int) -> None:
+        """Nothing was heard or read later than `now`, or all that comes would count as late until then."""
+        self._roll_back()
+        self._away = None
+        self._seen = {point: (min(ts, now), value) for point, (ts, value) in self._seen.items()}
+        self._heard = {device: min(ts, now) for device, ts in self._heard.items()}
+        self._lags = {d: msgspec.structs.replace(lag, since=min(lag.since, now)) for d, lag in self._lags.items()}
+        for slot in self._slots.values():
+            if slot.state is not None and (state := set_back(slot.state, now)) is not slot.state:
+                slot.state = state
+                self._parting.states.append(row(slot, state, slot.wake, slot.orders))
+            if slot.hold > now:
+                slot.hold, slot.unheard = 0, None
+                if slot.wake is not None:
+                    heapq.heappush(self._heap, (slot.wake, *slot.key))
+
+    def _roll_back(self) -> None:
+        if self._overlay is not None:
+            for entry in self._overlay.popped:
+                heapq.heappush(self._heap, entry)
+            self._overlay = None
+
     def _rebuild(self, now: int, only: int | None = None) -> None:
         """`only`: the one community whose rules changed; nothing of the others is touched."""
         self._deaf = (self._until, now) if self._until is not None and self._until < now else None
+        if self._deaf is not None:
+            self._away = begun(self._away, *self._deaf)
         old, crowded = self._take_out(only)
         homes: dict[int, list[Device]] = {}
         for device in self._devices.values():
@@ -117,7 +159,7 @@ class Wiring:
     def _place(self, slot: Slot, old: dict[Key, Slot], now: int) -> None:
         """A slot among the others, with what it or the store remembers."""
         before = old.pop(slot.key, None) or self._stored.pop(slot.key, Stored())
-        slot.state, slot.orders = before.state, before.orders
+        slot.state, slot.orders, slot.unheard = before.state, before.orders, before.unheard
         self._slots[slot.key] = slot
         if slot.rule.command is not None:
             self._limits.commanding.setdefault(slot.device.id, []).append(slot)
@@ -131,18 +173,22 @@ class Wiring:
         """Set the wake-up of a slot from its state, the rule as it is now, and what was heard last. `deaf`: nobody
         listened from then to then. `fits`: the state is one of this condition."""
         state = settled(slot.condition, slot.state) if fits else None
+        before, entry = slot.unheard, slot.entry(slot.wake)
         if deaf is not None:
             state = excused(slot.condition, state, self._heard.get(slot.device.id, 0), deaf)
-        state, wake = arm(slot.condition, state, slot.device.id, self._heard, now)
-        if state is not slot.state:
+            slot.unheard = merged(before, deaf)
+        slot.hold = listening(slot.unheard, patience(slot.condition))
+        state, wake = arm(slot.condition, state, slot.device.id, self._heard, now, now if deaf is None else deaf[0])
+        waits = wake is not None and wake < slot.hold and slot.unheard != before
+        if state is not slot.state or waits:
             if slot.state is not None and slot.state.phase == "raised" and (state is None or state.phase != "raised"):
                 self._parting.alarms.append(farewell(slot.key, slot.device, now))
                 self._parting.reasons.append(Reason(*slot.key, now, None, "returned", "the rule is another one now"))
             slot.state = state
-            self._parting.states.append(row(slot, state, wake, slot.orders))
-        before, slot.wake = slot.wake, wake
-        if wake is not None and wake != before:
-            heapq.heappush(self._heap, (wake, *slot.key))
+            self._parting.states.append(row(slot, state, wake, slot.orders, slot.unheard if waits else None))
+        slot.wake = wake
+        if (at := slot.entry(wake)) is not None and at != entry:
+            heapq.heappush(self._heap, (at, *slot.key))
 
     def _refuse(self, rule: Rule, device: Device, why: str, now: int, known: bool) -> None:
         """A rule that would look at too many devices is not applied at all; one alarm tells of it."""

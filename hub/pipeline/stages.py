@@ -147,7 +147,8 @@ class Stages:
     def evaluate(self, batch: Batch, now: int) -> None:
         """Ask the rules, and whether a command has its proof. `now`: no later than what still waits was received."""
         batch.decision = self.evaluator.evaluate(batch.frames, now)
-        batch.heard_until = now if abs(now - self.heard_until) > SEEN_EVERY_US else None
+        until = self.evaluator.heard_until(now)
+        batch.heard_until = until if abs(until - self.heard_until) > SEEN_EVERY_US else None
         batch.proofs = self.commands.watch(batch.frames)
 
     async def commit(self, batch: Batch) -> None:

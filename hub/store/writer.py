@@ -26,6 +26,7 @@ _DAY_US = 86_400_000_000
 _ONE_WRITER = 0x48554202  # the session lock of the one hub that writes
 _DAYS_KEPT = 7  # the partition of an older day may be dropped by retention: asked for each time
 UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
+AHEAD_WINDOW = timedelta(days=1)  # a redelivered one may have come first while its time was so far ahead
 _BAD = 1
 _LONGEST_S = 30.0  # a batch that takes longer has a frozen server: begin again on a new connection
 
@@ -137,10 +138,7 @@ class Writer:
                 pass  # some are known: ask which
             else:
                 return set()
-        windows = (
-            row[1] - UNTIMED_WINDOW if f.natural and not f.timed else None for f, row in zip(frames, rows, strict=True)
-        )
-        staged = ((*row, n, window) for n, (row, window) in enumerate(zip(rows, windows, strict=True)))
+        staged = ((*row, n, _looked_for(f)) for n, (f, row) in enumerate(zip(frames, rows, strict=True)))
         await self._copy("stage_frame", [*FRAME_TYPES, "int4", "timestamptz"], staged)
         cursor = await self.connection.execute(_SQL["insert_frames"])
         return {row[0] for row in await cursor.fetchall()}
@@ -281,3 +279,12 @@ class Writer:
 
 def _time_of(moment: int | None) -> datetime | None:
     return from_us(moment) if moment is not None else None
+
+
+def _looked_for(frame: Frame) -> datetime | None:
+    """From when on a frame may be stored under another time; None: only under its own."""
+    if not frame.natural:
+        return None
+    if not frame.timed:
+        return from_us(frame.received) - UNTIMED_WINDOW
+    return from_us(frame.ts) - AHEAD_WINDOW if frame.duplicate else None

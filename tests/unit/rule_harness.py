@@ -107,7 +107,7 @@ class Store:
     def run(self, evaluator: RuleEvaluator, frames: Sequence[Frame], now: int) -> Decision:
         decision = evaluator.evaluate(frames, now)
         self.commit(frames, decision)
-        self.until = now
+        self.until = evaluator.heard_until(now)
         evaluator.accept(decision)
         wake = evaluator.next_wake()
         assert wake is None or wake > now
@@ -134,7 +134,7 @@ def batches(draw: st.DrawFn, frames: list[Frame]) -> list[tuple[list[Frame], int
             batch = frames[first : first + 1]
             first += 1
             cuts.append((batch, max(batch[0].received, cuts[-1][1])))
-    return [*cuts, ([], frames[-1].received + 200 * S)]
+    return [*cuts, ([], frames[-1].received + 400 * S)]
 
 
 def plain(frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Device]) -> Store:
@@ -143,7 +143,7 @@ def plain(frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Devi
     evaluator = store.start(T0)
     for each in frames:
         store.run(evaluator, [each], each.received)
-    store.run(evaluator, [], frames[-1].received + 200 * S)
+    store.run(evaluator, [], frames[-1].received + 400 * S)
     return store
 
 
@@ -189,9 +189,12 @@ def same_whatever_happens(
 
 
 def with_time_away(
-    frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Device], down: int, up: int
+    data: st.DataObject, frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Device], down: int, up: int
 ) -> Store:
-    """The same history with nobody there from `down` to `up` (µs): what was received then comes right after."""
+    """The same history with nobody there from `down` to `up` (µs): what was received then comes after it, more or less
+    slowly, and what is said meanwhile comes behind it. While that is caught up with, commits fail and the hub is killed
+    again."""
+    pace = data.draw(st.sampled_from([0.0, 0.01, 0.9])) * min(10 * S, up - down)
     store = Store(rules, devices)
     evaluator = store.start(T0)
     for each in frames:
@@ -200,9 +203,24 @@ def with_time_away(
     store.run(evaluator, [], down)
     evaluator = store.start(up)
     store.run(evaluator, [], up)
-    for each in frames:
-        if each.received >= down:
-            received = max(each.received, up + S // 2)
-            store.run(evaluator, [msgspec.structs.replace(each, received=received)], received)
-    store.run(evaluator, [], max(frames[-1].received, up) + 200 * S)
+    coming, free = [], up + min(S // 2, (up - down) // 2)
+    for each in (each for each in frames if each.received >= down):
+        received = max(each.received, free)
+        coming.append((each, received))
+        free = received + round(pace) if each.received < up else received
+    killed = data.draw(st.integers(0, 2 * len(coming)))
+    back, now = up, up
+    while coming:
+        taken = coming[: data.draw(st.integers(1, 4))]
+        coming = coming[len(taken) :]
+        batch = [msgspec.structs.replace(each, received=max(received, back)) for each, received in taken]
+        now = max(now, batch[-1].received)
+        if data.draw(st.booleans()):
+            evaluator.evaluate(batch, now)
+        store.run(evaluator, batch, now)
+        if len(coming) == killed:
+            back = now + data.draw(st.sampled_from([S // 10, 5 * S, 40 * S]))
+            evaluator = store.start(back)
+            store.run(evaluator, [], back)
+    store.run(evaluator, [], max(frames[-1].received, now) + 400 * S)
     return store

@@ -1,4 +1,4 @@
-"""A hub that was away: what was said meanwhile is judged when it comes, and no alarm is raised for the time away.
+"""A hub that was away: what was said meanwhile is judged as it was said, and no alarm is raised for the time away.
 
 Every story is told twice, without and with the time away; what the devices said meanwhile is delivered after it.
 """
@@ -145,3 +145,116 @@ def test_a_window_waits_for_what_was_said_meanwhile() -> None:
     rule = make("r", "pump", window={"point": "pressure", "aggregate": "avg", "size": "60s", "above": 600})
     story = [(0, 700), (20, 700), (40, 100), (70, 100)]
     assert tell(rule, [pump(*one) for one in story], 900, (21, 300)) == tell(rule, [pump(*one) for one in story], 900)
+
+
+def test_what_began_and_ended_meanwhile_is_history_and_commands_nobody() -> None:
+    rule = make("r", "pump", threshold=OVER, command={"name": "stop", "reason": "over pressure"})
+    store = Store([rule], DEVICES)
+    store.heard = dict.fromkeys(DEVICES, T0)
+    store.run(store.start(T0), [], T0 + S)
+    evaluator = store.start(T0 + 1000 * S)
+    said = [(100, 650), (150, 400), (600, 650), (700, 400), (900, 650)]
+    came = [frame_at(pump(*one), T0 + 1001 * S + number) for number, one in enumerate(said)]
+    told = store.run(evaluator, came, T0 + 1002 * S)
+    assert actions(told) == [("r", "raise", 130), ("r", "return", 150), ("r", "raise", 630), ("r", "return", 700)]
+    assert [one.historical for one in told.alarms if one.action == "raise"] == [True, True]
+    assert store.commands == []
+    last = store.run(evaluator, [], T0 + 1100 * S)
+    assert [(one.at, one.historical) for one in last.alarms] == [(T0 + 930 * S, False)], "it lasts"
+    assert len(store.commands) == 1
+
+
+def test_what_lasts_after_a_short_time_away_is_no_history() -> None:
+    rule = make("r", "pump", threshold=OVER, command={"name": "stop", "reason": "over pressure"})
+    store = Store([rule], DEVICES)
+    store.run(store.start(T0), [pump(0, 650)], T0 + S)
+    told = store.run(store.start(T0 + 60 * S), [], T0 + 120 * S)
+    assert [(one.at, one.historical) for one in told.alarms] == [(T0 + 30 * S, False)]
+    assert len(store.commands) == 1
+
+
+def test_while_words_of_then_keep_coming_nothing_falls_due() -> None:
+    """The return waits at the end of a long queue, behind what all others said."""
+    store = Store([RULES["threshold"]], DEVICES)
+    store.run(store.start(T0), [pump(0, 650)], T0 + S)
+    evaluator = store.start(T0 + 1000 * S)
+    for number in range(40):
+        at = T0 + (1005 + 9 * number) * S
+        assert actions(store.run(evaluator, [frame_at(door(500 + number, "unlocked"), at)], at)) == []
+        assert store.until == T0 + S, "not all is heard yet"
+    at = T0 + 1362 * S
+    assert actions(store.run(evaluator, [frame_at(pump(20, 400), at)], at)) == []
+    store.run(evaluator, [], T0 + 2000 * S)
+    assert store.until == T0 + 2000 * S
+    assert store.alarms == []
+
+
+def test_a_device_that_goes_on_about_then_holds_nobody_up_for_ever() -> None:
+    store = Store([RULES["threshold"]], DEVICES)
+    store.run(store.start(T0), [pump(0, 650)], T0 + S)
+    evaluator = store.start(T0 + 9000 * S)
+    for number in range(200):
+        at = T0 + (9001 + 9 * number) * S
+        store.run(evaluator, [frame_at(door(100 + number, "unlocked"), at)], at)
+    assert {action for _, _, action, *_ in store.alarms} == {"raise"}
+
+
+def test_a_second_start_does_not_cut_a_wait_short_that_is_listened_for() -> None:
+    """A device that speaks each quarter of an hour, and whose words nobody keeps."""
+    rule = make("r", "pump", threshold={**OVER, "for": "1h"})
+    store = Store([rule], DEVICES)
+    store.run(store.start(T0), [pump(0, 650)], T0 + S)
+    store.run(store.start(T0 + 4000 * S), [], T0 + 4020 * S)
+    evaluator = store.start(T0 + 4023 * S)
+    assert actions(store.run(evaluator, [], T0 + 4700 * S)) == []
+    assert actions(store.run(evaluator, [pump(4800, 400)], T0 + 4800 * S)) == [
+        ("r", "raise", 3600), ("r", "return", 4800)
+    ]  # fmt: skip
+
+
+def test_a_clock_that_is_set_back_does_not_wait_for_the_end_of_the_listening() -> None:
+    store = Store([RULES["threshold"]], DEVICES)
+    store.run(store.start(T0), [pump(0, 650)], T0 + S)
+    evaluator = store.start(T0 + 1000 * S)
+    evaluator.set_back(T0 + 500 * S)
+    assert evaluator.heard_until(T0 + 500 * S) == T0 + 500 * S
+    assert actions(store.run(evaluator, [], T0 + 501 * S)) == [("r", "raise", 30)]
+
+
+NIGHT = make("r", "pump", threshold={"point": "pressure", "above": 600}, during="daily 23:07-23:08")
+"""From second 20 to second 80."""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([(5, 700), (15, 400)], []),
+        ([(5, 700), (30, 400)], [("raise", 20), ("return", 30)]),
+        ([(5, 700), (90, 400)], [("raise", 20), ("return", 80)]),
+        ([(30, 700), (90, 400)], [("raise", 30), ("return", 80)]),
+        ([(85, 700), (90, 400)], []),
+    ],
+)
+def test_a_calendar_judges_what_was_held_up_by_when_it_was_said(said: Any, told: Any) -> None:
+    """Of a device that had no connection; the hub was there all the time, and is killed while it comes."""
+    for restarted in (False, True):
+        store = Store([NIGHT], DEVICES)
+        evaluator = store.start(T0)
+        store.run(evaluator, [], T0 + 500 * S)
+        for number, one in enumerate(said):
+            at = T0 + (501 + number) * S
+            store.run(evaluator, [frame(PUMP, 501 + number, {"pressure": one[1]}, said=one[0])], at)
+            evaluator = store.start(at) if restarted else evaluator
+        store.run(evaluator, [], T0 + 600 * S)
+        assert [(action, (at - T0) / S) for _, _, action, at, *_ in store.alarms] == told
+
+
+def test_a_calendar_that_was_changed_counts_from_now_on() -> None:
+    store = Store([NIGHT], DEVICES)
+    evaluator = store.start(T0)
+    store.run(evaluator, [pump(90, 700)], T0 + 90 * S)
+    store.run(evaluator, [], T0 + 300 * S)
+    other = make("r", "pump", threshold={"point": "pressure", "above": 600}, during=["23:09-23:10", "23:12-23:13"])
+    evaluator.replace_rules([other], T0 + 300 * S)
+    assert actions(store.run(evaluator, [pump(310, 700)], T0 + 310 * S)) == []
+    assert actions(store.run(evaluator, [], T0 + 400 * S)) == [("r", "raise", 320), ("r", "return", 380)]
