@@ -8,6 +8,7 @@ from PIL import Image
 from hub.media import store
 from hub.media.picture import read_picture
 from tests.e2e.desks import SHOTS, World, healthy
+from tests.e2e.test_pages_axe import _violations
 from tests.e2e.test_pages_desk import fresh, over
 from tests.unit.test_picture import encoded
 
@@ -56,6 +57,7 @@ async def test_pictures_reasons_and_one_on_its_way(world: World, language: str, 
         box = await figures.nth(0).locator("img").bounding_box()
         assert box is not None and 100 < box["width"] < 500
         await healthy(page, language, complaints)
+        assert await _violations(page) == []
         await page.screenshot(path=SHOTS / f"snapshots-{size}-{language}.png")
         async with page.context.expect_page() as opened:
             await figures.nth(0).locator("a").click()
