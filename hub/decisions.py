@@ -162,9 +162,9 @@ class Evaluator(Protocol):
         """The decision is committed."""
         ...
 
-    def deaf(self, since: int, until: int) -> None:
+    def deaf(self, since: int, until: int, stepped: bool = False) -> None:
         """Nothing could be heard from `since` to `until` (the store was away): that is no device's silence, and no
-        wait is over for it."""
+        wait is over for it. `stepped`: the clock was set forward by so much."""
         ...
 
     def heard_until(self, now: int) -> int:

@@ -20,13 +20,14 @@ class Away(msgspec.Struct, frozen=True):
     since: int
     until: int
     over: int  # nothing falls due before
+    stepped: bool = False  # the clock was set: a device that goes on as late as that has a clock that is slow now
 
 
-def begun(old: Away | None, since: int, until: int) -> Away:
+def begun(old: Away | None, since: int, until: int, stepped: bool = False) -> Away:
     """Nobody listened; one that is not over yet goes on."""
     if old is not None and old.over > since:
         since = min(old.since, since)
-    return Away(since, until, until + min(LISTEN, until - since))
+    return Away(since, until, until + min(LISTEN, until - since), stepped)
 
 
 def heard(away: Away, expected: int, received: int) -> tuple[Away | None, int]:

@@ -128,11 +128,12 @@ class RuleEvaluator(Wiring):
             received = frame.received
             if (self._heap and self._heap[0][0] <= received) or (overlay.pushed and overlay.pushed[0][0] <= received):
                 self._fire(overlay, received)
-            at = received
+            at, stepped = received, False
             if overlay.away is not None:
+                stepped = overlay.away.stepped
                 expected = frame.ts + self._usual(overlay, frame.device.id)
                 overlay.away, at = heard(overlay.away, expected, received)
-            lag = self._learn(overlay, frame, at)
+            lag = self._learn(overlay, frame, received if stepped else at)
             plan = self._plans.get(frame.device.id)
             if plan is not None:
                 self._frame(overlay, plan, frame, lag, at)

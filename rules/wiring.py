@@ -49,11 +49,11 @@ class Wiring:
         """The rules one community is judged by."""
         return self._own.get(community_id, self._rules)
 
-    def deaf(self, since: int, until: int) -> None:
+    def deaf(self, since: int, until: int, stepped: bool = False) -> None:
         """Nobody listened from `since` to `until`: what falls due is judged only after listening as long again, for
         what was said meanwhile still waits at the source."""
         self._roll_back()
-        self._away = begun(self._away, since, until)
+        self._away = begun(self._away, since, until, stepped)
         for slot in self._slots.values():
             if slot.wake is not None:
                 self._arm(slot, until, (since, until))

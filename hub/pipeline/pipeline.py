@@ -135,7 +135,7 @@ class Pipeline:
         if abs(step) > _STEP_US:
             _log.warning("the machine's clock was set", seconds=round(step / 1e6, 1))
             if step > 0:
-                self._stages.evaluator.deaf(now - step, now)
+                self._stages.evaluator.deaf(now - step, now, stepped=True)
             else:
                 await self._stages.set_back()
         self._offset = offset

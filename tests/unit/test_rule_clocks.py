@@ -98,3 +98,15 @@ def test_devices_in_time_leave_nothing_and_gone_ones_no_row() -> None:
     evaluator.configure({PUMP.id: PUMP}, T0 + 2 * S)
     store.run(evaluator, [], T0 + 2 * S)
     assert store.states == {}
+
+
+def test_a_clock_set_forward_makes_every_device_slow_and_no_more_than_that() -> None:
+    """Wrongly set, by an hour: the devices' own time goes on."""
+    rule = make("r", "pump", threshold={**OVER, "for": "10s"})
+    store = Store([rule], DEVICES)
+    evaluator = store.start(T0)
+    store.run(evaluator, [frame(PUMP, 0, {"pressure": 500})], T0)
+    evaluator.deaf(T0 + S, T0 + 3601 * S, stepped=True)
+    words = [slow(PUMP, at, {"pressure": 500}, by=3600) for at in range(3602, 3690, 2)]
+    assert history(evaluator, store, [*words, slow(PUMP, 3700, {"pressure": 700}, by=3600)], 3711) == [False]
+    assert [(action, at) for _, _, action, at, *_ in store.alarms] == [("raise", T0 + 110 * S)]
