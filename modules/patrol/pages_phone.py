@@ -35,7 +35,7 @@ _FORM: dict[str, Text] = {
     "unsaid": {"zh": "由照片识别", "en": "As the photograph says"},
     "discard": {"zh": "不要这张照片", "en": "Discard the photograph"},
     "photograph": {"zh": "照片", "en": "Photograph"},
-    "photo_of": {"zh": "拍照：", "en": "Photograph"},
+    "photo_of": {"zh": "拍照：", "en": "Photograph:"},
     "needed": {"zh": "必拍", "en": "needed"},
     "add_photo": {"zh": "添加照片", "en": "Add a photograph"},
     "remove": {"zh": "删除照片", "en": "Remove photograph"},

@@ -148,8 +148,8 @@ class Patrols:
         who.require("work")
         now = self._context.clock.now()
         async with self._context.database.session([who.community_id]) as connection:
-            since = now - timedelta(days=_bounded(days))
-            return await store.photos(connection, who.community_id, since, now, store.MOST_SHOWN)
+            since, until = now - timedelta(days=_bounded(days)), now + timedelta(seconds=1)
+            return await store.photos(connection, who.community_id, since, until, store.MOST_SHOWN)
 
     async def names(self, who: Principal) -> dict[str, str]:
         """What people are called who have no account: "person:17" -> name, by the duty roster."""

@@ -309,7 +309,7 @@ def photos(world: World, after: int) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 async def test_photographs_go_with_a_check_in_also_without_a_connection(world: World, language: str):
     before, zh = last(world), language == "zh-CN"
-    more, of_item = ("添加照片", "拍照：") if zh else ("Add a photograph", "Photograph Barrier")
+    more, of_item = ("添加照片", "拍照：") if zh else ("Add a photograph", "Photograph: Barrier")
     wall = photograph(size=(800, 600))
     async with world.signed_in("guard", language, "phone", dark=not zh) as (page, complaints):
         await world.open(page, f"/patrol/checkin#{await code_of(world, 'east-gate')}")

@@ -13,8 +13,10 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from modules.patrol.evidence import CheckIn
 from tests.integration.patrol_ground import BEGIN, Ground, minutes
 from tests.integration.patrol_world import PASSWORD, SHOTS, World, served
+from tests.unit.photographs import photograph
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -127,6 +129,35 @@ async def test_a_guard_is_reminded_before_a_stop_is_late(world: World):
         await here.until(BEGIN + minutes(109.5), 10)  # stop one of the round that begins at 110 is due at 113
         await here.until(BEGIN + minutes(112.1), 10)
         await page.wait_for_selector("text=快到时间了：1栋1单元大堂")
+
+
+async def test_a_photograph_is_seen_at_its_round_and_in_the_log_by_those_who_work_here(world: World):
+    here = world.here
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield photograph(size=(800, 600))
+
+    await here.until(BEGIN + minutes(112), 10)
+    one = CheckIn(1, await world.code("b1-lobby"), here.phone())
+    await here.patrols.recorder.check_in(here.who(), "phone-9", here.phone(), [one])
+    await here.patrols.photos.add(here.who(), "f" * 24, phone="phone-9", counter=1, item="", parts=sent())
+    number = here.round(begins=BEGIN + minutes(110))["id"]
+    async with world.signed_in("li", "zh-CN", "phone") as (page, complaints):
+        for name, path in (("round", f"/patrols/{number}"), ("log", "/patrol/log")):
+            await world.open(page, path)
+            await page.locator(".pictures").scroll_into_view_if_needed()
+            await page.wait_for_function("document.querySelector('.pictures img')?.naturalWidth === 800")
+            assert "1栋1单元大堂" in await page.locator(".pictures").inner_text()
+            await page.screenshot(path=SHOTS / f"patrol-photos-{name}.phone.zh-CN.png")
+            await accessible(page)
+        await page.locator(".pictures button").click()
+        await page.wait_for_selector("dialog.large[open]")
+        await accessible(page)
+        assert complaints == []
+    async with world.signed_in("viewer", "en") as (page, _):
+        await world.open(page, f"/patrols/{number}")
+        assert await page.get_by_role("heading", name="Evidence").count() == 1
+        assert await page.get_by_role("heading", name="Photographs").count() == 0
 
 
 async def test_only_who_supervises_sees_codes(world: World):

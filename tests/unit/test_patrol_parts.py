@@ -264,11 +264,12 @@ def test_the_log_as_a_file_has_no_formulas():
         "id": 7, "plan": "night", "route": "round", "begins": NOW, "state": "complete", "proved_later": True,
         "checkpoint": "garden", "due": NOW, "done_at": None, "person": '=HYPERLINK("x")', "sorts": ["qr"], "late": True,
         "out_of_order": False, "too_fast": None, "zone": SHANGHAI, "unanswered": ["lamp"], "uncompared": 2,
+        "unphotographed": ["gate", "lamp"],
     }  # fmt: skip
     table = lines([row], {"plan:night": "夜巡", "sort:qr": "二维码"}, "zh-CN")
     assert table[1] == [
         "夜巡", "round", "2026-11-21 20:00:00", "complete", "✓", "garden", "2026-11-21 20:00:00", "",
-        "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2",
+        "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2", "gate lamp",
     ]  # fmt: skip
     assert len(table[0]) == len(table[1])
     assert to_csv(table).decode("utf-8-sig").splitlines()[0].startswith("计划,路线")
