@@ -1,6 +1,7 @@
 """The patrol pages served over the ground, and a browser before them."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from api.hub import Hub
 from api.pages.view import dark_cookie
 from api.plugin import ApiPlugin
 from modules.patrol import PatrolPlugin
-from tests.integration.patrol_ground import Ground, ground
+from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
 from tests.integration.postgres import make_server
 
 SHOTS = Path("var/screenshots")
@@ -68,9 +69,30 @@ class World:
         )
 
 
+async def a_night(here: Ground) -> None:
+    """Ten rounds of each route, some late, some half, one missed."""
+    chance = random.Random(3)
+    await here.patrols.keeper.plan_ahead()
+    for number in range(10):
+        begin = BEGIN + minutes(10 * number)
+        for minute, device, name in (
+            (1, "door-b1-u1", "access_granted"), (3.5, "patrol-1", "checkpoint_read"),
+            (6, "patrol-2", "checkpoint_read"), (6.5, "door-garage-1", "access_granted"),
+            (8, "door-garage-2", "access_granted"),
+        ):  # fmt: skip
+            late = 2.5 if number in (3, 7) and device == "door-b1-u1" else 0
+            await here.until(begin + minutes(minute + late), 30)
+            skipped = (number == 5 and device != "door-garage-1") or (number == 8 and device == "patrol-2")
+            if not skipped and chance.random() < 0.98:
+                await here.tap(device, name)
+    await here.until(BEGIN + minutes(102), 30)
+    await here.tap("door-b1-u1", "access_granted")
+    await here.until(BEGIN + minutes(104.5), 30)
+
+
 @asynccontextmanager
 async def served() -> AsyncIterator[World]:
-    """A guard li, an admin wang and a viewer may sign in; no round is planned yet."""
+    """A guard li, an admin wang and a viewer may sign in; a night lies behind them. NiceGUI allows one a process."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -83,6 +105,7 @@ async def served() -> AsyncIterator[World]:
             server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             await _listens(port)
+            await a_night(here)
             yield World(here, browser, f"http://127.0.0.1:{port}")
             await browser.close()
             server.cancel()

@@ -1,23 +1,14 @@
 """The guard's phone in a real browser: several tabs, a check-in that the hub cannot read, no connection."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page
 
 from tests.integration.patrol_ground import Ground
-from tests.integration.patrol_world import World, served
+from tests.integration.patrol_world import World
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world() -> AsyncIterator[World]:
-    async with served() as found:
-        await found.here.patrols.keeper.plan_ahead()
-        yield found
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def check_in(page: Page, code: str) -> None:
