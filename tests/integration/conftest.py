@@ -1,14 +1,12 @@
 """One PostgreSQL server for all integration tests of a run."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 
 from hub.store.migrate import migrate
-from tests.integration.patrol_world import World, served
 from tests.integration.postgres import close_database, drop_databases, dropping, make_server, new_database
 
 
@@ -48,10 +46,3 @@ def _databases_end_with_their_test(request: pytest.FixtureRequest) -> Iterator[N
         return
     with dropping(request.getfixturevalue("postgres_url")):
         yield
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world() -> AsyncIterator[World]:
-    """The pages of patrols and a browser, shared by the files that need them."""
-    async with served() as found:
-        yield found

@@ -5,8 +5,8 @@ import json
 import pytest
 from playwright.async_api import Page
 
+from tests.e2e.patrol.patrol_world import World
 from tests.integration.patrol_ground import Ground
-from tests.integration.patrol_world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 

@@ -12,8 +12,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from modules.patrol.evidence import CheckIn
+from tests.e2e.patrol.patrol_world import PASSWORD, SHOTS, World
 from tests.integration.patrol_ground import BEGIN, minutes
-from tests.integration.patrol_world import PASSWORD, SHOTS, World
 from tests.unit.photographs import photograph
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
