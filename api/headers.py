@@ -61,7 +61,8 @@ class SecurityHeaders:
         headers["Referrer-Policy"] = "same-origin"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        position = "(self)" if self._pages else "()"  # a guard's check-in, if the guard allows it
+        headers["Permissions-Policy"] = f"camera=(), geolocation={position}, microphone=()"
         if not self._pages:
             headers.setdefault("Cache-Control", "no-store")
         if self._tls:

@@ -17,6 +17,7 @@ from modules.patrol.keeper import Keeper
 from modules.patrol.model import Evidence
 from modules.patrol.phone import OLDEST, Estimate, PhoneClock, clock_error, estimate
 from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile, ProofSpec
+from modules.patrol.position import Position
 
 MOST_CHECKINS = 200
 _AHEAD = timedelta(minutes=1)
@@ -33,6 +34,7 @@ class CheckIn:
     clock: PhoneClock
     answers: Mapping[str, bool | float] = field(default_factory=dict)
     note: str = ""
+    position: Position | None = None
 
 
 class Recorder:
@@ -94,8 +96,9 @@ class Recorder:
     ) -> dict[str, Any]:
         """Take a phone's check-ins, each by itself: {"results": [{counter, outcome, …}], "clock_error": s | None}.
 
-        Outcomes: `accepted`, `repeated` (taken before), `refused` with `code` and `detail`. `clock` is how the phone's
-        clocks stand now. Refused for the role, too many, or a community without patrols.
+        Outcomes: `accepted` and `repeated` (taken before) with `away` (metres from the checkpoint, where that is too
+        far), `refused` with `code` and `detail`. `clock` is how the phone's clocks stand now.
+        Refused for the role, too many, or a community without patrols.
         """
         who.require("work")
         if len(checkins) > MOST_CHECKINS:
@@ -133,40 +136,45 @@ class Recorder:
         changes = []
         async with self._context.database.session([who.community_id]) as connection:
             if (before := await store.known(connection, who.community_id, key)) is not None:
-                return _repeated(before["checkpoint"], before["at"])
-            at, weight = self._weigh(code, proof, checkpoint, when, now)
+                return _repeated(before["checkpoint"], before["at"], before["away"])
+            away = checkpoint.away(one.position)
+            at, weight = self._weigh(code, proof, checkpoint, when, now, elsewhere=away is not None)
             if code.nonce and not await store.use_code(connection, who.community_id, code.nonce, key, now):
                 raise Refused("used_code", "this code was used already; read the new one on the display", 422)
             timely = when.online or when.agreed if code.shown is None else not when.online
             evidence = Evidence(
-                key, checkpoint.id, code.sort, code.sort, weight, at, now, who.actor, timely, not when.online
+                key, checkpoint.id, code.sort, code.sort, weight, at, now, who.actor, timely, not when.online, away
             )
-            if not await store.put_evidence(connection, who.community_id, evidence, doubtful=when.doubtful):
-                return _repeated(checkpoint.id, at)  # the same one came in twice at once
+            if not await store.put_evidence(
+                connection, who.community_id, evidence, doubtful=when.doubtful, position=one.position
+            ):
+                return _repeated(checkpoint.id, at, away)  # the same one came in twice at once
             deviations = await self._inspect(connection, who, file, checkpoint, answers, one.note, key, at, now)
             detail = {"sort": code.sort, "at": at.isoformat(), "online": when.online}
             await audit.record(connection, who, "patrol.check_in", f"checkpoint:{checkpoint.id}", now, detail)
             changes = await self._keeper.settle(connection, who.community_id, checkpoint.id, at)
         self._keeper.announce(changes)
         return {"outcome": "accepted", "checkpoint": checkpoint.id, "at": at.isoformat(), "deviations": deviations,
-                "proved": any(change.data["done"] for change in changes)}  # fmt: skip
+                "away": away, "proved": any(change.data["done"] for change in changes)}  # fmt: skip
 
     def _weigh(
-        self, code: CheckpointCode, proof: ProofSpec, checkpoint: CheckpointSpec, when: Estimate, now: datetime
-    ) -> tuple[datetime, int]:
-        """When it was, and how much it proves. A display's code that is handed in later proves when it was shown, but
-        not that the guard himself read it: it counts no more than a printed one."""
+        self, code: CheckpointCode, proof: ProofSpec, checkpoint: CheckpointSpec, when: Estimate, now: datetime,
+        *, elsewhere: bool,
+    ) -> tuple[datetime, int]:  # fmt: skip
+        """When it was, and how much it proves. A display's code that is handed in later, or by a phone that is
+        elsewhere, proves when it was shown, but not that the guard himself read it: it counts no more than a printed
+        one."""
         if code.shown is None:
             return when.at, proof.percent
+        printed = min(next((p.percent for p in checkpoint.proofs if p.by == "qr"), 60), proof.percent)
         if when.online:
             check_age(code, when.at)
-            return when.at, proof.percent
+            return when.at, printed if elsewhere else proof.percent
         if not when.doubtful:
             check_age(code, when.at)
         elif now - code.shown > OLDEST:  # who used it may be forgotten by now
             raise Refused("too_old", "a display's code of more than 7 days ago", 422)
-        printed = next((p.percent for p in checkpoint.proofs if p.by == "qr"), 60)
-        return code.shown, min(printed, proof.percent)
+        return code.shown, printed
 
     async def _inspect(
         self, connection: Connection, who: Principal, file: PatrolFile, checkpoint: CheckpointSpec,
@@ -231,8 +239,8 @@ def _proves(proof: ProofSpec, device: Device, event: str, data: Mapping[str, Any
     )
 
 
-def _repeated(checkpoint: str, at: datetime) -> dict[str, Any]:
-    return {"outcome": "repeated", "checkpoint": checkpoint, "at": at.isoformat()}
+def _repeated(checkpoint: str, at: datetime, away: int | None) -> dict[str, Any]:
+    return {"outcome": "repeated", "checkpoint": checkpoint, "at": at.isoformat(), "away": away}
 
 
 def _masked(card: object) -> str:

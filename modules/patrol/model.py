@@ -17,7 +17,8 @@ PROVED = 100
 """A checkpoint is done when the weights of its proofs come to this."""
 
 TIMELY = 40
-"""What a code adds by being read in the checkpoint's own slot of the plan, at a time that can be relied on."""
+"""What a code adds by being read in the checkpoint's own slot of the plan, at a time that can be relied on, by a phone
+that does not say it is elsewhere."""
 
 HOLD = timedelta(seconds=20)
 """Word of another checkpoint may still be on its way: order and speed are judged only so long afterwards."""
@@ -65,6 +66,7 @@ class Evidence:
     `proof` is what proves (a device, a code): of one proof only the strongest evidence counts, however often it comes.
     `person` is "" where nobody knows who. `timely`: the time can be relied on, for the server read the clock then
     or signed it, or (`offline`) the clock of the phone that kept it agreed with the server's when it was sent.
+    `away`: metres from the checkpoint where the phone said to be, where that is too far.
     """
 
     key: str
@@ -77,6 +79,7 @@ class Evidence:
     person: str = ""
     timely: bool = False
     offline: bool = False
+    away: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Visit:
     unanswered: tuple[str, ...] = ()  # visited, but these were not inspected
     unphotographed: tuple[str, ...] = ()  # ... and of these a photograph is missing
     later: bool = False  # done, but only because of a check-in without a connection
+    away: int | None = None  # the most metres from the checkpoint that a check-in was too far
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ def _inspected(stop: Stop, visit: Visit, answered: Answered, photographed: Answe
 
 def _sum_up(plan: Round, stop: Stop, found: Sequence[Evidence], person: str, sorts: tuple[str, ...]) -> Visit:
     def weight(one: Evidence) -> int:
-        in_slot = one.timely and stop.slot <= one.at <= stop.due + plan.late
+        in_slot = one.timely and one.away is None and stop.slot <= one.at <= stop.due + plan.late
         return one.weight + (TIMELY if in_slot else 0)
 
     score, done_at = _until_proved([(one.at, one.proof, weight(one)) for one in found])
@@ -204,7 +208,9 @@ def _sum_up(plan: Round, stop: Stop, found: Sequence[Evidence], person: str, sor
     )
     _, live_at = _until_proved([(one.at, one.proof, weight(one)) for one in found if not one.offline])
     later = done_at is not None and (live_at is None or live_at > done_at)
-    return Visit(stop.checkpoint, stop.due, score, sorts, done_at, known_at, person if found else "", later=later)
+    away = max((one.away for one in found if one.away is not None), default=None)
+    name = person if found else ""
+    return Visit(stop.checkpoint, stop.due, score, sorts, done_at, known_at, name, later=later, away=away)
 
 
 def _until_proved(proofs: Iterable[tuple[datetime, str, int]]) -> tuple[int, datetime | None]:

@@ -17,7 +17,7 @@ from modules.patrol.screen import STATIC
 _FOLDER = Path(__file__).with_name("static")
 _PAGE = "/patrol/offline"
 _VUE = f"/_nicegui/{nicegui.__version__}/static/vue.esm-browser.prod.js"
-_OWN = ("checkin.js", "queue.js", "pictures.js")
+_OWN = ("checkin.js", "queue.js", "pictures.js", "position.js")
 _SCRIPTS = [f"{STATIC}/{name}" for name in _OWN]
 _FILES = [_PAGE, _VUE, *_SCRIPTS, "/static/shrink.js", "/static/hub.css", "/static/hub.svg"]
 _HTML = f"""<!doctype html>

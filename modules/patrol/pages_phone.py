@@ -43,6 +43,10 @@ _FORM: dict[str, Text] = {
     "photos_left": {"zh": "张照片待上传", "en": "photographs to be sent"},
     "photo_failed": {"zh": "照片未被接受：", "en": "A photograph was not taken:"},
     "dismiss": {"zh": "删除", "en": "Dismiss"},
+    "position": {"zh": "打卡时记录一次手机位置（手机允许时），用于核对是否在该点；两次打卡之间不跟踪。",
+                 "en": "The phone's position is kept with the check-in, if you allow it, to see that you are there; "
+                 "nobody is followed in between."},
+    "far": {"zh": "已收到，距检查点", "en": "Received; distance to the checkpoint:"},
     "unknown": {"zh": "这不是本小区的巡更点二维码。", "en": "This is no code of a checkpoint here."},
     "check_in": {"zh": "打卡", "en": "Check in"},
     "yes": {"zh": "正常", "en": "In order"},

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from hub.store.database import Row
 from modules.patrol.service import Patrols
 from modules.patrol.words import (
+    AWAY,
     LATE,
     OUT_OF_ORDER,
     PROVED_LATER,
@@ -100,6 +101,8 @@ def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = Fal
     said += [f"{view.pick(UNANSWERED)} {unanswered}"] if unanswered else []
     unseen = sum(len(visit.get("unphotographed", ())) for visit in visits)  # visits of before have none
     said += [f"{view.pick(UNPHOTOGRAPHED)} {unseen}"] if unseen else []
+    farthest = max((visit.get("away") or 0 for visit in visits), default=0)
+    said += [view.pick(AWAY).format(farthest)] if farthest else []
     proved_later = proved_later or any(visit["later"] for visit in visits)
     return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
 
@@ -192,6 +195,9 @@ class RoundPage:
         said += [view.pick(_SAYS["doubtful"])] if one["doubtful"] else []
         later = one["offline"] or one["received"] - one["at"] > timedelta(minutes=1)
         said += [view.pick(_SAYS["later"])] if later else []
+        said += [view.pick(AWAY).format(one["away"])] if one["away"] else []
+        if one.get("lat") is not None:
+            said.append(f"{one['lat']:.5f}, {one['lon']:.5f} ±{one['accuracy']:.0f} m")
         return {
             "id": one["id"], "at": self._clock(one["at"]), "checkpoint": self._place(one["checkpoint"]),
             "sort": view.pick(SORTS[one["sort"]]), "weight": f"{one['weight']} %",

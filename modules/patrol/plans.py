@@ -12,6 +12,7 @@ from hub.vocabulary.base import Code, Duration, Model, Name, Text
 from hub.vocabulary.sites import PlacePath
 from modules.patrol.calendars import DaySort, Weekday, beginnings, offsets
 from modules.patrol.model import PROVED, TIMELY, Round, Stop
+from modules.patrol.position import MOST_LAT, MOST_LON, Position, away
 
 ProofSort = Literal["reader", "qr", "display", "door", "camera"]
 EVENTS: dict[ProofSort, tuple[str, str]] = {
@@ -106,12 +107,28 @@ class ItemSpec(Model):
         return self
 
 
+class PositionSpec(Model):
+    """Degrees WGS-84, as phones give them; positions read off a Chinese map are GCJ-02, some hundred metres off."""
+
+    lat: Annotated[float, Field(ge=-MOST_LAT, le=MOST_LAT, allow_inf_nan=False, strict=True)]
+    lon: Annotated[float, Field(ge=-MOST_LON, le=MOST_LON, allow_inf_nan=False, strict=True)]
+
+
 class CheckpointSpec(Model):
     id: Id
     name: Text
     place: PlacePath
+    position: PositionSpec | None = Field(
+        default=None, description="where it is; a check-in by a phone that is elsewhere is shown so"
+    )
     proofs: Annotated[list[ProofSpec], Field(min_length=1, max_length=20)]
     items: Annotated[list[ItemSpec], Field(max_length=50)] = []
+
+    def away(self, position: Position | None) -> int | None:
+        """Metres from here where a phone surely is elsewhere; None where it is here, or nobody can tell."""
+        if self.position is None or position is None:
+            return None
+        return away(position, self.position.lat, self.position.lon)
 
     @model_validator(mode="after")
     def _can_be_done(self) -> "CheckpointSpec":

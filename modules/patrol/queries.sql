@@ -35,11 +35,13 @@ WHERE community_id = %(community_id)s AND at >= %(opens)s AND at < %(closes)s
 
 -- name: evidence_of
 -- Of one proof only the first and strongest counts; a reader that never stops tapping must not be read line by line.
-SELECT min(key) AS key, checkpoint, sort, proof, weight, min(at) AS at, min(received) AS received, person, timely, offline
+SELECT min(key) AS key, checkpoint, sort, proof, weight, min(at) AS at, min(received) AS received, person, timely, offline,
+       max(away) AS away
 FROM patrol.evidence
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s)
   AND at >= %(opens)s AND at < %(closes)s
-GROUP BY checkpoint, sort, proof, weight, person, timely, offline, CASE WHEN timely THEN key END
+GROUP BY checkpoint, sort, proof, weight, person, timely, offline, away IS NULL,
+  CASE WHEN timely THEN key END
 
 -- name: answered
 SELECT DISTINCT checkpoint, item FROM patrol.inspection
@@ -58,14 +60,15 @@ WHERE id = %(id)s AND community_id = %(community_id)s
 
 -- name: put_evidence
 INSERT INTO patrol.evidence (community_id, key, checkpoint, sort, proof, device_id, weight, at, received, person, card,
-                             timely, offline, doubtful)
+                             timely, offline, doubtful, away, lat, lon, accuracy)
 VALUES (%(community_id)s, %(key)s, %(checkpoint)s, %(sort)s, %(proof)s, %(device_id)s, %(weight)s, %(at)s,
-        %(received)s, %(person)s, %(card)s, %(timely)s, %(offline)s, %(doubtful)s)
+        %(received)s, %(person)s, %(card)s, %(timely)s, %(offline)s, %(doubtful)s,
+        %(away)s, %(lat)s, %(lon)s, %(accuracy)s)
 ON CONFLICT (community_id, key, checkpoint) DO NOTHING
 RETURNING id
 
 -- name: known
-SELECT id, checkpoint, at FROM patrol.evidence WHERE community_id = %(community_id)s AND key = %(key)s LIMIT 1
+SELECT id, checkpoint, at, away FROM patrol.evidence WHERE community_id = %(community_id)s AND key = %(key)s LIMIT 1
 
 -- name: use_code
 INSERT INTO patrol.used_code (community_id, nonce, key, at) VALUES (%(community_id)s, %(nonce)s, %(key)s, %(at)s)
@@ -160,7 +163,8 @@ LIMIT %(limit)s
 SELECT * FROM patrol.round WHERE community_id = %(community_id)s AND id = %(id)s
 
 -- name: evidence_list
-SELECT id, checkpoint, sort, proof, device_id, weight, at, received, person, card, timely, offline, doubtful
+SELECT id, checkpoint, sort, proof, device_id, weight, at, received, person, card, timely, offline, doubtful,
+       away, lat, lon, accuracy
 FROM patrol.evidence
 WHERE community_id = %(community_id)s AND checkpoint = ANY (%(checkpoints)s) AND at >= %(opens)s AND at < %(closes)s
 ORDER BY at, id LIMIT 500
@@ -201,7 +205,8 @@ SELECT r.id, r.plan, r.route, r.begins, r.state, r.proved_later, v ->> 'checkpoi
        (v ->> 'due')::timestamptz AS due, (v ->> 'done_at')::timestamptz AS done_at, v ->> 'person' AS person,
        v -> 'sorts' AS sorts, (v ->> 'late')::boolean AS late, (v ->> 'out_of_order')::boolean AS out_of_order,
        (v ->> 'too_fast')::boolean AS too_fast, v -> 'unanswered' AS unanswered,
-       coalesce(v -> 'unphotographed', '[]') AS unphotographed, (
+       coalesce(v -> 'unphotographed', '[]') AS unphotographed,
+       (v ->> 'away')::int AS away, (
          SELECT count(*)::int FROM patrol.inspection i
          WHERE i.community_id = r.community_id AND i.checkpoint = v ->> 'checkpoint' AND i.uncompared
            AND i.at >= r.opens AND i.at < r.closes

@@ -14,6 +14,7 @@ from modules.patrol.codes import LIFE, MOST, svg
 from modules.patrol.evidence import MOST_CHECKINS, CheckIn
 from modules.patrol.model import State
 from modules.patrol.phone import PhoneClock
+from modules.patrol.position import MOST_ACCURACY, MOST_LAT, MOST_LON, Position
 from modules.patrol.service import MOST as MOST_ROUNDS
 from modules.patrol.service import Covered, Patrols, plans_json, round_json
 from modules.patrol.words import names_of
@@ -49,6 +50,19 @@ class Clock(BaseModel, extra="forbid"):
         return PhoneClock(wall, self.monotonic_ms / 1000, self.boot)
 
 
+class CapturedPosition(BaseModel, extra="forbid"):
+    """Where the phone was at that moment, as it gives it (WGS-84)."""
+
+    lat: float = Field(ge=-MOST_LAT, le=MOST_LAT, allow_inf_nan=False, strict=True, description="degrees")
+    lon: float = Field(ge=-MOST_LON, le=MOST_LON, allow_inf_nan=False, strict=True, description="degrees")
+    accuracy: float = Field(
+        ge=0, le=MOST_ACCURACY, allow_inf_nan=False, strict=True, description="metres, with 95 % confidence"
+    )
+
+    def reading(self) -> Position:
+        return Position(self.lat, self.lon, self.accuracy)
+
+
 class CapturedCheckIn(BaseModel, extra="forbid"):
     """One check-in as the phone captured it, perhaps hours ago."""
 
@@ -57,6 +71,11 @@ class CapturedCheckIn(BaseModel, extra="forbid"):
     clock: Clock
     answers: dict[Annotated[str, Field(max_length=48)], StrictBool | StrictFloat] = Field(default={}, max_length=50)
     note: str = Field(default="", max_length=500)
+    position: CapturedPosition | None = None
+
+    def reading(self) -> CheckIn:
+        position = self.position.reading() if self.position else None
+        return CheckIn(self.counter, self.code, self.clock.reading(), self.answers, self.note, position)
 
 
 class CheckIns(BaseModel, extra="forbid"):
@@ -77,7 +96,7 @@ def make_router(patrols: Patrols) -> APIRouter:
     @router.post("/checkins")
     async def check_in(who: Who, body: CheckIns) -> dict[str, Any]:
         """Hand in check-ins of a phone; each is answered by itself, and may be sent again without harm."""
-        found = [CheckIn(one.counter, one.code, one.clock.reading(), one.answers, one.note) for one in body.checkins]
+        found = [one.reading() for one in body.checkins]
         return await patrols.recorder.check_in(who, body.phone, body.clock.reading(), found)
 
     @router.put("/checkins/{phone}/{counter}/photographs/{photo}", openapi_extra=PICTURE_BODY)
@@ -115,7 +134,7 @@ def _add_looking(router: APIRouter, patrols: Patrols) -> None:
 
     @router.get("/rounds/{round_id}")
     async def show_round(who: Who, round_id: RoundId) -> dict[str, Any]:
-        """One round with its evidence, inspections and photographs."""
+        """One round with its evidence, inspections and photographs; where phones were only with the right `work`."""
         return round_json(await patrols.show(who, round_id))
 
     @router.get("/coverage")

@@ -95,10 +95,13 @@ class Patrols:
             )  # fmt: skip
 
     async def show(self, who: Principal, round_id: int) -> Row:
-        """One round with its evidence, inspections and photographs. NotThere."""
+        """One round with its evidence, inspections and photographs; positions only with the right `work`. NotThere."""
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
-            return await store.one(connection, who.community_id, round_id)
+            row = await store.one(connection, who.community_id, round_id)
+        hidden = () if who.role in RIGHTS["work"] else store.POSITION
+        evidence = [{key: value for key, value in one.items() if key not in hidden} for one in row["evidence"]]
+        return {**row, "evidence": evidence}
 
     async def coverage(self, who: Principal, days: int) -> list[Covered]:
         """Each checkpoint over the last `days` (1 to 92), those longest unseen first. Refused(422)."""

@@ -12,10 +12,13 @@ from hub.store.queries import load_queries
 from modules.patrol.codes import CodeBook
 from modules.patrol.model import Evidence, Step, Visit
 from modules.patrol.plans import Planned
+from modules.patrol.position import Position
 from modules.patrol.stored import plan_json, visits_json
 
 _SQL = load_queries("modules.patrol")
 MOST_SHOWN = 200
+POSITION = ("lat", "lon", "accuracy")
+"""Columns of evidence that say where a person was."""
 
 
 async def _all(connection: Connection, name: str, **values: Any) -> list[Row]:
@@ -114,7 +117,7 @@ async def settle(connection: Connection, row: Row, step: Step, at: datetime) -> 
 
 def _flags(visit: Visit) -> int:
     left = len(visit.unanswered) + len(visit.unphotographed)
-    return visit.late + visit.out_of_order + visit.too_fast + left
+    return visit.late + visit.out_of_order + visit.too_fast + (visit.away is not None) + left
 
 
 # -- evidence --------------------------------------------------------------------------------------------------------
@@ -122,15 +125,16 @@ def _flags(visit: Visit) -> int:
 
 async def put_evidence(
     connection: Connection, community_id: int, one: Evidence, *, device_id: int | None = None, card: str = "",
-    doubtful: bool = False,
+    doubtful: bool = False, position: Position | None = None,
 ) -> bool:  # fmt: skip
     """Keep evidence; False when it was there already."""
     values = {**one.__dict__, "community_id": community_id, "device_id": device_id, "card": card, "doubtful": doubtful}
+    values |= position.__dict__ if position else dict.fromkeys(POSITION)
     return await _one(connection, "put_evidence", **values) is not None
 
 
 async def known(connection: Connection, community_id: int, key: str) -> Row | None:
-    """`id`, `checkpoint` and `at` of evidence that was taken before."""
+    """`id`, `checkpoint`, `at` and `away` of evidence that was taken before."""
     return await _one(connection, "known", community_id=community_id, key=key)
 
 

@@ -35,7 +35,7 @@ class CheckInForm(Element, component="static/checkin.js"):
         self._props["reader"] = "/api/v1/patrol/codes/photographs"
         self._props["places"] = {
             one.id: {
-                "name": one.name.get(language),
+                "name": one.name.get(language), "placed": one.position is not None,
                 "items": [
                     {"id": item.id, "name": item.name.get(language), "answer": item.answer, "required": item.required,
                      "photo": item.photo is not None,

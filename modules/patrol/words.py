@@ -29,6 +29,7 @@ OUT_OF_ORDER: Text = {"zh": "错序", "en": "Out of order"}
 TOO_FAST: Text = {"zh": "过快", "en": "Too fast"}
 UNANSWERED: Text = {"zh": "未检", "en": "Not inspected"}
 UNPHOTOGRAPHED: Text = {"zh": "缺照片", "en": "No photograph"}
+AWAY: Text = {"zh": "距检查点 {:,} m", "en": "{:,} m from the checkpoint"}
 UNCOMPARED: Text = {"zh": "未比对", "en": "Not compared"}
 UNKNOWN_PERSON: Text = {"zh": "未知人员", "en": "Unknown person"}
 

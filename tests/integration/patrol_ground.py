@@ -23,6 +23,7 @@ from hub.store.database import Database
 from hub.store.migrate import migrate
 from modules.patrol import PatrolPlugin, make_patrols
 from modules.patrol.phone import PhoneClock
+from modules.patrol.plans import PatrolFile, PositionSpec
 from modules.patrol.service import Patrols
 from tests.integration.postgres import close_database, new_database
 from tests.unit.demo_devices import demo_catalog
@@ -188,3 +189,12 @@ def minutes(count: float) -> timedelta:
 
 async def printed_codes(here: Ground) -> dict[str, str]:
     return {one.id: code for one, code in await here.patrols.printed(here.who("admin"))}
+
+
+def placed(here: Ground, *checkpoints: str) -> PatrolFile:
+    """The community's patrols with these checkpoints at 31.2304 N, 121.4737 E."""
+    file = here.patrols.file(here.who())
+    assert file is not None
+    spot = {"position": PositionSpec(lat=31.2304, lon=121.4737)}
+    found = [one.model_copy(update=spot) if one.id in checkpoints else one for one in file.checkpoints]
+    return file.model_copy(update={"checkpoints": found})

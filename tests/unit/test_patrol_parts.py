@@ -142,6 +142,12 @@ def test_a_good_file_has_no_problems_and_its_rounds_never_share_an_instant(tmp_p
         ("community: demo", "community: dem", "did you mean 'demo'?"),
         ("max: 10m", "max: 13h", "expected at most"),
         ("id: garage", "id: garden", "an id that no other has"),
+        ("place: garden", "place: garden, position: {lat: 121.47, lon: 31.23}",
+         "demo.yaml:4: checkpoints[0].position.lat: found 121.47, expected at most 90"),
+        ("place: garden", "place: garden, position: {lat: .nan, lon: 31.23}", "found '.nan', expected a finite number"),
+        ("place: garden", "place: garden, position: {lat: 31.2, lng: 121.4}", "did you mean 'lon'?"),
+        ("place: garden", "place: garden, position: {lat: 31.2}", "checkpoints[0].position.lon"),
+        ("place: garden", "place: garden, position: {lat: \"31°N\", lon: 121.4}", "checkpoints[0].position.lat"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str):
@@ -264,12 +270,12 @@ def test_the_log_as_a_file_has_no_formulas():
         "id": 7, "plan": "night", "route": "round", "begins": NOW, "state": "complete", "proved_later": True,
         "checkpoint": "garden", "due": NOW, "done_at": None, "person": '=HYPERLINK("x")', "sorts": ["qr"], "late": True,
         "out_of_order": False, "too_fast": None, "zone": SHANGHAI, "unanswered": ["lamp"], "uncompared": 2,
-        "unphotographed": ["gate", "lamp"],
+        "unphotographed": ["gate", "lamp"], "away": 320,
     }  # fmt: skip
     table = lines([row], {"plan:night": "夜巡", "sort:qr": "二维码"}, "zh-CN")
     assert table[1] == [
         "夜巡", "round", "2026-11-21 20:00:00", "complete", "✓", "garden", "2026-11-21 20:00:00", "",
-        "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2", "gate lamp",
+        "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2", "gate lamp", "320",
     ]  # fmt: skip
     assert len(table[0]) == len(table[1])
     assert to_csv(table).decode("utf-8-sig").splitlines()[0].startswith("计划,路线")

@@ -3,6 +3,7 @@
 // browser cannot read is photographed; without a connection the photograph waits, and the hub reads it later.
 import { ENTRY, all, change, clock, drop, found, keepDraft, keepForm, lastDraft, lastForm, nextCounter, phone, put } from "/patrol/static/queue.js";
 import * as pictures from "/patrol/static/pictures.js";
+import { able, locate } from "/patrol/static/position.js";
 import { shrink } from "/static/shrink.js";
 
 const AGAIN_MS = 15000;
@@ -64,6 +65,7 @@ export default {
           </ul>
           <p v-if="left" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.left }} {{ left }}</p>
           <p v-if="missing" class="chip" role="status" style="margin-top: 8px"><i aria-hidden="true">!</i>{{ t.missing }} {{ missing }}</p>
+          <p v-if="located" class="muted" style="margin-top: 16px">{{ t.position }}</p>
           <button type="button" class="solid" style="width: 100%; justify-content: center; min-height: 56px; font-size: 18px; margin-top: 16px" @click="capture">{{ t.check_in }}</button>
           <button v-if="shot" type="button" class="ghost" style="width: 100%; justify-content: center; margin-top: 8px" @click="discard()">{{ t.discard }}</button>
         </template>
@@ -92,6 +94,8 @@ export default {
     place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
     left() { return this.place ? this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length : 0; },
     missing() { return this.place ? this.place.items.filter((item) => item.photo && !this.of(item.id).length).length : 0; },
+    located() { return able() && Boolean(this.place ? this.place.placed : this.shot && this.placed); },
+    placed() { return Object.values(this.places).some((one) => one.placed); },
     mine() { return this.queue.filter((one) => one.account === this.account); },
     waiting() { return this.mine.filter((one) => one.state === "waiting"); },
     unsent() { return this.mine.filter((one) => one.state === "accepted" && one.photos?.length); },
@@ -144,6 +148,7 @@ export default {
       event.target.value = "";
       if (!file || this.working) return;
       const taken = clock();
+      const where = this.placed ? locate() : null;
       this.begin();
       this.working = true;
       try {
@@ -152,12 +157,21 @@ export default {
         const { code, reason, detail } = here ? { code: here } : await this.ask("POST", this.reader, picture);
         if (code) this.code = code;
         else if (reason) this.wrong = this.t[reason] || detail || this.t.refused;
-        else this.shot = { id: await pictures.keep(picture), thumb: picture.thumb, clock: taken };
+        else {
+          this.shot = { id: await pictures.keep(picture), thumb: picture.thumb, clock: taken, position: null };
+          this.where = this.settleShot(this.shot.id, where);
+        }
       } catch {
         this.wrong = this.t.no_room;
       } finally {
         this.working = false;
       }
+    },
+    // Where the phone was when it was taken: kept with it, for the page may be gone before it is handed in.
+    async settleShot(id, where) {
+      const position = await where;
+      if (this.shot?.id === id) this.shot.position = position;
+      return position;
     },
     // What the hub says of a photograph: its answer, or {reason} for good, or {status} for now; {} without a connection.
     async ask(method, url, { type, bytes }) {
@@ -190,12 +204,27 @@ export default {
       const { shot, claimed, note, account } = this;
       const photos = this.photos.map(({ id, item }) => ({ id, item }));
       const read = shot ? { code: "", clock: shot.clock, photo: shot.id, thumb: shot.thumb, claimed } : { code: this.bare, clock: clock() };
+      const where = !this.located ? null : shot ? shot.position || this.where : locate();
+      const counter = nextCounter();
       try {
-        put({ counter: nextCounter(), ...read, answers, note, account, photos, state: "waiting" });
+        put({ counter, ...read, answers, note, account, photos, state: "waiting" });
       } catch {
         return void (this.wrong = this.t.full);
       }
       this.begin();
+      this.read();
+      this.complete(counter, where);
+    },
+    // It is kept already; only for its position it waits a few seconds before this page sends it.
+    async complete(counter, where) {
+      this.locating.add(counter);
+      const position = await where;
+      this.locating.delete(counter);
+      try {
+        if (position) change(counter, (one) => one.state === "waiting" && { ...one, position });
+      } catch {
+        // no room: it goes without
+      }
       this.read();
       this.sync();
     },
@@ -221,7 +250,7 @@ export default {
       }
     },
     async sendRead() {
-      const batch = this.waiting.filter((one) => !one.photo).slice(0, MOST);
+      const batch = this.waiting.filter((one) => !one.photo && !this.locating.has(one.counter)).slice(0, MOST);
       if (batch.length) await this.send(batch);
     },
     // A photographed code becomes one that was read, with the time of the photograph; or says for good that it is none.
@@ -260,7 +289,7 @@ export default {
       if (answer?.ok && !this.code && !this.shot && !this.working) location.reload();
     },
     async send(batch) {
-      const checkins = batch.map(({ counter, code, clock, answers, note }) => ({ counter, code, clock, answers, note }));
+      const checkins = batch.map(({ counter, code, clock, answers, note, position }) => ({ counter, code, clock, answers, note, position }));
       const answer = await fetch(this.url, {
         method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ phone: phone(), clock: clock(), checkins }),
@@ -270,9 +299,9 @@ export default {
       if (!answer.ok) return;
       const told = await answer.json();
       this.drift = Math.round(told.clock_error || 0);
-      for (const { counter, outcome, code, detail, deviations } of told.results) {
+      for (const { counter, outcome, code, detail, deviations, away } of told.results) {
         const state = outcome === "refused" ? "refused" : "accepted";
-        this.settle(counter, { state, reason: code || "", detail, deviations: (deviations || []).length });
+        this.settle(counter, { state, reason: code || "", detail, deviations: (deviations || []).length, away });
       }
       this.read();
     },
@@ -287,7 +316,7 @@ export default {
       await this.send(batch.slice(half));
     },
     settle(counter, outcome) { // unless another tab was told first
-      change(counter, (one) => one.state === "waiting" && { ...one, ...outcome });
+      change(counter, (one) => one.state === "waiting" && { ...one, ...outcome, position: undefined });
     },
     ids(one) { return [one.photo, ...(one.photos || []).map(({ id }) => id), ...(one.failed || []).map(({ id }) => id)].filter(Boolean); },
     holds(one) { return this.ids(one).length > 0; },
@@ -299,13 +328,14 @@ export default {
     },
     name(one) { return this.places[one.code.split(/[:~]/)[2] || one.claimed]?.name || (one.photo ? this.t.photograph : "—"); },
     time(one) { return new Date(one.clock.wall_ms).toTimeString().slice(0, 5); },
-    mark(one) { return { waiting: "…", accepted: one.photos?.length ? "…" : one.deviations || one.mistaken || one.failed?.length ? "!" : "✓", refused: "✕" }[one.state]; },
+    mark(one) { return { waiting: "…", accepted: one.photos?.length ? "…" : one.deviations || one.away || one.mistaken || one.failed?.length ? "!" : "✓", refused: "✕" }[one.state]; },
     word(one) {
       if (one.state === "waiting") return one.account === this.account ? this.t.not_sent : `${this.t.other} ${one.account}`;
       if (one.state === "refused") return this.t[one.reason] || [this.t.refused, one.detail].filter(Boolean).join(": ");
       if (one.photos?.length) return `${this.t.accepted} · ${one.photos.length} ${this.t.photos_left}`;
       if (one.failed?.length) return `${this.t.photo_failed} ${this.t[one.failed[0].reason] || one.failed[0].reason}`;
-      return one.mistaken ? this.t.mistaken : one.deviations ? this.t.deviates : this.t.accepted;
+      if (one.mistaken || one.deviations) return one.mistaken ? this.t.mistaken : this.t.deviates;
+      return one.away ? `${this.t.far} ${one.away} m` : this.t.accepted;
     },
     other(event) { if (event.key === null || event.key.startsWith(ENTRY)) this.read(); },
     online() { this.offline = this.away || !navigator.onLine; this.sync(); },
@@ -324,6 +354,10 @@ export default {
       const known = [draft.shot, ...(draft.photos || [])].map((one) => one?.id).concat(all().flatMap(this.ids));
       pictures.sweep(new Set(known)).catch(() => {}); // no store for pictures in this browser: nothing to sweep
     },
+  },
+  created() {
+    this.locating = new Set(); // check-ins whose position is being asked for
+    this.where = null;
   },
   mounted() {
     if (!this.away) this.remember();
