@@ -18,6 +18,7 @@ const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; 
 
 export { lastForm };
 
+const checkpointOf = (code) => code.split(/[:~]/)[2];
 const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, photos: [] });
 
 export default {
@@ -91,7 +92,7 @@ export default {
   },
   computed: {
     bare() { return this.code.replace(/^.*#/, ""); },
-    place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[this.bare.split(/[:~]/)[2]]) || null; },
+    place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[checkpointOf(this.bare)]) || null; },
     left() { return this.place ? this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length : 0; },
     missing() { return this.place ? this.place.items.filter((item) => item.photo && !this.of(item.id).length).length : 0; },
     located() { return able() && Boolean(this.place ? this.place.placed : this.shot && this.placed); },
@@ -259,7 +260,7 @@ export default {
       const { code, reason, detail, status } = picture ? await this.ask("POST", this.reader, picture) : { reason: "lost" };
       if (status === 401) return this.signIn();
       if (code) {
-        const mistaken = claimed && code.split(/[:~]/)[2] !== claimed;
+        const mistaken = claimed && checkpointOf(code) !== claimed;
         const plain = (one) => ({ answers: {}, photos: one.photos.map(({ id }) => ({ id, item: "" })) });
         change(counter, (one) => one.photo && { ...one, ...(mistaken ? plain(one) : {}), code, photo: "", thumb: "", mistaken });
         await pictures.remove(photo);
@@ -289,7 +290,11 @@ export default {
       if (answer?.ok && !this.code && !this.shot && !this.working) location.reload();
     },
     async send(batch) {
-      const checkins = batch.map(({ counter, code, clock, answers, note, position }) => ({ counter, code, clock, answers, note, position }));
+      const asked = ({ code, position }) => (this.places[checkpointOf(code)]?.placed ? position : undefined); // else nobody needs it
+      const checkins = batch.map((one) => {
+        const { counter, code, clock, answers, note } = one;
+        return { counter, code, clock, answers, note, position: asked(one) };
+      });
       const answer = await fetch(this.url, {
         method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ phone: phone(), clock: clock(), checkins }),
@@ -326,7 +331,7 @@ export default {
       drop(one.counter);
       this.read();
     },
-    name(one) { return this.places[one.code.split(/[:~]/)[2] || one.claimed]?.name || (one.photo ? this.t.photograph : "—"); },
+    name(one) { return this.places[checkpointOf(one.code) || one.claimed]?.name || (one.photo ? this.t.photograph : "—"); },
     time(one) { return new Date(one.clock.wall_ms).toTimeString().slice(0, 5); },
     mark(one) { return { waiting: "…", accepted: one.photos?.length ? "…" : one.deviations || one.away || one.mistaken || one.failed?.length ? "!" : "✓", refused: "✕" }[one.state]; },
     word(one) {
