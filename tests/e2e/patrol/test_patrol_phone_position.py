@@ -12,8 +12,8 @@ from playwright.async_api import Geolocation, Page
 from modules.patrol.evidence import CheckIn
 from modules.patrol.position import Position, distance
 from modules.patrol.service import Patrols
+from tests.e2e.patrol.patrol_world import PASSWORD, SHOTS, World
 from tests.integration.patrol_ground import BEGIN, minutes, placed
-from tests.integration.patrol_world import PASSWORD, SHOTS, World
 from tests.unit.photographs import photograph
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
