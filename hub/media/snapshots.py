@@ -7,7 +7,7 @@ picture that is taken next; where it is asked too often, they share the newest o
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -56,17 +56,18 @@ class Snapshots:
         self._wake = asyncio.Event()
         self._newest: dict[int, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MOST_A_MINUTE))
 
-    async def ask(self, community_id: int, alarm_ids: Sequence[int]) -> None:
+    async def ask(self, community_id: int, alarm_ids: Sequence[int], received: str) -> None:
         """The job `hub.snapshots`: note which cameras are to be asked for these alarms, neither suppressed ones nor
-        history."""
-        now, cameras = self._clock.now(), cameras_of(self._devices.values())
-        values: dict[str, Any] = {"community_id": community_id, "alarms": list(alarm_ids), "at": now}
+        history. `received`: ISO 8601, when the hub heard what raised them, whatever the device's clock says; where the
+        job comes too late after that, the rows tell so."""
+        cameras, at = cameras_of(self._devices.values()), datetime.fromisoformat(received)
+        values: dict[str, Any] = {"community_id": community_id, "alarms": list(alarm_ids), "at": at}
         async with self._database.session([community_id]) as connection:
             alarms = await (await connection.execute(SQL["asking"], values)).fetchall()
             rows = [
                 {"alarm": alarm["id"], "camera": camera.id}
                 for alarm in alarms
-                if now - alarm["raised_at"] < PATIENCE and alarm["device_id"] in self._devices
+                if alarm["device_id"] in self._devices
                 for camera in watching(cameras, self._devices[alarm["device_id"]])
             ]
             if rows:

@@ -1,5 +1,5 @@
 -- name: asking
-SELECT id, device_id, raised_at FROM hub.alarm
+SELECT id, device_id FROM hub.alarm
 WHERE community_id = %(community_id)s AND id = ANY (%(alarms)s) AND NOT historical AND suppression IS NULL
 
 -- name: ask

@@ -167,7 +167,7 @@ class Stages:
         if decision.alarms:
             batch.alarms = await book.apply(writer.connection, decision.alarms, now, self.devices)
             await queue(writer.connection, batch.alarms.happened, self.handlers)
-            await defer(writer.connection, self._snapshot_jobs(batch.alarms))
+            await defer(writer.connection, self._snapshot_jobs(batch, to_us(now)))
         await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
         for proof in batch.proofs:
             await writer.confirm_command(proof.command_id, proof.frame_key, now)
@@ -176,15 +176,19 @@ class Stages:
         if batch.dead:
             await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
 
-    def _snapshot_jobs(self, alarms: book.Outcome) -> list[Job]:
+    def _snapshot_jobs(self, batch: Batch, now: int) -> list[Job]:
         """One a community for all alarms that began where a camera looks."""
         seen: dict[int, list[int]] = {}
-        for move in alarms.transitions if self.cameras else ():
+        for move in batch.transitions if self.cameras else ():
             device = self.devices.get(move.device_id)
             if move.opened and device is not None and watching(self.cameras, device):
                 seen.setdefault(move.community_id, []).append(move.alarm_id)
-        return [Job("hub.snapshots", f"snapshots-{community}", {"community_id": community, "alarm_ids": ids})
-                for community, ids in seen.items()]  # fmt: skip
+        heard = from_us(min(now, max((frame.received for frame in batch.frames), default=now))).isoformat()
+        return [
+            Job("hub.snapshots", f"snapshots-{community}",
+                {"community_id": community, "alarm_ids": ids, "received": heard})
+            for community, ids in seen.items()
+        ]  # fmt: skip
 
     def _event_jobs(self, frames: list[Frame]) -> Iterator[Job]:
         """What plugs want to hear of; never the broker's memory."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,6 +86,10 @@ class Scene:
             lambda device: self.cameras,  # type: ignore[arg-type, return-value]
         )  # fmt: skip
 
+    async def ask(self, desk: Snapshots, alarms: Sequence[int], ago: timedelta = timedelta(0)) -> None:
+        """The job of a batch that was received so long ago."""
+        await desk.ask(self.seeds.home, alarms, (self.clock.now() - ago).isoformat())
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Snapshots]:
         desk = self.desk()
@@ -120,9 +124,9 @@ async def test_every_camera_that_looks_there_gives_a_picture_once(scene: Scene) 
     scene.install("cam-1", "b1/u1"), scene.install("cam-2", "gate-east", ("b1",)), scene.install("cam-3", "garden")
     alarm = scene.alarm()
     async with scene.running() as desk:
-        await desk.ask(scene.seeds.home, [alarm])
+        await scene.ask(desk, [alarm])
         rows = await scene.settled(alarm)
-        await desk.ask(scene.seeds.home, [alarm])  # a job may run again
+        await scene.ask(desk, [alarm])  # a job may run again
         assert await scene.settled(alarm) == rows
     assert [(row["device"], row["reason"], row["width"], row["height"]) for row in rows] == [
         ("cam-1", None, 400, 200), ("cam-2", None, 400, 200),
@@ -144,7 +148,7 @@ async def test_a_camera_that_gives_nothing_leaves_the_reason(scene: Scene) -> No
     scene.cameras.gives |= {"cam-1": Unreachable("10.0.0.1: no picture within 10 s"), "cam-2": b"<svg/>"}
     alarm = scene.alarm()
     desk = scene.desk()
-    await desk.ask(scene.seeds.home, [alarm])
+    await scene.ask(desk, [alarm])
     del scene.seeds.context.devices[gone.id]  # type: ignore[attr-defined]
     async with scene.running():
         rows = await scene.settled(alarm)
@@ -160,22 +164,38 @@ async def test_a_frozen_camera_holds_no_other_up(scene: Scene) -> None:
     scene.cameras.frozen["cam-1"] = gate = asyncio.Event()
     first, second = scene.alarm(), scene.alarm()
     async with scene.running() as desk:
-        await desk.ask(scene.seeds.home, [first])
+        await scene.ask(desk, [first])
         assert [row["done_at"] is None for row in await scene.settled(first, but="cam-1")] == [True, False]
-        await desk.ask(scene.seeds.home, [second])
+        await scene.ask(desk, [second])
         assert [row["done_at"] is None for row in await scene.settled(second, but="cam-1")] == [True, False]
         gate.set()
         assert all(row["picture_id"] for row in await scene.settled(first, second))
 
 
-async def test_history_suppressed_and_old_alarms_ask_nobody(scene: Scene) -> None:
+async def test_history_and_suppressed_alarms_ask_nobody(scene: Scene) -> None:
     scene.install("cam-1", "b1/u1")
-    alarms = [
-        scene.alarm(historical=True), scene.alarm(suppression="shelved"), scene.alarm(raised_at=NOW - PATIENCE),
-    ]  # fmt: skip
-    await scene.desk().ask(scene.seeds.home, alarms)
-    await scene.desk().ask(scene.seeds.foreign, [scene.alarm()])  # another community's job
+    alarms = [scene.alarm(historical=True), scene.alarm(suppression="shelved")]
+    await scene.ask(scene.desk(), alarms)
+    await scene.desk().ask(scene.seeds.foreign, [scene.alarm()], NOW.isoformat())  # another community's job
     assert await scene.rows(*alarms) == []
+
+
+async def test_a_device_whose_clock_is_slow_gets_its_picture(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarm = scene.alarm(raised_at=NOW - PATIENCE - timedelta(seconds=1))
+    async with scene.running() as desk:
+        await scene.ask(desk, [alarm])
+        [row] = await scene.settled(alarm)
+    assert row["picture_id"] is not None
+
+
+async def test_a_job_that_comes_late_leaves_the_reason(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarm = scene.alarm()
+    async with scene.running() as desk:
+        await scene.ask(desk, [alarm], PATIENCE + timedelta(seconds=1))
+        [row] = await scene.settled(alarm)
+    assert (row["picture_id"], row["reason"]) == (None, LATE) and not scene.cameras.asked
 
 
 async def test_all_that_wait_for_a_camera_share_the_next_picture(scene: Scene) -> None:
@@ -183,11 +203,11 @@ async def test_all_that_wait_for_a_camera_share_the_next_picture(scene: Scene) -
     scene.cameras.frozen["cam-1"] = gate = asyncio.Event()
     first, rest = scene.alarm(), [scene.alarm() for _ in range(20)]
     async with scene.running() as desk:
-        await desk.ask(scene.seeds.home, [first])
+        await scene.ask(desk, [first])
         while not scene.cameras.asked:
             await asyncio.sleep(0)
         scene.clock.advance(0.5)
-        await desk.ask(scene.seeds.home, rest)
+        await scene.ask(desk, rest)
         gate.set()
         rows = await scene.settled(first, *rest)
     assert scene.cameras.asked["cam-1"] == 2
@@ -206,7 +226,7 @@ async def test_in_a_storm_the_newest_picture_serves_for_a_while(scene: Scene) ->
         for wait_s in (0.0, 2.0, FRESH_S + 1):
             scene.clock.advance(wait_s)
             alarm = scene.alarm()
-            await desk.ask(scene.seeds.home, [alarm])
+            await scene.ask(desk, [alarm])
             [row] = await scene.settled(alarm)
             taken.append(row["picture_id"])
     assert taken[0] == taken[1] != taken[2] and scene.cameras.asked["cam-1"] == 2
@@ -218,13 +238,13 @@ async def test_outside_a_storm_a_camera_is_asked_for_each_until_it_is_too_often(
         for _ in range(MOST_A_MINUTE + 3):
             scene.clock.advance(1.0)
             alarm = scene.alarm()
-            await desk.ask(scene.seeds.home, [alarm])
+            await scene.ask(desk, [alarm])
             [row] = await scene.settled(alarm)
             assert row["picture_id"] is not None
         assert scene.cameras.asked["cam-1"] == MOST_A_MINUTE
         scene.clock.advance(61.0)
         alarm = scene.alarm()
-        await desk.ask(scene.seeds.home, [alarm])
+        await scene.ask(desk, [alarm])
         await scene.settled(alarm)
     assert scene.cameras.asked["cam-1"] == MOST_A_MINUTE + 1
 
@@ -232,10 +252,10 @@ async def test_outside_a_storm_a_camera_is_asked_for_each_until_it_is_too_often(
 async def test_after_a_restart_what_is_young_is_asked_and_what_is_old_is_told(scene: Scene) -> None:
     scene.install("cam-1", "b1/u1")
     old = scene.alarm()
-    await scene.desk().ask(scene.seeds.home, [old])  # and the process ends
+    await scene.ask(scene.desk(), [old])  # and the process ends
     scene.clock.advance(PATIENCE.total_seconds() + 1)
     young = scene.alarm(raised_at=scene.clock.now())
-    await scene.desk().ask(scene.seeds.home, [young])
+    await scene.ask(scene.desk(), [young])
     scene.clock.advance(5.0)
     async with scene.running():
         rows = await scene.settled(old, young)

@@ -50,10 +50,11 @@ class House:
         self.changes: Subscription = hub.live.subscribe(lambda change: change.topic in ("alarm", "device"))
         self._seq = 0
 
-    async def force_door(self) -> None:
+    async def force_door(self, slow_s: int = 0) -> None:
+        """`slow_s`: so far the controller's clock is behind."""
         self._seq += 1
         now = self.hub.clock.now_us()
-        said = {"type": "forced", "ts": now // 1000, "seq": self._seq, "boot": 1}
+        said = {"type": "forced", "ts": now // 1000 - slow_s * 1000, "seq": self._seq, "boot": 1}
         topic = "community/demo/door/door-b1-u1/event"
         self.hub.queue.offer([Arrival("demo/mqtt-main", topic, json.dumps(said).encode(), now)])
 
@@ -115,7 +116,7 @@ def packed_again(files: dict[str, bytes]) -> bytes:
 async def test_a_forced_door_has_its_picture_in_a_pack_that_holds(
     house: House, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    await house.force_door()
+    await house.force_door(slow_s=61)
     alarm, rows = await house.snapshots(2)
     assert [(row["device"], row["picture_id"] is None) for row in rows] == [("cam-gone", True), ("cam-lobby", False)]
     gone, lobby = rows
