@@ -11,7 +11,7 @@ from hub.codecs.reasons import DeadReason
 from hub.errors import BadFrame, Expired, Misconfigured, Rejected, Unreachable
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Reading, Receipt, frame_key
 from hub.ports import Decoder, DeviceReport, Intake
-from hub.vocabulary.rtsp import STREAM, RtspAddress, RtspBus
+from hub.vocabulary.rtsp import RtspAddress, RtspBus, is_stream
 from hub.vocabulary.sites import Bus
 
 
@@ -81,7 +81,7 @@ class RtspDriver:
 
     def _stream(self, device: Device) -> Stream:
         address = device.spec.address
-        if not isinstance(address, RtspAddress) or not STREAM.fullmatch(address.url):
+        if not isinstance(address, RtspAddress) or not is_stream(address.url):
             raise Misconfigured(f"{device.code}: a camera needs `address: {{url: rtsp://host:554/path}}`")
         return Stream(address.url, self._bus.username, self._bus.password)
 

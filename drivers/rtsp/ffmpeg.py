@@ -36,7 +36,7 @@ _NOISE = ("Impossible to open", "Last message repeated")
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """A camera's stream; `url` was checked against `hub.vocabulary.rtsp.STREAM`."""
+    """A camera's stream; `url` was written as `hub.vocabulary.rtsp.STREAM` says."""
 
     url: str
     username: str = ""
@@ -45,7 +45,7 @@ class Stream(msgspec.Struct, frozen=True):
     @property
     def where(self) -> str:
         """Host and port, as people write them."""
-        return urlsplit(self.url).netloc
+        return self.url.removeprefix("rtsp://").partition("/")[0]
 
     def script(self) -> bytes:
         """What ffmpeg reads on standard input."""
@@ -79,14 +79,16 @@ async def grab(stream: Stream, seconds: float) -> bytes:
 
 async def _reach(stream: Stream) -> None:
     """Nobody starts a process for a camera whose network is down."""
-    parts = urlsplit(stream.url)
     try:
+        parts = urlsplit(stream.url)
         async with asyncio.timeout(_CONNECT_S):
             _, writer = await asyncio.open_connection(parts.hostname, parts.port or _PORT)
     except TimeoutError:
         raise Unreachable(f"{stream.where}: no connection within {_CONNECT_S:g} s") from None
     except OSError as error:
         raise Unreachable(f"{stream.where}: {os.strerror(error.errno) if error.errno else error}") from None
+    except ValueError as error:
+        raise Unreachable(f"{stream.where}: no such address: {error}") from None
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

@@ -11,7 +11,7 @@ from hub.vocabulary.kinds import KindSpec
 from hub.vocabulary.modbus import ModbusAddress
 from hub.vocabulary.mqtt import MqttAddress, MqttBus
 from hub.vocabulary.profiles import AnyProfile, MqttProfile, VirtualProfile
-from hub.vocabulary.rtsp import STREAM, RtspAddress, RtspBus
+from hub.vocabulary.rtsp import RtspAddress, RtspBus, is_stream
 from hub.vocabulary.sites import DeviceSpec, SiteFile
 from hub.vocabulary.virtual import VirtualAddress
 
@@ -156,7 +156,7 @@ def _check_stream(document: Document, at: Key, url: str) -> None:
     if "@" in url.removeprefix("rtsp://").partition("/")[0]:
         expected = "no name or password in the address: give `username` and `password: !env NAME` to the bus"
         document.report(at, expected, found="***", sort="secret")
-    elif not STREAM.fullmatch(url):
+    elif not is_stream(url):
         document.report(at, "rtsp://host:554/path, of characters that an address may have")
 
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
+import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
@@ -136,6 +137,11 @@ class Snapshots:
         except (DriverError, BadPicture) as error:
             reason = str(error)[:500]
             _log.warning("no picture for an alarm", camera=camera, reason=reason)
+        except psycopg.OperationalError:
+            raise  # not the camera's fault
+        except Exception as error:
+            reason = f"a fault of the hub: {type(error).__name__}"
+            _log.exception("no picture for an alarm", camera=camera, reason=reason)
         outcome = Outcome(self._clock.monotonic(), number, reason)
         self._newest[camera].append(outcome)
         return outcome

@@ -2,14 +2,31 @@
 
 import re
 from datetime import timedelta
+from ipaddress import IPv6Address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints
 
 from hub.vocabulary.base import Duration, Model
 
 STREAM = re.compile(r"rtsp://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?")
-"""A stream's address; none of these characters can end a word of the list that ffmpeg is given."""
+"""How a stream's address is written; none of these characters can end a word of the list that ffmpeg is given."""
+
+
+def is_stream(url: str) -> bool:
+    """Whether this is a stream's address with a host and a port that there can be."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if ":" in host:
+            IPv6Address(host)
+        else:
+            host.encode("idna")  # UnicodeError, a ValueError: a label that is empty or over 63 letters
+    except ValueError:
+        return False
+    return STREAM.fullmatch(url) is not None and port != 0
+
 
 Seen = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$")]
 """The path of a place."""

@@ -119,6 +119,13 @@ async def test_nobody_there_is_unreachable_without_a_process(camera: Server) -> 
         await grab(stream(camera), LONG_S)
 
 
+@pytest.mark.parametrize("host", ["cam:99999", "a..b", "a" * 64, "[1:2]"])
+async def test_an_address_that_cannot_be_is_unreachable(host: str) -> None:
+    with pytest.raises(Unreachable) as caught:
+        await grab(Stream(f"rtsp://{host}/"), LONG_S)
+    assert str(caught.value).startswith(f"{host}: no such address: ")
+
+
 @pytest.mark.parametrize("how", ["frozen", "dark"])
 async def test_a_camera_that_gives_nothing_is_given_up_and_no_process_stays(camera: Server, how: str) -> None:
     if how == "frozen":

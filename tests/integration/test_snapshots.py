@@ -159,6 +159,17 @@ async def test_a_camera_that_gives_nothing_leaves_the_reason(scene: Scene) -> No
     ]  # fmt: skip
 
 
+async def test_a_fault_with_one_camera_ends_nothing(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1"), scene.install("cam-2", "b1/u1")
+    scene.cameras.gives["cam-1"] = RuntimeError("secret words")
+    async with scene.running() as desk:
+        for _ in range(2):
+            alarm = scene.alarm()
+            await scene.ask(desk, [alarm])
+            rows = await scene.settled(alarm)
+            assert [row["reason"] for row in rows] == ["a fault of the hub: RuntimeError", None]
+
+
 async def test_a_frozen_camera_holds_no_other_up(scene: Scene) -> None:
     scene.install("cam-1", "b1/u1"), scene.install("cam-2", "b1/u1")
     scene.cameras.frozen["cam-1"] = gate = asyncio.Event()
