@@ -33,7 +33,8 @@ TASK = "hub.snapshots"
 PATIENCE = timedelta(seconds=60)  # a picture taken later than this shows another scene
 FRESH_S = 10.0  # so old a picture may be where it is shared
 MOST_A_MINUTE = 6  # pictures of one camera before they are shared
-LATE = "not asked in time: the hub was down, or the cameras were busy"
+PAUSE_S = 1.0  # after a turn that answered nothing
+LATE = "not asked in time: the hub was down, the cameras were busy, or the clock was set"
 _log = structlog.get_logger()
 
 
@@ -104,7 +105,7 @@ class Snapshots:
         asked = self._clock.now()
         values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked}
         async with self._database.session([community_id]) as connection:
-            late = {**values, "reason": LATE, "before": asked - PATIENCE}
+            late = {**values, "reason": LATE, "before": asked - PATIENCE, "after": asked + PATIENCE}
             moved = await (await connection.execute(SQL["give_up"], late)).fetchall()
             row = await (await connection.execute(SQL["waiting"], values)).fetchone()
         assert row is not None
@@ -115,6 +116,8 @@ class Snapshots:
                           "reason": outcome.reason}  # fmt: skip
                 moved += await (await connection.execute(SQL["answer"], answer)).fetchall()
         self._alarms.tell({(community_id, row["alarm_id"]) for row in moved}, (), ())
+        if not moved:  # the clock was set back a little: what was asked is still to come
+            await self._clock.sleep(PAUSE_S)
 
     def _shared(self, camera: int, storm: bool) -> Outcome | None:
         """The newest outcome, where the camera was asked often enough and that was just now."""

@@ -12,7 +12,8 @@ SELECT DISTINCT device_id FROM hub.alarm_snapshot WHERE community_id = %(communi
 
 -- name: give_up
 UPDATE hub.alarm_snapshot SET done_at = %(at)s, reason = %(reason)s
-WHERE community_id = %(community_id)s AND device_id = %(camera)s AND done_at IS NULL AND asked_at < %(before)s
+WHERE community_id = %(community_id)s AND device_id = %(camera)s AND done_at IS NULL
+  AND (asked_at < %(before)s OR asked_at > %(after)s)
 RETURNING alarm_id
 
 -- name: answer
@@ -23,7 +24,7 @@ RETURNING alarm_id
 -- name: waiting
 SELECT
   EXISTS (SELECT FROM hub.alarm_snapshot WHERE community_id = %(community_id)s AND device_id = %(camera)s
-          AND done_at IS NULL) AS waiting,
+          AND done_at IS NULL AND asked_at <= %(at)s) AS waiting,
   EXISTS (SELECT FROM hub.alarm_storm WHERE community_id = %(community_id)s AND ended_at IS NULL) AS storm
 
 -- name: of_alarm

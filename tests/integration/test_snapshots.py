@@ -272,3 +272,23 @@ async def test_after_a_restart_what_is_young_is_asked_and_what_is_old_is_told(sc
         rows = await scene.settled(old, young)
     assert [(row["reason"], row["picture_id"] is None) for row in rows] == [(LATE, True), (None, False)]
     assert rows[1]["taken_at"] - rows[1]["asked_at"] >= timedelta(seconds=5)  # the time it was really taken
+
+
+async def test_a_clock_set_back_gives_up_what_is_far_ahead(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarm = scene.alarm()
+    await scene.ask(scene.desk(), [alarm])
+    scene.clock.advance(-7200.0)
+    async with scene.running():
+        [row] = await scene.settled(alarm)
+    assert row["reason"] == LATE and not scene.cameras.asked
+
+
+async def test_a_clock_set_back_a_little_is_waited_for_without_spinning(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarm = scene.alarm()
+    await scene.ask(scene.desk(), [alarm])
+    scene.clock.advance(-30.0)
+    async with scene.running():  # each turn without an answer waits a second of the clock: thirty turns, no more
+        [row] = await scene.settled(alarm)
+    assert row["picture_id"] is not None and scene.cameras.asked["cam-1"] == 1
