@@ -6,7 +6,8 @@ picture that is taken next; where it is asked too often, they share the newest o
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
@@ -33,6 +34,7 @@ TASK = "hub.snapshots"
 PATIENCE = timedelta(seconds=60)  # a picture taken later than this shows another scene
 FRESH_S = 10.0  # so old a picture may be where it is shared
 MOST_A_MINUTE = 6  # pictures of one camera before they are shared
+_SESSIONS = 2  # of the pool that people's requests share
 PAUSE_S = 1.0  # after a turn that answered nothing
 LATE = "not asked in time: the hub was down, the cameras were busy, or the clock was set"
 _log = structlog.get_logger()
@@ -56,6 +58,7 @@ class Snapshots:
         self._database, self._clock, self._devices, self._communities = database, clock, devices, communities
         self._alarms, self._driver_of = alarms, driver_of
         self._wake = asyncio.Event()
+        self._turns = asyncio.Semaphore(_SESSIONS)
         self._newest: dict[int, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MOST_A_MINUTE))
 
     async def ask(self, community_id: int, alarm_ids: Sequence[int], received: str) -> None:
@@ -77,16 +80,23 @@ class Snapshots:
         self._wake.set()
 
     async def run(self) -> NoReturn:
-        """Ask until cancelled, each camera by itself. psycopg.OperationalError when the store goes away."""
+        """Ask until cancelled, each camera by itself. psycopg.OperationalError when the store is away and no camera is
+        being asked."""
         asking: dict[int, asyncio.Task[None]] = {}
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             while True:
                 self._wake.clear()
-                for community_id in list(self._communities.values()):
-                    for camera in await self._open(community_id):
-                        if camera not in asking:
-                            asking[camera] = asyncio.create_task(self._serve(community_id, camera))
+                try:
+                    found = [(c, camera) for c in list(self._communities.values()) for camera in await self._open(c)]
+                except psycopg.OperationalError:
+                    if not asking:
+                        raise
+                    await self._clock.sleep(PAUSE_S)
+                    continue
+                for community_id, camera in found:
+                    if camera not in asking:
+                        asking[camera] = asyncio.create_task(self._serve(community_id, camera))
                 if woken.done():
                     woken = asyncio.ensure_future(self._wake.wait())
                 await asyncio.wait({*asking.values(), woken}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,23 +111,38 @@ class Snapshots:
         return [row["device_id"] for row in rows]
 
     async def _serve(self, community_id: int, camera: int) -> None:
-        """One picture for all that wait for it."""
+        """One picture for all that wait for it. Where nothing came of it (the store is away; the clock was set back a
+        little) a pause: the rows stay open."""
+        moved = []
+        try:
+            moved = await self._answer(community_id, camera)
+        except psycopg.OperationalError as error:
+            _log.warning("snapshots wait for the store", camera=camera, error=str(error))
+        self._alarms.tell({(community_id, row["alarm_id"]) for row in moved}, (), ())
+        if not moved:
+            await self._clock.sleep(PAUSE_S)
+
+    @asynccontextmanager
+    async def _session(self, community_id: int) -> AsyncIterator[Connection]:
+        async with self._turns, self._database.session([community_id]) as connection:
+            yield connection
+
+    async def _answer(self, community_id: int, camera: int) -> list[Row]:
+        """Rows (alarm_id) that have their picture or the reason now."""
         asked = self._clock.now()
         values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked}
-        async with self._database.session([community_id]) as connection:
+        async with self._session(community_id) as connection:
             late = {**values, "reason": LATE, "before": asked - PATIENCE, "after": asked + PATIENCE}
             moved = await (await connection.execute(SQL["give_up"], late)).fetchall()
             row = await (await connection.execute(SQL["waiting"], values)).fetchone()
         assert row is not None
         if row["waiting"]:
             outcome = self._shared(camera, row["storm"]) or await self._take(community_id, camera)
-            async with self._database.session([community_id]) as connection:
+            async with self._session(community_id) as connection:
                 answer = {**values, "at": self._clock.now(), "asked": asked, "picture": outcome.picture,
                           "reason": outcome.reason}  # fmt: skip
                 moved += await (await connection.execute(SQL["answer"], answer)).fetchall()
-        self._alarms.tell({(community_id, row["alarm_id"]) for row in moved}, (), ())
-        if not moved:  # the clock was set back a little: what was asked is still to come
-            await self._clock.sleep(PAUSE_S)
+        return moved
 
     def _shared(self, camera: int, storm: bool) -> Outcome | None:
         """The newest outcome, where the camera was asked often enough and that was just now."""
@@ -134,7 +159,7 @@ class Snapshots:
                 raise Unreachable("the camera is no longer installed")
             body, taken = await driver.picture(device)
             picture, source = await prepare(body), f"device:{device.code}"
-            async with self._database.session([community_id]) as connection:
+            async with self._session(community_id) as connection:
                 number = await keep(connection, community_id, picture, subject=source, source=source,
                                     taken_at=from_us(taken), received_at=self._clock.now())  # fmt: skip
         except (DriverError, BadPicture) as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
 
 from hub.clock import FakeClock
 from hub.errors import Unreachable
@@ -17,6 +18,7 @@ from hub.live import Subscription
 from hub.media import store
 from hub.media.snapshots import FRESH_S, LATE, MOST_A_MINUTE, PATIENCE, Snapshots, of_alarm
 from hub.model import Device
+from hub.store.database import Connection, Database
 from hub.tasks import end
 from tests.integration.seeded import Seeded, seeded
 from tests.integration.seeded_rows import add_alarm
@@ -46,11 +48,32 @@ class Cameras:
         return given, self.clock.now_us()
 
 
+class Store:
+    """The database, with none free for so many times; knows how many sessions there were at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self.busy, self.inside, self.most = database, 0, 0, 0
+
+    @asynccontextmanager
+    async def session(self, communities: Collection[int]) -> AsyncIterator[Connection]:
+        if self.busy:
+            self.busy -= 1
+            raise PoolTimeout("none free")
+        async with self._database.session(communities) as connection:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            try:
+                yield connection
+            finally:
+                self.inside -= 1
+
+
 class Scene:
     """A door with an alarm, and cameras that look at it."""
 
     def __init__(self, seeds: Seeded, clock: FakeClock) -> None:
         self.seeds, self.clock, self.cameras = seeds, clock, Cameras(clock)
+        self.store = Store(seeds.context.database)
         self.door = seeds.devices["door-b1-u1"]
         self.changes: Subscription = seeds.context.live.subscribe(lambda change: change.topic == "alarm")
         self._count = 0
@@ -82,7 +105,7 @@ class Scene:
     def desk(self) -> Snapshots:
         context = self.seeds.context
         return Snapshots(
-            context.database, self.clock, context.devices, context.communities, context.alarms,
+            self.store, self.clock, context.devices, context.communities, context.alarms,  # type: ignore[arg-type]
             lambda device: self.cameras,  # type: ignore[arg-type, return-value]
         )  # fmt: skip
 
@@ -292,3 +315,40 @@ async def test_a_clock_set_back_a_little_is_waited_for_without_spinning(scene: S
     async with scene.running():  # each turn without an answer waits a second of the clock: thirty turns, no more
         [row] = await scene.settled(alarm)
     assert row["picture_id"] is not None and scene.cameras.asked["cam-1"] == 1
+
+
+async def test_a_busy_store_ends_no_picture_under_way(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    other = scene.install("cam-2", "gate-east")
+    scene.cameras.frozen["cam-1"] = first_gate = asyncio.Event()
+    first = scene.alarm()
+    async with scene.running() as desk:
+        await scene.ask(desk, [first])
+        while not scene.cameras.asked["cam-1"]:
+            await asyncio.sleep(0)
+        second = scene.alarm(device_id=other.id)
+        scene.install("cam-3", "gate-east")
+        scene.cameras.frozen["cam-3"] = gate = asyncio.Event()
+        await scene.ask(desk, [second])
+        scene.store.busy = 3  # for the look at what is open
+        while not scene.cameras.asked["cam-3"]:
+            await asyncio.sleep(0)
+        scene.store.busy = 1  # for keeping what it gave: it is asked again
+        gate.set()
+        assert [row["picture_id"] is None for row in await scene.settled(second)] == [False]
+        first_gate.set()
+        assert (await scene.settled(first))[0]["picture_id"] is not None
+    assert dict(scene.cameras.asked) == {"cam-1": 1, "cam-3": 2}
+
+
+async def test_many_cameras_leave_sessions_to_people(scene: Scene) -> None:
+    for number in range(4):
+        scene.install(f"cam-{number}", "b1/u1")
+    for number in range(4, 8):
+        scene.install(f"cam-{number}", "gate-east")
+    gate = scene.install("cam-9", "gate-east")
+    alarms = [scene.alarm(), scene.alarm(device_id=gate.id)]
+    async with scene.running() as desk:
+        await scene.ask(desk, alarms)
+        assert len(await scene.settled(*alarms)) == 8
+    assert scene.store.most <= 3  # two that answer, one that looks for open ones
