@@ -40,7 +40,7 @@ class Transition(msgspec.Struct, frozen=True):
     device_id: int
     from_state: State
     to_state: State
-    opened: bool
+    anew: bool  # it calls people: for the first time or again
 
 
 class Outcome(msgspec.Struct):
@@ -259,7 +259,7 @@ async def _write(connection: Connection, known: list[Entry], fresh: list[Entry],
 
 def _transitions(moves: Iterable[Move]) -> list[Transition]:
     return [
-        Transition(m.entry.id, m.entry.community_id, m.entry.rule, m.entry.device_id, m.before, m.after, m.opened)
+        Transition(m.entry.id, m.entry.community_id, m.entry.rule, m.entry.device_id, m.before, m.after, m.anew)
         for m in moves
     ]
 
@@ -271,9 +271,8 @@ def _happened(moves: Iterable[Move], calls: Calls) -> list[Happened]:
         happened[Happened("alarm_changed", entry.community_id, entry.id)] = None
         if move.opened:
             happened[Happened("alarm_raised", entry.community_id, entry.id)] = None
-        anew = move.opened or move.before == "latched_acknowledged"
         known_late = entry.historical and not entry.life_safety
-        if anew and entry.work_order and entry.suppression is None and not known_late:
+        if move.anew and entry.work_order and entry.suppression is None and not known_late:
             happened[Happened("work_order_wanted", entry.community_id, entry.id)] = None
         if move.after == "normal" and entry.annunciated_at is not None:
             happened[Happened("alarm_settled", entry.community_id, entry.id, entry.annunciated_at)] = None

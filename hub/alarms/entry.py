@@ -85,6 +85,11 @@ class Move(msgspec.Struct, frozen=True):
     change: AlarmChange
     opened: bool
 
+    @property
+    def anew(self) -> bool:
+        """Whether it calls people: for the first time, or again after it was acknowledged and had gone."""
+        return self.opened or (self.before == "latched_acknowledged" and self.change.action == "raise")
+
 
 class Past(msgspec.Struct, frozen=True):
     """What the condition's former life leaves to the next: whether it chatters."""

@@ -128,12 +128,13 @@ class EvidenceDesk:
 
     async def _media(self, connection: Connection, alarm: Row) -> list[Medium]:
         community_id = alarm["community_id"]
-        return [
-            Medium(timeline.snapshot_name(row), await store.read(connection, community_id, row["picture_id"]),
-                   row["picture_id"])
+        names = {
+            row["picture_id"]: timeline.snapshot_name(row)
             for row in await snapshots.of_alarm(connection, community_id, alarm["id"])
             if row["picture_id"] is not None and not row["gone"] and not row["altered"]
-        ]  # fmt: skip
+        }  # once where the alarm rang twice within moments and its calls share a picture
+        return [Medium(name, await store.read(connection, community_id, number), number)
+                for number, name in names.items()]  # fmt: skip
 
     async def _series(self, connection: Connection, alarm: Row, values: dict[str, Any]) -> list[Series]:
         device, left, series = self._context.devices.get(alarm["device_id"]), MOST_SAMPLES, []

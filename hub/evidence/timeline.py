@@ -119,7 +119,7 @@ def _snapshot_words(row: Row) -> Words:
 
 def snapshot_name(row: Row) -> str:
     """Its file in the pack."""
-    return f"{row['taken_at'].astimezone(UTC):%Y%m%dT%H%M%SZ}-{row['device']}.jpg"
+    return f"{row['taken_at'].astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{row['device']}.jpg"
 
 
 def from_frames(who: Principal, alarm: Row, rows: Iterable[Row]) -> list[Entry]:

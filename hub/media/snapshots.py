@@ -176,7 +176,7 @@ class Snapshots:
 
 
 async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> list[Row]:
-    """By camera: device_id, device, device_name, place, asked_at, done_at (null: on its way), reason (why there is no
+    """By camera and time, one each time the alarm called people: device_id, device, device_name, place, asked_at, done_at (null: on its way), reason (why there is no
     picture), picture_id, taken_at, sha256, width, height, gone (past its days), altered (not what was taken)."""
     values = {"alarm": alarm_id, "community_id": community_id}
     return await (await connection.execute(SQL["of_alarm"], values)).fetchall()

@@ -32,4 +32,4 @@ SELECT s.device_id, d.code AS device, d.name AS device_name, d.place, s.asked_at
   p.taken_at, p.sha256, p.width, p.height, p.id IS NOT NULL AND p.body IS NULL AS gone,
   coalesce(sha256(p.body) <> p.sha256, false) AS altered
 FROM hub.alarm_snapshot s JOIN hub.device d ON d.id = s.device_id LEFT JOIN hub.picture p ON p.id = s.picture_id
-WHERE s.alarm_id = %(alarm)s AND s.community_id = %(community_id)s ORDER BY d.code
+WHERE s.alarm_id = %(alarm)s AND s.community_id = %(community_id)s ORDER BY d.code, s.asked_at

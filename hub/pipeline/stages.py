@@ -177,11 +177,11 @@ class Stages:
             await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
 
     def _snapshot_jobs(self, batch: Batch, now: int) -> list[Job]:
-        """One a community for all alarms that began where a camera looks."""
+        """One a community for all alarms that call people where a camera looks."""
         seen: dict[int, list[int]] = {}
         for move in batch.transitions if self.cameras else ():
             device = self.devices.get(move.device_id)
-            if move.opened and device is not None and watching(self.cameras, device):
+            if move.anew and device is not None and watching(self.cameras, device):
                 seen.setdefault(move.community_id, []).append(move.alarm_id)
         heard = from_us(min(now, max((frame.received for frame in batch.frames), default=now))).isoformat()
         return [

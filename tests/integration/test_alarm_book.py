@@ -124,6 +124,19 @@ async def test_a_latched_alarm_stays_until_it_is_acknowledged_and_reset(database
         ]  # fmt: skip
 
 
+async def test_a_latched_alarm_that_rings_again_after_it_was_acknowledged_calls_anew(database_url: str) -> None:
+    async with make_alarms(database_url) as bench:
+        rings = [bench.change(action, latch=True) for action in ("raise", "return", "raise", "return")]
+        first = await bench.apply(*rings)
+        [(number,)] = bench.query("SELECT id FROM hub.alarm")
+        await bench.desk.acknowledge(bench.person(), number)
+        again = await bench.apply(bench.change("raise", latch=True))
+        assert [(one.to_state, one.anew) for one in (*first.transitions, *again.transitions)] == [
+            ("active_unacknowledged", True), ("latched_unacknowledged", False), ("active_unacknowledged", False),
+            ("latched_unacknowledged", False), ("active_unacknowledged", True),
+        ]  # fmt: skip
+
+
 async def test_the_earliest_by_device_time_of_a_group_is_the_first_out(database_url: str) -> None:
     async with make_alarms(database_url) as bench:
         now = bench.clock.now_us()

@@ -149,7 +149,7 @@ async def test_every_camera_that_looks_there_gives_a_picture_once(scene: Scene) 
     async with scene.running() as desk:
         await scene.ask(desk, [alarm])
         rows = await scene.settled(alarm)
-        await scene.ask(desk, [alarm])  # a job may run again
+        await scene.ask(desk, [alarm], scene.clock.now() - rows[0]["asked_at"])  # a job may run again
         assert await scene.settled(alarm) == rows
     assert [(row["device"], row["reason"], row["width"], row["height"]) for row in rows] == [
         ("cam-1", None, 400, 200), ("cam-2", None, 400, 200),
@@ -162,6 +162,18 @@ async def test_every_camera_that_looks_there_gives_a_picture_once(scene: Scene) 
     assert NOW <= known["taken_at"] <= scene.clock.now() and body[:2] == b"\xff\xd8"
     async with scene.seeds.context.database.session([scene.seeds.foreign]) as connection:
         assert await of_alarm(connection, scene.seeds.home, alarm) == []
+
+
+async def test_an_alarm_that_calls_again_gets_another_picture(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    alarm = scene.alarm()
+    async with scene.running() as desk:
+        for _ in range(2):
+            await scene.ask(desk, [alarm])
+            rows = await scene.settled(alarm)
+            scene.clock.advance(5.0)
+    assert len({row["picture_id"] for row in rows}) == scene.cameras.asked["cam-1"] == len(rows) == 2
+    assert rows[0]["taken_at"] < rows[1]["taken_at"]
 
 
 async def test_a_camera_that_gives_nothing_leaves_the_reason(scene: Scene) -> None:
