@@ -120,7 +120,7 @@ class EvidenceDesk:
             timeline.from_history(alarm, history),
             timeline.from_commands(commands, stored, known),
             timeline.from_notices(alarm, notices),
-            timeline.from_snapshots(await snapshots.of_alarm(connection, who.community_id, alarm["id"])),
+            timeline.from_snapshots(who, await snapshots.of_alarm(connection, who.community_id, alarm["id"])),
         )
         if len(entries) > MOST_ENTRIES:
             raise _too_large(f"more than {MOST_ENTRIES} lines")

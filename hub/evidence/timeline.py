@@ -94,16 +94,17 @@ def from_notices(alarm: Row, rows: Iterable[Row]) -> list[Entry]:
     return entries
 
 
-def from_snapshots(rows: Iterable[Row]) -> list[Entry]:
-    """What each camera gave when the alarm was raised, or why it gave nothing."""
-    entries = []
+def from_snapshots(who: Principal, rows: Iterable[Row]) -> list[Entry]:
+    """What each camera gave when the alarm was raised, or why it gave nothing: that names the camera's address, so it
+    is for right `work`."""
+    entries, may = [], who.role in RIGHTS["work"]
     for row in rows:
         at, what, data = row["taken_at"] or row["done_at"] or row["asked_at"], _snapshot_words(row), {}
         if row["picture_id"] is not None:
             data = {"picture": str(row["picture_id"]), "file": f"media/{snapshot_name(row)}",
                     "sha256": row["sha256"].hex(), "size": f"{row['width']} × {row['height']}"}  # fmt: skip
         entries.append(Entry(at, "snapshot", what, row["device"], row["device_name"], row["place"],
-                             note=row["reason"] or "", data=data))  # fmt: skip
+                             note=(may and row["reason"]) or "", data=data))  # fmt: skip
     return entries
 
 
