@@ -1,6 +1,7 @@
 """The driver of a bus of cameras: pictures when an alarm asks for them, and now and then one to see that they work."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -76,7 +77,7 @@ class RtspDriver:
         self._cameras.clear()
         self._cameras.update({device.code: device for device in devices})
         self._due = {d.code: self._due.get(d.code, 0.0) if before.get(d.code) == d else 0.0 for d in devices}
-        self._silent &= self._cameras.keys()
+        self._silent = {code for code in self._silent if code in self._cameras and self._cameras[code] == before[code]}
         self._wake.set()
 
     def _stream(self, device: Device) -> Stream:
@@ -91,31 +92,50 @@ class RtspDriver:
         if self._intake is not intake:
             intake.on_room(self._wake.set)
             self._intake = intake
-        self._due = dict.fromkeys(self._cameras, 0.0)
+        self._due = dict.fromkeys(self._cameras, self._clock.monotonic())
         self._silent.clear()
         while True:
             self._wake.clear()
-            code = min(self._due, key=self._due.__getitem__, default=None)
-            left = self._due[code] - self._clock.monotonic() if code is not None else 3600.0
-            if code is None or left > 0 or intake.full():
-                await self._rest(max(left, 1.0))
+            code = self._next()
+            if code is None or intake.full():
+                left = min(self._due.values(), default=math.inf) - self._clock.monotonic()
+                await self._rest(min(max(left, 1.0), 3600.0))
                 continue
+            device = self._cameras[code]
             try:
-                await self.picture(self._cameras[code])
+                await self.picture(device)
             except Unreachable:
                 if len(self._silent) == len(self._cameras):
                     raise
             except Rejected:
                 pass  # told as the camera's state; asked again at once and again, it would lock the account
-            self._due |= {code: self._next()} if code in self._cameras else {}
+            self._looked(device)
 
     async def _rest(self, seconds: float) -> None:
         timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
         await self._wake.wait()
         timer.cancel()
 
-    def _next(self) -> float:
-        return self._clock.monotonic() + self._bus.probe.total_seconds()
+    def _next(self) -> str | None:
+        """Of the cameras that are due the one to look at. Those of an address that gave nothing the last time wait for
+        the others, a probe at most: a recorder that hangs makes no other camera silent."""
+        now, probe_s = self._clock.monotonic(), self._bus.probe.total_seconds()
+        hung = {self._stream(self._cameras[code]).where for code in self._silent}
+
+        def turn(code: str) -> tuple[bool, bool, float]:
+            late = now - self._due[code] > probe_s
+            behind = not late and self._stream(self._cameras[code]).where in hung
+            return behind, not late and code in self._silent, self._due[code]
+
+        return min((code for code, at in self._due.items() if at <= now), key=turn, default=None)
+
+    def _looked(self, device: Device) -> None:
+        if self._same(device):
+            self._due[device.code] = self._clock.monotonic() + self._bus.probe.total_seconds()
+
+    def _same(self, device: Device) -> bool:
+        """Whether it is still installed as it was when it was asked."""
+        return self._cameras.get(device.code) == device
 
     async def picture(self, device: Device) -> tuple[bytes, int]:
         """A JPEG and when it was taken; how the camera is goes into the pipeline. Unreachable, Rejected,
@@ -126,7 +146,7 @@ class RtspDriver:
             try:
                 body = await grab(stream, self._bus.timeout.total_seconds())
             except Unreachable as error:
-                self._silent.add(device.code)
+                self._silent |= {device.code} if self._same(device) else set()
                 self._tell(device, "silent", str(error))
                 raise
             except Rejected as error:
@@ -136,8 +156,7 @@ class RtspDriver:
             taken, took_s = self._clock.now_us(), self._clock.monotonic() - began
         self._silent.discard(device.code)
         self._tell(device, "connected", "")
-        if device.code in self._due:
-            self._due[device.code] = self._next()
+        self._looked(device)
         if self._intake is not None:
             self._intake.offer([self._arrival(device, taken, took_s)])
         return body, taken

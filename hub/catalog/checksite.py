@@ -63,6 +63,7 @@ def check_site(
             continue
         if _check_bus(document, path, site, device, profile):
             _check_address(document, path, device, addresses)
+            _check_probe(document, site, device, profile, kinds)
             if isinstance(profile, MqttProfile):
                 _check_topics(document, path, site, device, profile, topics)
         _check_meter(document, path, device, profile, kinds)
@@ -141,6 +142,20 @@ def _check_address(document: Document, path: Key, device: DeviceSpec, addresses:
     other = addresses.setdefault(key, device.id)
     if other != device.id:
         document.report(at, f"an address of its own on {device.bus} ({other} has this one)", sort="duplicate")
+
+
+def _check_probe(
+    document: Document, site: SiteFile, device: DeviceSpec, profile: AnyProfile, kinds: Mapping[str, KindSpec]
+) -> None:
+    """A camera that fails once is not silent yet."""
+    bus, kind, at = site.buses[device.bus], kinds.get(profile.kind), ("buses", device.bus, "probe")
+    if not isinstance(bus, RtspBus) or kind is None or at in document.broken:
+        return
+    silent_after = profile.silent_after or kind.silent_after
+    if 2 * bus.probe + bus.timeout > silent_after:
+        most, after = (silent_after - bus.timeout).total_seconds() / 2, silent_after.total_seconds()
+        expected = f"at most {most:g} s: {device.id} is silent after {after:g} s, and two looks must fit into that"
+        document.report(at, expected, found=f"{bus.probe.total_seconds():g} s")
 
 
 def _check_seen(document: Document, path: Key, device: DeviceSpec, places: Collection[str]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from drivers.rtsp import RtspDriver, ffmpeg
+from drivers.rtsp import RtspDriver, driver, ffmpeg
 from drivers.rtsp.ffmpeg import Stream, grab
 from hub.clock import SystemClock
 from hub.embedded.process import command_of
@@ -227,6 +227,45 @@ async def test_a_refusing_camera_is_in_error_and_asked_no_more_than_agreed(camer
     assert (code, state) == ("cam-lobby", "error") and "401" in detail
     assert not [word for word in (*SECRETS, "WRONG") if word in detail]
     assert not running.done()
+    await end([running])
+
+
+async def test_a_recorder_that_hangs_waits_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def grabbed(stream: Stream, seconds: float) -> bytes:
+        asked.append(stream.url.removeprefix("rtsp://"))
+        if stream.where == "recorder":
+            raise Unreachable("recorder: no picture")
+        return b"picture"
+
+    monkeypatch.setattr(driver, "grab", grabbed)
+    hosts = ["recorder/1", "recorder/2", "10.0.0.1/1", "recorder/3", "10.0.0.2/1"]
+    bus = Bus(*(camera_device(f"rtsp://{host}", f"cam-{n}") for n, host in enumerate(hosts)), probe="1h")
+    running = asyncio.ensure_future(bus.driver.run(bus.queue))
+    while len(asked) < 5:
+        assert not running.done()
+        await asyncio.sleep(0)
+    await end([running])
+    assert asked == ["recorder/1", "10.0.0.1/1", "10.0.0.2/1", "recorder/2", "recorder/3"]
+
+
+async def test_a_camera_changed_while_it_is_asked_is_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, gate = asyncio.Queue[str](), asyncio.Event()
+
+    async def grabbed(stream: Stream, seconds: float) -> bytes:
+        asked.put_nowait(stream.url)
+        await gate.wait()
+        return b"picture"
+
+    monkeypatch.setattr(driver, "grab", grabbed)
+    bus = Bus(camera_device("rtsp://10.0.0.1/"), probe="1h")
+    running = asyncio.ensure_future(bus.driver.run(bus.queue))
+    assert await asked.get() == "rtsp://10.0.0.1/"
+    bus.driver.update([camera_device("rtsp://10.0.0.2/")])
+    gate.set()
+    async with asyncio.timeout(LONG_S):
+        assert await asked.get() == "rtsp://10.0.0.2/"
     await end([running])
 
 

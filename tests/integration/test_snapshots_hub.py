@@ -27,7 +27,7 @@ from rules.plugin import RulesPlugin
 from tests.integration.cameras import PASSWORD, SECRETS, USER, Server, make_camera
 
 BUS = """\
-  cameras: {protocol: rtsp, username: !env CAMERA_USER, password: !env CAMERA_PASSWORD, timeout: 15s, probe: 1h}
+  cameras: {protocol: rtsp, username: !env CAMERA_USER, password: !env CAMERA_PASSWORD, timeout: 15s, probe: 5m}
 """
 CAMERA = """\
   - {{id: {code}, name: {{zh: 大堂摄像机, en: Lobby camera}}, profile: any-rtsp, place: b1/u1, bus: cameras,
