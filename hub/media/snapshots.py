@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from hub.alarms.desk import AlarmDesk
 from hub.clock import Clock, from_us
 from hub.errors import DriverError, Unreachable
-from hub.media.cameras import cameras_of, watching
+from hub.media.cameras import Cameras
 from hub.media.picture import BadPicture, prepare
 from hub.media.store import keep
 from hub.model import Device
@@ -65,7 +65,7 @@ class Snapshots:
         """The job `hub.snapshots`: note which cameras are to be asked for these alarms, neither suppressed ones nor
         history. `received`: ISO 8601, when the hub heard what raised them, whatever the device's clock says; where the
         job comes too late after that, the rows tell so."""
-        cameras, at = cameras_of(self._devices.values()), datetime.fromisoformat(received)
+        cameras, at = Cameras(self._devices.values()), datetime.fromisoformat(received)
         values: dict[str, Any] = {"community_id": community_id, "alarms": list(alarm_ids), "at": at}
         async with self._database.session([community_id]) as connection:
             alarms = await (await connection.execute(SQL["asking"], values)).fetchall()
@@ -73,7 +73,7 @@ class Snapshots:
                 {"alarm": alarm["id"], "camera": camera.id}
                 for alarm in alarms
                 if alarm["device_id"] in self._devices
-                for camera in watching(cameras, self._devices[alarm["device_id"]])
+                for camera in cameras.watching(self._devices[alarm["device_id"]])
             ]
             if rows:
                 await connection.execute(SQL["ask"], {**values, "rows": Jsonb(rows)})

@@ -15,7 +15,7 @@ from hub.context import Status
 from hub.decisions import Calculator, CommandWish, Evaluator, RuleState
 from hub.errors import BadFrame
 from hub.live import Change, Live
-from hub.media.cameras import cameras_of, watching
+from hub.media.cameras import Cameras
 from hub.model import Acknowledger, DeadLetter, Device, Frame, Quality
 from hub.pipeline.batch import Batch
 from hub.plugins import EventHandler
@@ -51,7 +51,7 @@ class Stages:
     seen_us: dict[int, int] = field(default_factory=dict)  # device id -> last_seen as stored
     online: dict[int, str] = field(default_factory=dict)  # device id -> run state as stored
     heard_until: int = 0  # as stored
-    cameras: list[Device] = field(default_factory=list)
+    cameras: Cameras = field(default_factory=lambda: Cameras([]))
     reports: dict[int, tuple[Device, str, str]] = field(default_factory=dict)  # told by drivers, not yet stored
 
     async def recall(self) -> None:
@@ -81,7 +81,7 @@ class Stages:
     def configure(self, last: Mapping[int, tuple[int, float | None]]) -> None:
         """The devices are new, or others. `last`: point id -> newest (ts, value)."""
         self.evaluator.configure(self.devices, self.clock.now_us())
-        self.cameras = cameras_of(self.devices.values())
+        self.cameras = Cameras(self.devices.values())
         for problem in self.calculator.configure(self.devices, last):
             _log.warning("a calculated point is left out", problem=problem)
 
@@ -181,7 +181,7 @@ class Stages:
         seen: dict[int, list[int]] = {}
         for move in batch.transitions if self.cameras else ():
             device = self.devices.get(move.device_id)
-            if move.anew and device is not None and watching(self.cameras, device):
+            if move.anew and device is not None and self.cameras.watching(device):
                 seen.setdefault(move.community_id, []).append(move.alarm_id)
         heard = from_us(min(now, max((frame.received for frame in batch.frames), default=now))).isoformat()
         return [
