@@ -78,7 +78,7 @@ class View:
         """Stored pictures; `show` gives it those there are."""
         t = self.t
         words = {"close": t("pictures.close"), "save": t("pictures.save"), "gone": t("pictures.gone")}
-        return widgets.Pictures(words | {"none": t("pictures.none")})
+        return widgets.Pictures(words | {"none": t("pictures.none"), "failed": t("pictures.failed")})
 
     def picture_input(self, url: str, add: str, done: Callable[[], Awaitable[None]]) -> widgets.PictureInput:
         """A button `add` that sends pictures to `url`, and then calls back. What went wrong is told."""

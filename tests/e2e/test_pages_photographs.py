@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import FilePayload, Page
+from playwright.async_api import FilePayload, Page, Route
 
 from hub.media.picture import MOST_BYTES
 from modules.duty.service import Duty
@@ -393,3 +393,33 @@ async def test_an_incident_gets_photographs_that_open_large(world: World, langua
         [refused] = own(complaints)
         assert "422" in refused
     assert len((await diary.incident(await world.principal("admin"), made["id"]))["pictures"]) == 1
+
+
+async def test_a_picture_that_could_not_be_loaded_is_tried_again_and_gone_only_when_the_hub_says_so(world: World):
+    diary, guard = Duty(world.seeds.context).diary, await world.principal("guard")
+    made = await diary.open_incident(guard, "other", "x", "北门")
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield photograph(size=(300, 200))
+
+    await diary.photograph(guard, made["id"], parts())
+    said = 503
+
+    async def answer(route: Route) -> None:
+        await (route.continue_() if said == 200 else route.fulfill(status=said))
+
+    async with world.signed_in("guard", "en", "desktop") as (page, _):
+        await page.route("**/api/v1/pictures/*", answer)
+        await world.open(page, "/duty-log/incidents")
+        await page.locator(".hub-table tbody tr").first.get_by_role("button", name="Show").click()
+        button = page.locator(".pictures button").last  # the seeds have a picture of the first incident
+        await button.get_by_text("Could not be loaded").wait_for()
+        assert await button.is_enabled() and await page.locator("text=Past its days").count() == 0
+        said = 200
+        await button.click()
+        await page.wait_for_function("document.querySelector('.pictures li:last-child img')?.naturalWidth === 300")
+        said = 410
+        await page.reload()
+        await page.locator(".hub-table tbody tr").first.get_by_role("button", name="Show").click()
+        await button.get_by_text("Past its days").wait_for()
+        assert await button.is_disabled()
