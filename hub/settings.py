@@ -34,7 +34,10 @@ class Settings(Model):
         default=730, ge=180, description="device events, deliveries and patrol rounds are kept so long"
     )
     picture_days: int = Field(
-        default=730, ge=1, description="pictures are kept so long; those in a sealed evidence pack for good"
+        default=730,
+        ge=180,
+        description="pictures are kept so long; those in a sealed evidence pack or of an incident "
+        "handed to the police for good",
     )
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

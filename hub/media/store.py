@@ -65,5 +65,5 @@ async def of_subjects(connection: Connection, community_id: int, subjects: Seque
 
 
 async def hold(connection: Connection, community_id: int, numbers: Collection[UUID]) -> None:
-    """Keep these for good: they were handed out under a seal."""
+    """Keep these for good: they were handed out, under a seal or to the police."""
     await connection.execute(SQL["hold"], {"community_id": community_id, "ids": list(numbers)})

@@ -9,7 +9,7 @@ from hub import audit
 from hub.context import Context
 from hub.errors import Refused
 from hub.media.intake import take
-from hub.media.store import keep, of_subjects
+from hub.media.store import hold, keep, of_subjects
 from hub.principal import Principal
 from hub.store.database import Connection, NotThere, Row
 from modules.duty import store
@@ -160,7 +160,7 @@ class Diary(Desk):
         picture, subject = await take(parts), f"incident:{incident_id}"
         now = self.now()
         async with self.session(who) as connection:
-            await self._lock_open(connection, who, incident_id)
+            found = await self._lock_open(connection, who, incident_id)
             there = await of_subjects(connection, who.community_id, [subject])
             again: list[UUID] = [one["id"] for one in there if one["sha256"] == picture.sha256]
             if again:
@@ -169,12 +169,14 @@ class Diary(Desk):
                 raise Refused("too_many_pictures", f"an incident has at most {MOST_PICTURES} pictures")
             number = await keep(connection, who.community_id, picture, subject=subject, source=who.actor, taken_at=now,
                                 received_at=now)  # fmt: skip
+            if found["police"]:
+                await hold(connection, who.community_id, [number])
             await self._step(connection, who, incident_id, "photograph", "")
         self.announce(who.community_id, "incident", incident_id)
         return number
 
     async def hand_to_police(self, who: Principal, incident_id: int, number: str) -> Row:
-        """Handed to the police under their number. NotThere; Refused as above."""
+        """Handed to the police under their number; its photographs are kept for good. NotThere; Refused as above."""
         return await self._further(who, incident_id, "police", text_of(number, "police number", 60), "work")
 
     async def close_incident(self, who: Principal, incident_id: int, conclusion: str) -> Row:
@@ -188,15 +190,19 @@ class Diary(Desk):
             if action in ("police", "close"):
                 await store.do(connection, f"{action}_incident", who.community_id, id=incident_id, text=text,
                                actor=who.actor, at=self.now())  # fmt: skip
+            if action == "police":
+                pictures = await of_subjects(connection, who.community_id, [f"incident:{incident_id}"])
+                await hold(connection, who.community_id, [one["id"] for one in pictures])
             await self._step(connection, who, incident_id, action, text)
         self.announce(who.community_id, "incident", incident_id)
         return await self.incident(who, incident_id)
 
-    async def _lock_open(self, connection: Connection, who: Principal, incident_id: int) -> None:
+    async def _lock_open(self, connection: Connection, who: Principal, incident_id: int) -> Row:
         found = await store.one(connection, "lock_incident", who.community_id, f"incident {incident_id}",
                                 id=incident_id)  # fmt: skip
         if found["state"] == "closed":
             raise Refused("wrong_state", "the incident is closed")
+        return found
 
     async def _step(self, connection: Connection, who: Principal, incident_id: int, action: str, text: str) -> None:
         now = self.now()

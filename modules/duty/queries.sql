@@ -266,7 +266,7 @@ INSERT INTO duty.incident_step (community_id, incident_id, at, actor, action, te
 VALUES (%(community_id)s, %(id)s, %(at)s, %(actor)s, %(action)s, %(text)s)
 
 -- name: lock_incident
-SELECT id, state FROM duty.incident WHERE community_id = %(community_id)s AND id = %(id)s FOR UPDATE
+SELECT id, state, police FROM duty.incident WHERE community_id = %(community_id)s AND id = %(id)s FOR UPDATE
 
 -- name: incident_there
 SELECT id FROM duty.incident WHERE community_id = %(community_id)s AND id = %(id)s

@@ -60,3 +60,16 @@ async def test_who_may_not_and_what_may_not_leave_nothing(ground: Ground):
     await diary.close_incident(ground.admin, incident, "x")
     assert await add(ground, incident) == "wrong_state"
     assert ground.rows("SELECT count(*) FROM hub.picture") == [(MOST_PICTURES,)]
+
+
+async def test_photographs_of_what_the_police_have_are_kept_for_good(ground: Ground):
+    diary = ground.duty.diary
+    handed = (await diary.open_incident(ground.guard, "theft", "x", "东门"))["id"]
+    other = (await diary.open_incident(ground.guard, "other", "x", "东门"))["id"]
+    born = (await diary.open_incident(ground.guard, "theft", "x", "东门", police_number="A1"))["id"]
+    before, not_held = await add(ground, handed), await add(ground, other)
+    await diary.hand_to_police(ground.guard, handed, "A2")
+    ground.clock.advance(60)
+    after, at_once = await add(ground, handed, photograph(size=(310, 200))), await add(ground, born)
+    held = {str(number): kept for number, kept in ground.rows("SELECT id, held FROM hub.picture")}
+    assert held == {before: True, after: True, at_once: True, not_held: False}

@@ -27,7 +27,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 async def seeds(database_url: str) -> AsyncIterator[Seeded]:
-    async with seeded(database_url, SystemClock(), {"picture_days": 30}) as made:
+    async with seeded(database_url, SystemClock(), {"picture_days": 180}) as made:
         yield made
 
 
@@ -90,8 +90,12 @@ async def test_another_community_sees_nothing(seeds: Seeded) -> None:
 
 async def test_after_its_days_the_row_stays_and_a_sealed_one_whole(seeds: Seeded) -> None:
     old, sealed, young = picture(64), picture(66), picture(68)
-    numbers = [await keep(seeds, old, age=31 * DAY), await keep(seeds, sealed, age=31 * DAY), await keep(seeds, young)]
-    abroad = await keep(seeds, old, seeds.foreign, age=31 * DAY)
+    numbers = [
+        await keep(seeds, old, age=181 * DAY),
+        await keep(seeds, sealed, age=181 * DAY),
+        await keep(seeds, young),
+    ]
+    abroad = await keep(seeds, old, seeds.foreign, age=181 * DAY)
     async with seeds.context.database.session([seeds.home]) as connection:
         await store.hold(connection, seeds.home, [numbers[1]])
     upkeep = Upkeep(seeds.url, seeds.context.clock, seeds.context.settings)

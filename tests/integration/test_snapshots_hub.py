@@ -90,7 +90,7 @@ async def house(database_url: str, camera: Server, tmp_path: Path) -> AsyncItera
     )
     (sites / "demo.yaml").write_text(text, "utf-8")
     hub = Hub(
-        Settings(database_url=database_url, config_dir=tmp_path, picture_days=1),
+        Settings(database_url=database_url, config_dir=tmp_path, picture_days=180),
         {"CAMERA_USER": USER, "CAMERA_PASSWORD": PASSWORD}, clock=SystemClock(), plugs=[DriversPlugin(), RulesPlugin()],
     )  # fmt: skip
     await hub.start()
@@ -156,7 +156,7 @@ async def test_pictures_are_for_those_who_may_and_a_sealed_one_stays(house: Hous
     assert rows[0]["reason"].encode() not in b"".join(files_of(masked).values())
     assert not [name for name in files_of(masked) if name.startswith("media/")]
     with house.link() as link:
-        link.execute("UPDATE hub.picture SET received_at = received_at - interval '2 days'")
+        link.execute("UPDATE hub.picture SET received_at = received_at - interval '181 days'")
     upkeep = Upkeep(house.hub.settings.database_url, house.hub.clock, house.hub.settings)
     _, packed = await desk.pack(house.who(), alarm)
     assert len([name for name in files_of(packed) if name.startswith("media/")]) == 1
