@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from typing import Any
 
@@ -121,8 +123,34 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> Non
         raise AssertionError("it was decoded")
 
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", decoded)
-    for width, height in ((50_000, 50_000), (10_000, 10_000), (8_000, 5_001), (2**31 - 1, 2**31 - 1)):
+    for width, height in ((50_000, 50_000), (10_000, 10_000), (5_000, 4_001), (6_300, 6_300), (2**31 - 1, 2**31 - 1)):
         assert refused(png_header(width, height)).code == "picture_too_large"
+
+
+def test_a_phone_of_48_megapixels_is_taken_and_what_must_be_held_whole_is_not() -> None:
+    large = Image.new("RGB", (8000, 6000), RED)
+    assert read_picture(encoded(large)).width == LONG_SIDE
+    assert refused(encoded(large, progressive=True)).code == "picture_too_large"
+    assert refused(encoded(large.resize((4000, 3001)), "WEBP")).code == "picture_too_large"
+
+
+def test_the_largest_picture_needs_no_more_memory_than_is_said() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    given = encoded(Image.new("RGBA", (4472, 4472), (*RED, 100)), exif=exif, form="PNG")
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from hub.media.picture import read_picture
+        def kb(name):
+            [line] = [one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name)]
+            return int(line.split()[1])
+        given, before = sys.stdin.buffer.read(), kb("VmRSS:")
+        assert read_picture(given).width == 1920
+        print((kb("VmHWM:") - before) // 1000)
+    """
+    done = subprocess.run([sys.executable, "-c", script], input=given, capture_output=True, check=True)
+    assert int(done.stdout) < 240  # 280 where it is turned before it is scaled down
 
 
 def test_too_many_bytes() -> None:
