@@ -348,6 +348,62 @@ async def test_a_photograph_that_cannot_be_sent_now_holds_up_no_check_in_and_fol
         assert (await stored(page), photos(world, before)) == (0, [("",)])
 
 
+IMPATIENT = """const waits = window.setTimeout, asked = window.asked = [];
+  window.setTimeout = (work, ms, ...rest) => {
+    if (!String(work).includes("abort")) return waits(work, ms, ...rest);
+    asked.push(ms);
+    return waits(work, 1000);
+  };"""
+
+
+async def test_an_upload_that_is_too_slow_holds_up_neither_other_photographs_nor_check_ins(world: World):
+    before, hung = last(world), list[str]()
+
+    async def hang(route: Route) -> None:
+        if not hung or route.request.url in hung:
+            hung.append(route.request.url)
+        else:
+            await route.continue_()
+
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        await page.add_init_script(IMPATIENT)
+        await page.route("**/checkins/**/photographs/**", hang)
+        await world.open(page, f"/patrol/checkin#{await code_of(world, 'garden')}")
+        for _ in range(2):
+            await add_photo(page, "Add a photograph", photograph(size=(800, 600)))
+        await press(page)
+        await page.wait_for_selector("text=Received · 1 photographs to be sent")
+        assert (evidence(world, before), photos(world, before)) == (["garden"], [("",)])
+        assert hung and min(await page.evaluate("asked")) > 30_000, "a larger one is given longer"
+        await page.unroute("**/checkins/**/photographs/**")
+        await page.wait_for_function("document.querySelector('.chip.done i')?.innerText === '✓'")
+        assert await stored(page) == 0
+
+
+async def test_a_code_whose_upload_is_too_slow_holds_up_none_behind_it(world: World):
+    before, hung = last(world), list[str]()
+
+    async def hang(route: Route) -> None:
+        hung.append(route.request.url)
+        if len(hung) > 1:
+            await route.continue_()
+
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        await page.add_init_script(IMPATIENT)
+        await world.open(page, "/patrol/checkin")
+        await page.context.set_offline(True)
+        for number, checkpoint in enumerate(("garage", "garden"), 1):
+            await take(page, await shown(world, checkpoint))
+            await press(page)
+            await page.wait_for_selector(f"text={number} to be sent")
+        await page.route("**/codes/photographs", hang)
+        await page.context.set_offline(False)
+        await page.wait_for_selector("text=1 to be sent")
+        assert evidence(world, before) == ["garden"]
+        await page.wait_for_function("[...document.querySelectorAll('.chip.done')].length === 2")
+    assert evidence(world, before) == ["garage", "garden"]
+
+
 async def test_a_picture_that_the_hub_cannot_read_is_shown_and_kept_until_it_is_dismissed(world: World):
     async with world.signed_in("guard", "en", "phone") as (page, _):
         await page.add_init_script("delete window.createImageBitmap")

@@ -7,7 +7,8 @@ import { able, locate } from "/patrol/static/position.js";
 import { shrink } from "/static/shrink.js";
 
 const AGAIN_MS = 15000;
-const PATIENCE_MS = 30000;
+const PATIENCE_MS = 30000, LONGEST_MS = 300000, SLOWEST = 100; // kbit/s
+const TOO_SLOW = 408;
 const MOST = 200;
 const MOST_CODE = 300;
 const MOST_VALUE = 1e12;
@@ -174,12 +175,13 @@ export default {
       if (this.shot?.id === id) this.shot.position = position;
       return position;
     },
-    // What the hub says of a photograph: its answer, or {reason} for good, or {status} for now; {} without a connection.
+    // What the hub says of a photograph: its answer, or {reason} for good, or {status} for now, also when it is
+    // too slow; {} without a connection.
     async ask(method, url, { type, bytes }) {
       if (bytes.byteLength > pictures.MOST_SENT) return { reason: "picture_too_large" };
       if (this.away || !navigator.onLine) return {};
       const patience = new AbortController();
-      const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
+      const timer = setTimeout(() => patience.abort(), Math.min(LONGEST_MS, PATIENCE_MS + bytes.byteLength * 8 / SLOWEST));
       try {
         const answer = await fetch(url, {
           method, credentials: "same-origin", headers: { "Content-Type": type }, body: bytes, signal: patience.signal,
@@ -189,7 +191,7 @@ export default {
         const { code, detail } = await answer.json().catch(() => ({}));
         return { reason: code || "refused", detail };
       } catch {
-        return {};
+        return patience.signal.aborted ? { status: TOO_SLOW } : {};
       } finally {
         clearTimeout(timer);
       }
@@ -241,7 +243,6 @@ export default {
       try {
         await this.sendRead();
         for (const one of this.waiting.filter((one) => one.photo)) await this.develop(one);
-        await this.sendRead();
         for (const one of this.unsent) await this.sendPhotos(one);
         this.offline = false;
       } catch {
@@ -267,6 +268,7 @@ export default {
       } else if (reason) change(counter, (one) => one.state === "waiting" && { ...one, state: "refused", reason, detail });
       else if (!status) throw new Error("no connection");
       this.read();
+      await this.sendRead();
     },
     async sendPhotos({ counter, photos }) {
       for (const { id, item } of photos) {
@@ -275,6 +277,7 @@ export default {
         const { outcome, reason, status } = picture ? await this.ask("PUT", url, picture) : { reason: "lost" };
         if (status === 401) return this.signIn();
         if (!outcome && !reason && !status) throw new Error("no connection");
+        await this.sendRead(); // photographs hold up no check-in
         if (!outcome && !reason) continue;
         const rest = (one) => one.photos.filter((other) => other.id !== id);
         change(counter, (one) => ({ ...one, photos: rest(one), failed: reason ? [...(one.failed || []), { id, reason }] : one.failed }));
