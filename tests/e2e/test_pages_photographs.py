@@ -115,6 +115,24 @@ async def test_a_photograph_without_a_code_of_ours_is_told_at_once(world: World,
         assert await page.locator(f"text={word}").count() == 0
 
 
+async def test_the_browser_takes_the_own_code_and_leaves_foreign_ones_to_the_hub(world: World):
+    code = await code_of(world, "garden")
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        await page.add_init_script(
+            "window.BarcodeDetector = class { detect() { return read.map((rawValue) => ({ rawValue })); } }"
+        )
+        await page.add_init_script(f"window.read = ['https://pay.example', '{world.address}/patrol/checkin#{code}'];")
+        await page.route("**/codes/photographs", lambda route: route.abort())
+        await world.open(page, "/patrol/checkin")
+        await take(page, photograph())
+        await page.get_by_role("heading", name="Central garden").wait_for()
+        await page.unroute("**/codes/photographs")
+        await page.add_init_script("read.pop()")
+        await world.open(page, "/patrol/checkin")
+        await take(page, await shown(world, "garage"))
+        await page.get_by_role("heading", name="Garage", exact=True).wait_for()
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 async def test_without_a_connection_the_photograph_is_kept_and_read_later(world: World, language: str):
     before, zh = last(world), language == "zh-CN"

@@ -19,6 +19,7 @@ const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; 
 
 export { lastForm };
 
+const bare = (code) => code.replace(/^.*#/, "");
 const checkpointOf = (code) => code.split(/[:~]/)[2];
 const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, photos: [] });
 
@@ -92,8 +93,8 @@ export default {
     return { ...blank(), queue: all(), offline: this.away || !navigator.onLine, drift: 0, busy: false, working: false, wrong: "", most: MOST_PICTURES };
   },
   computed: {
-    bare() { return this.code.replace(/^.*#/, ""); },
-    place() { return (this.shot ? this.places[this.claimed] : this.bare.length <= MOST_CODE && this.places[checkpointOf(this.bare)]) || null; },
+    bare() { return bare(this.code); },
+    place() { return (this.shot ? this.places[this.claimed] : this.placeOf(this.code)) || null; },
     left() { return this.place ? this.place.items.filter((item) => item.required && (this.answers[item.id] ?? "") === "").length : 0; },
     missing() { return this.place ? this.place.items.filter((item) => item.photo && !this.of(item.id).length).length : 0; },
     located() { return able() && Boolean(this.place ? this.place.placed : this.shot && this.placed); },
@@ -119,6 +120,7 @@ export default {
       for (const one of [this.shot, ...this.photos]) if (one) pictures.remove(one.id);
       this.begin(code);
     },
+    placeOf(code) { return (bare(code).length <= MOST_CODE && this.places[checkpointOf(bare(code))]) || null; },
     forget() { this.discard(this.code); },
     claim() {
       this.answers = {};
@@ -155,7 +157,7 @@ export default {
       this.working = true;
       try {
         const picture = await shrink(file);
-        const here = await pictures.detect(picture);
+        const here = (await pictures.detect(picture)).find((one) => this.placeOf(one)); // foreign ones may hang beside it
         const { code, reason, detail } = here ? { code: here } : await this.ask("POST", this.reader, picture);
         if (code) this.code = code;
         else if (reason) this.wrong = this.t[reason] || detail || this.t.refused;

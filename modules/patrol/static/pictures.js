@@ -56,12 +56,12 @@ export async function sweep(known) {
   for (const id of (await within("readonly", (store) => store.getAllKeys())).filter(old)) await remove(id);
 }
 
-// What the browser itself reads in it; "" where it cannot.
+// All codes that the browser itself reads in it; none where it cannot.
 export async function detect({ type, bytes }) {
   try {
-    const [code] = await new BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(new Blob([bytes], { type })));
-    return code?.rawValue || "";
+    const codes = await new BarcodeDetector({ formats: ["qr_code"] }).detect(await createImageBitmap(new Blob([bytes], { type })));
+    return codes.map((one) => one.rawValue);
   } catch {
-    return "";
+    return [];
   }
 }
