@@ -1,5 +1,6 @@
 """One address for both: /api, /metrics and /healthz go to the API, everything else to the pages."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -21,6 +22,9 @@ from hub.media.picture import MOST_BYTES
 from hub.plugins import OffersRoutes, offering
 
 BODY_LIMIT = 1_048_576
+
+PICTURES = re.compile(r"/api/v1/.+/photographs(/[^/]+)?")
+"""Paths that take a picture as their body; modules name them so."""
 
 
 @runtime_checkable
@@ -57,7 +61,7 @@ class FrontDoor:
 
 
 class _Bounded:
-    """No request body above the limit (a picture's is larger), whether it says its length or not."""
+    """No request body above the limit (larger where a picture is taken), whether it says its length or not."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -67,13 +71,14 @@ class _Bounded:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        most = MOST_BYTES if headers.get(b"content-type", b"").startswith(b"image/") else BODY_LIMIT
+        picture = headers.get(b"content-type", b"").startswith(b"image/") and PICTURES.fullmatch(scope["path"])
+        most = MOST_BYTES if picture else BODY_LIMIT
+        refuse = problem(413, "too_large", f"a request has at most {most} bytes")
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
-            response = problem(413, "too_large", f"a request has at most {most} bytes")
-            await response(scope, receive, send)
+            await refuse(scope, receive, send)
             return
-        taken = 0
+        taken, answered = 0, False
 
         async def bounded() -> Message:
             nonlocal taken
@@ -83,7 +88,15 @@ class _Bounded:
                 return {"type": "http.disconnect"}
             return message
 
-        await self._app(scope, bounded, send)
+        async def told(message: Message) -> None:
+            nonlocal answered
+            if answered or taken <= most:  # else it answers that the request broke off
+                answered = True
+                await send(message)
+
+        await self._app(scope, bounded, told)
+        if taken > most and not answered:
+            await refuse(scope, receive, send)
 
 
 def make_pages(hub: Hub, shell: Shell, plugs: Sequence[object]) -> FastAPI:

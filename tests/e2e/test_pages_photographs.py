@@ -298,7 +298,7 @@ async def test_the_reader_takes_pictures_only_within_bounds_and_of_those_who_wor
             for _ in range(70):
                 yield bytes(100_000)
 
-        assert (await http.post(READER, content=endless(), headers=JPEG)).status_code == 400
+        assert (await http.post(READER, content=endless(), headers=JPEG)).status_code == 413
         large = await http.post(
             "/patrol/checkins", content=bytes(2_000_000), headers={"content-type": "application/json"}
         )

@@ -1,7 +1,9 @@
 """Pictures in a real PostgreSQL and over HTTP: kept once, seen by their community only, gone by their days."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -12,7 +14,7 @@ from api.app import make_api
 from api.auth import COOKIE
 from api.headers import SecurityHeaders
 from api.hub import Hub
-from api.server import BODY_LIMIT, _Bounded
+from api.server import BODY_LIMIT, PICTURES, _Bounded
 from hub.clock import SystemClock
 from hub.errors import Refused
 from hub.media import store
@@ -161,6 +163,14 @@ async def test_over_http(seeds: Seeded) -> None:
     assert (await get("guard", "7")).status_code == 422
 
 
+TAKES = "/api/v1/duty/incidents/7/photographs"
+
+
+async def parts(size: int) -> AsyncIterator[bytes]:
+    for start in range(0, size, 100_000):
+        yield b"x" * min(100_000, size - start)
+
+
 async def test_a_picture_may_be_larger_than_other_requests() -> None:
     async def app(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
         size, more = 0, True
@@ -173,9 +183,23 @@ async def test_a_picture_may_be_larger_than_other_requests() -> None:
         await send({"type": "http.response.body", "body": str(size).encode()})
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(_Bounded(app)), base_url="http://hub") as client:
-        for size, kind, status in (
-            (BODY_LIMIT, "application/json", 200), (BODY_LIMIT + 1, "application/json", 413),
-            (MOST_BYTES, "image/jpeg", 200), (MOST_BYTES + 1, "image/jpeg", 413),
+        for path, size, kind, status in (
+            ("/", BODY_LIMIT, "application/json", 200), ("/", BODY_LIMIT + 1, "application/json", 413),
+            ("/", BODY_LIMIT + 1, "image/jpeg", 413), (TAKES, BODY_LIMIT + 1, "application/json", 413),
+            (TAKES, MOST_BYTES, "image/jpeg", 200), (TAKES, MOST_BYTES + 1, "image/jpeg", 413),
         ):  # fmt: skip
-            answer = await client.post("/", content=b"x" * size, headers={"content-type": kind})
-            assert answer.status_code == status
+            for content in (b"x" * size, parts(size)):
+                answer = await client.post(path, content=content, headers={"content-type": kind})
+                assert answer.status_code == status
+                assert status == 200 or answer.json()["code"] == "too_large"
+
+
+def test_every_way_in_for_pictures_may_be_as_large() -> None:
+    described = json.loads(Path("docs/reference/openapi.json").read_text("utf-8"))["paths"]
+    taking = [
+        path
+        for path, works in described.items()
+        for work in works.values()
+        if "image/jpeg" in work.get("requestBody", {}).get("content", {})
+    ]
+    assert len(taking) == 3 and [path for path in taking if not PICTURES.fullmatch(path)] == []
