@@ -33,8 +33,8 @@ def asked(world: World, alarm: int, device: str, number: UUID | None = None, rea
     done = now if number or reason else None
     with seeds.link() as link:
         link.execute(
-            "INSERT INTO hub.alarm_snapshot VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (alarm_id, device_id, asked_at)"
-            " DO UPDATE SET done_at = excluded.done_at, picture_id = excluded.picture_id, reason = excluded.reason",
+            "INSERT INTO hub.alarm_snapshot VALUES (%s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (alarm_id, device_id, asked_at) DO UPDATE SET done_at = excluded.done_at, picture_id = excluded.picture_id, reason = excluded.reason",
             [seeds.home, alarm, seeds.devices[device].id, now, done, number, reason],
         )
 
