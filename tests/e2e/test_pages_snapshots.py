@@ -33,9 +33,10 @@ def asked(world: World, alarm: int, device: str, number: UUID | None = None, rea
     done = now if number or reason else None
     with seeds.link() as link:
         link.execute(
-            "INSERT INTO hub.alarm_snapshot VALUES (%s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (alarm_id, device_id, asked_at) DO UPDATE SET done_at = excluded.done_at, picture_id = excluded.picture_id, reason = excluded.reason",
-            [seeds.home, alarm, seeds.devices[device].id, now, done, number, reason],
+            "INSERT INTO hub.alarm_snapshot SELECT community_id, id, %s, raised_at, %s, %s, %s FROM hub.alarm"
+            " WHERE id = %s ON CONFLICT (alarm_id, device_id, asked_at)"
+            " DO UPDATE SET done_at = excluded.done_at, picture_id = excluded.picture_id, reason = excluded.reason",
+            [seeds.devices[device].id, done, number, reason, alarm],
         )
 
 
