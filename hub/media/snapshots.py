@@ -34,9 +34,11 @@ TASK = "hub.snapshots"
 PATIENCE = timedelta(seconds=60)  # a picture taken later than this shows another scene
 FRESH_S = 10.0  # so old a picture may be where it is shared
 MOST_A_MINUTE = 6  # pictures of one camera before they are shared
+MOST_A_DAY = 500  # pictures of one camera kept within 24 h: a device that flaps fills no disk
 _SESSIONS = 2  # of the pool that people's requests share
 PAUSE_S = 1.0  # after a turn that answered nothing
 LATE = "not asked in time: the hub was down, the cameras were busy, or the clock was set"
+FULL = f"this camera gave {MOST_A_DAY} pictures within 24 h: no more are kept"
 _log = structlog.get_logger()
 
 
@@ -113,12 +115,11 @@ class Snapshots:
     async def _serve(self, community_id: int, camera: int) -> None:
         """One picture for all that wait for it. Where nothing came of it (the store is away; the clock was set back a
         little) a pause: the rows stay open."""
-        moved = []
+        moved = False
         try:
             moved = await self._answer(community_id, camera)
         except psycopg.OperationalError as error:
             _log.warning("snapshots wait for the store", camera=camera, error=str(error))
-        self._alarms.tell({(community_id, row["alarm_id"]) for row in moved}, (), ())
         if not moved:
             await self._clock.sleep(PAUSE_S)
 
@@ -127,22 +128,33 @@ class Snapshots:
         async with self._turns, self._database.session([community_id]) as connection:
             yield connection
 
-    async def _answer(self, community_id: int, camera: int) -> list[Row]:
-        """Rows (alarm_id) that have their picture or the reason now."""
+    def _tell(self, community_id: int, rows: Sequence[Row]) -> None:
+        self._alarms.tell({(community_id, row["alarm_id"]) for row in rows}, (), ())
+
+    async def _answer(self, community_id: int, camera: int) -> bool:
+        """Whether anything that waited has its picture or the reason now."""
         asked = self._clock.now()
-        values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked}
+        values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked,
+                                  "day": asked - timedelta(days=1)}  # fmt: skip
         async with self._session(community_id) as connection:
             late = {**values, "reason": LATE, "before": asked - PATIENCE, "after": asked + PATIENCE}
-            moved = await (await connection.execute(SQL["give_up"], late)).fetchall()
+            given_up = await (await connection.execute(SQL["give_up"], late)).fetchall()
             row = await (await connection.execute(SQL["waiting"], values)).fetchone()
+        self._tell(community_id, given_up)
         assert row is not None
-        if row["waiting"]:
-            outcome = self._shared(camera, row["storm"]) or await self._take(community_id, camera)
-            async with self._session(community_id) as connection:
-                answer = {**values, "at": self._clock.now(), "asked": asked, "picture": outcome.picture,
-                          "reason": outcome.reason}  # fmt: skip
-                moved += await (await connection.execute(SQL["answer"], answer)).fetchall()
-        return moved
+        if not row["waiting"]:
+            return bool(given_up)
+        full = row["today"] >= MOST_A_DAY
+        outcome = self._shared(camera, row["storm"] or full)
+        if outcome is None and full:
+            outcome = Outcome(self._clock.monotonic(), None, FULL)
+        outcome = outcome or await self._take(community_id, camera)
+        async with self._session(community_id) as connection:
+            answer = {**values, "at": self._clock.now(), "asked": asked, "picture": outcome.picture,
+                      "reason": outcome.reason}  # fmt: skip
+            answered = await (await connection.execute(SQL["answer"], answer)).fetchall()
+        self._tell(community_id, answered)
+        return bool(given_up or answered)
 
     def _shared(self, camera: int, storm: bool) -> Outcome | None:
         """The newest outcome, where the camera was asked often enough and that was just now."""
@@ -167,7 +179,7 @@ class Snapshots:
             _log.warning("no picture for an alarm", camera=camera, reason=reason)
         except psycopg.OperationalError:
             raise  # not the camera's fault
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 a fault of ours at one camera must not end the others' pictures
             reason = f"a fault of the hub: {type(error).__name__}"
             _log.exception("no picture for an alarm", camera=camera, reason=reason)
         outcome = Outcome(self._clock.monotonic(), number, reason)
@@ -176,7 +188,8 @@ class Snapshots:
 
 
 async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> list[Row]:
-    """By camera and time, one each time the alarm called people: device_id, device, device_name, place, asked_at, done_at (null: on its way), reason (why there is no
-    picture), picture_id, taken_at, sha256, width, height, gone (past its days), altered (not what was taken)."""
+    """By camera, one row each time the alarm called people: device_id, device, device_name, place, asked_at, done_at
+    (null: on its way), reason (why there is no picture), picture_id, taken_at, sha256, width, height, gone (past its
+    days), altered (not what was taken)."""
     values = {"alarm": alarm_id, "community_id": community_id}
     return await (await connection.execute(SQL["of_alarm"], values)).fetchall()

@@ -25,7 +25,9 @@ RETURNING alarm_id
 SELECT
   EXISTS (SELECT FROM hub.alarm_snapshot WHERE community_id = %(community_id)s AND device_id = %(camera)s
           AND done_at IS NULL AND asked_at <= %(at)s) AS waiting,
-  EXISTS (SELECT FROM hub.alarm_storm WHERE community_id = %(community_id)s AND ended_at IS NULL) AS storm
+  EXISTS (SELECT FROM hub.alarm_storm WHERE community_id = %(community_id)s AND ended_at IS NULL) AS storm,
+  (SELECT count(*) FROM hub.picture WHERE community_id = %(community_id)s AND taken_at > %(day)s
+   AND subject = (SELECT 'device:' || code FROM hub.device WHERE id = %(camera)s)) AS today
 
 -- name: of_alarm
 SELECT s.device_id, d.code AS device, d.name AS device_name, d.place, s.asked_at, s.done_at, s.reason, s.picture_id,

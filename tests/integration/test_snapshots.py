@@ -16,7 +16,7 @@ from hub.clock import FakeClock
 from hub.errors import Unreachable
 from hub.live import Subscription
 from hub.media import store
-from hub.media.snapshots import FRESH_S, LATE, MOST_A_MINUTE, PATIENCE, Snapshots, of_alarm
+from hub.media.snapshots import FRESH_S, FULL, LATE, MOST_A_DAY, MOST_A_MINUTE, PATIENCE, Snapshots, of_alarm
 from hub.model import Device
 from hub.store.database import Connection, Database
 from hub.tasks import end
@@ -293,6 +293,28 @@ async def test_outside_a_storm_a_camera_is_asked_for_each_until_it_is_too_often(
         await scene.ask(desk, [alarm])
         await scene.settled(alarm)
     assert scene.cameras.asked["cam-1"] == MOST_A_MINUTE + 1
+
+
+async def test_a_camera_keeps_so_many_pictures_a_day(scene: Scene) -> None:
+    scene.install("cam-1", "b1/u1")
+    with scene.seeds.link() as link:
+        link.execute(
+            "INSERT INTO hub.picture (id, community_id, subject, source, taken_at, received_at, sha256, width, height)"
+            " SELECT gen_random_uuid(), %(home)s, 'device:cam-1', 'device:cam-1', %(now)s, %(now)s, '', 1, 1"
+            " FROM generate_series(1, %(count)s)",
+            {"home": scene.seeds.home, "now": NOW, "count": MOST_A_DAY - 1},
+        )
+    given = []
+    async with scene.running() as desk:
+        for wait_s in (0.0, 5.0, FRESH_S, 86_400.0):
+            scene.clock.advance(wait_s)
+            alarm = scene.alarm()
+            await scene.ask(desk, [alarm])
+            given += await scene.settled(alarm)
+    first, shared, none, later = given
+    assert first["picture_id"] == shared["picture_id"] is not None
+    assert (none["picture_id"], none["reason"]) == (None, FULL)
+    assert later["picture_id"] not in (None, first["picture_id"]) and scene.cameras.asked["cam-1"] == 2
 
 
 async def test_after_a_restart_what_is_young_is_asked_and_what_is_old_is_told(scene: Scene) -> None:

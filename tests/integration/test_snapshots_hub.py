@@ -149,8 +149,10 @@ async def test_pictures_are_for_those_who_may_and_a_sealed_one_stays(house: Hous
     await house.force_door()
     alarm, rows = await house.snapshots(2)
     with house.link() as link:  # rang twice within moments: both calls share the picture
-        link.execute("INSERT INTO hub.alarm_snapshot SELECT community_id, alarm_id, device_id, asked_at + '1 ms', done_at,"
-                     " picture_id, reason FROM hub.alarm_snapshot")  # fmt: skip
+        link.execute(
+            "INSERT INTO hub.alarm_snapshot SELECT community_id, alarm_id, device_id, asked_at + '1 ms', done_at,"
+            " picture_id, reason FROM hub.alarm_snapshot"
+        )
     desk = EvidenceDesk(house.hub.context)
     _, masked = await desk.pack(house.who("viewer"), alarm)
     assert rows[0]["reason"].encode() not in b"".join(files_of(masked).values())
