@@ -109,7 +109,7 @@ def make_pages(hub: Hub, shell: Shell, plugs: Sequence[object]) -> FastAPI:
         page.install(shell)
     for plug in offering(plugs, OffersPages):
         plug.pages(shell)
-    nicegui_app.add_static_files("/static", STATIC)
+    nicegui_app.add_static_files("/static", STATIC, max_cache_age=0)  # as /patrol/static: versions must not meet
     install_errors(app)
     ui.run_with(
         app, title="Community Hub", tailwind=False, show_welcome_message=False, gzip_middleware_factory=None,

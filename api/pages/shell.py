@@ -55,6 +55,7 @@ class Shell:
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
+        self.static = STATIC  # what is served at /static
         self.entries: list[Entry] = []
         self.links: dict[str, str] = {}  # kind of an alarm's link ("work_order") -> path its reference is put behind
         self.tasks: set[asyncio.Task[None]] = set()

@@ -19,7 +19,8 @@ _PAGE = "/patrol/offline"
 _VUE = f"/_nicegui/{nicegui.__version__}/static/vue.esm-browser.prod.js"
 _OWN = ("checkin.js", "queue.js", "pictures.js", "position.js")
 _SCRIPTS = [f"{STATIC}/{name}" for name in _OWN]
-_FILES = [_PAGE, _VUE, *_SCRIPTS, "/static/shrink.js", "/static/hub.css", "/static/hub.svg"]
+_SHARED = ("shrink.js", "hub.css", "hub.svg")
+_FILES = [_PAGE, _VUE, *_SCRIPTS, *(f"/static/{name}" for name in _SHARED)]
 _HTML = f"""<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><title>巡更打卡 · Check in</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -37,14 +38,14 @@ if (last) {{
 </script></body></html>"""
 
 
-def add_offline() -> None:
-    """Put the page and its worker into the running site."""
+def add_offline(shared: Path) -> None:
+    """Put the page and its worker into the running site. `shared`: what is served at /static."""
     from nicegui import app  # it carries every page, signed in or not
 
-    app.include_router(make_offline())
+    app.include_router(make_offline(shared))
 
 
-def make_offline() -> APIRouter:
+def make_offline(shared: Path) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get(_PAGE)
@@ -55,7 +56,8 @@ def make_offline() -> APIRouter:
     async def work() -> Response:
         """The worker; another one as soon as anything that it keeps is another, for then the browser takes it anew."""
         text = (_FOLDER / "worker.js").read_text("utf-8")
-        own = "".join((_FOLDER / name).read_text("utf-8") for name in _OWN)
+        files = [*(_FOLDER / name for name in _OWN), *(shared / name for name in _SHARED)]
+        own = "".join(file.read_text("utf-8") for file in files)
         kept = hashlib.sha256((_HTML + text + own).encode()).hexdigest()[:16]
         head = f"const KEPT = {json.dumps(kept)}, PAGE = {json.dumps(_PAGE)}, FILES = {json.dumps(_FILES)};\n"
         return Response(head + text, media_type="text/javascript", headers={"Cache-Control": "no-cache"})

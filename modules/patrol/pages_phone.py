@@ -118,7 +118,7 @@ def add_pages(shell: Any, patrols: Patrols) -> None:
     shell.add_below("/patrol/checkin", "/patrols", build_form)
     shell.add_below("/patrol/codes", "/patrols", build_codes)
     add_screen(patrols)
-    add_offline()
+    add_offline(shell.static)
 
 
 def _address(code: str) -> str:
