@@ -92,3 +92,12 @@ def test_nothing_that_changes_is_a_model_too(use: float) -> None:
     found = fit([(20.0, use)] * ENOUGH)
     assert found is not None and found.at(21.0) == (use, 0.0)
     assert fit([(20.0, use)] * (ENOUGH - 1)) is None
+
+
+def test_the_same_hours_are_fitted_once_and_others_anew() -> None:
+    hours = building(5)
+    model = fit(hours)
+    assert model is not None and fit(list(hours)) is model
+    warmer, use = hours[7]
+    changed = fit([*hours[:7], (warmer, use + 40), *hours[8:]])
+    assert changed is not None and changed.slopes != model.slopes
