@@ -177,6 +177,8 @@ class Hub:
         writer = Writer(self.settings.database_url, self.communities.values())
         evaluator = self._make_evaluator(catalog)
         self._file_rules = evaluator.rules
+        if self._rulebook is not None:
+            await self._rulebook.tell(self.communities)
         own = await self._own_rules(self.communities)
         evaluator.replace_rules(self._file_rules, self.clock.now_us(), own)
         self._stages = Stages(

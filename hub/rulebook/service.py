@@ -105,6 +105,20 @@ class Rulebook:
                 )  # fmt: skip
         return composed
 
+    async def tell(self, communities: Mapping[str, int]) -> None:
+        """Log at the start each rule that one of these communities (code -> number) has switched off or put a version
+        over, so that one decided long ago is seen again."""
+        codes = {number: code for code, number in communities.items()}
+        async with self._database.session(list(codes)) as connection:
+            rows = await (await connection.execute(_SQL["states"], {"communities": list(codes)})).fetchall()
+        for row in rows:
+            if not row["enabled"] or row["version"] is not None:
+                _log.warning(
+                    "a community's own version of a rule is in force" if row["enabled"] else "a rule is switched off",
+                    community=codes[row["community_id"]], rule=row["rule"], version=row["version"],
+                    by=row["changed_by"], since=row["changed_at"].isoformat(),
+                )  # fmt: skip
+
     async def close(self) -> None:
         """End a running back-test."""
         await self.backtests.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from hub.analyses.runner import Analyses
 from hub.errors import Refused
@@ -267,3 +268,21 @@ async def test_a_rule_by_the_hour_is_switched_off_in_one_community_alone(databas
         bodies = "SELECT c.code, r.body::text FROM hub.report r JOIN hub.community c ON c.id = r.community_id"
         found = {home: "water-loss" in body for home, body in bench.query(bodies) if "verdicts" in body}
         assert found == {"north": False, "south": True}
+
+
+async def test_what_a_community_decided_long_ago_is_logged_at_the_start(ground: Ground, book: Rulebook) -> None:
+    await tried(book, ground.engineer, LOWER)
+    await book.enable(ground.engineer, "pump-high", (await book.save(ground.engineer, LOWER))["version"])
+    await book.disable(ground.stranger, "pump-high", "repair")
+    with capture_logs() as logs:
+        await book.tell(ground.communities)
+    codes = {number: code for code, number in ground.communities.items()}
+    assert sorted((one["event"], one["community"], one["rule"], one["version"], one["log_level"]) for one in logs) == [
+        ("a community's own version of a rule is in force", codes[ground.here], "pump-high", 2, "warning"),
+        ("a rule is switched off", codes[ground.there], "pump-high", None, "warning"),
+    ]
+    await book.enable(ground.stranger, "pump-high")
+    await book.roll_back(ground.engineer, "pump-high", 1)
+    with capture_logs() as logs:
+        await book.tell(ground.communities)
+    assert logs == [], "the files' own texts are in force"
