@@ -1,5 +1,6 @@
 """What the rulebook and the rules engine say to each other. Pure; times are microseconds UTC."""
 
+import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -132,3 +133,14 @@ class RuleTools(Protocol):
     ) -> tuple[list[Any], list[Problem]]:
         """The evaluator's rules with others put over them; an override that no longer fits is left out and told."""
         ...
+
+
+def unreadable(rule: str, text: str) -> RuleText:
+    """Stands in a list for a text that no longer fits."""
+    return RuleText(rule, text, Text(zh=rule, en=rule), [], "low", False, False, False, "unreadable")
+
+
+def diff(old: str, new: str, old_name: str, new_name: str) -> str:
+    """Unified diff of two texts."""
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="")
+    return "\n".join(lines)

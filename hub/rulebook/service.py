@@ -7,7 +7,6 @@ asks for three things: it can be read, its own examples pass, and this very text
 """
 
 import asyncio
-import difflib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,10 +23,9 @@ from hub.live import Change, Live
 from hub.model import Device
 from hub.principal import Principal
 from hub.rulebook.backtests import Backtest, Backtests, checked_days
-from hub.rulebook.model import MAX_TEXT, ExampleOutcome, Override, RuleText, RuleTools, digest, normal
+from hub.rulebook.model import MAX_TEXT, ExampleOutcome, Override, RuleText, RuleTools, diff, digest, normal, unreadable
 from hub.store.database import Connection, Database, NotThere, Row
 from hub.store.queries import load_queries
-from hub.vocabulary.base import Text
 from hub.vocabulary.kinds import KindSpec
 
 _SQL = load_queries("hub.rulebook")
@@ -155,7 +153,7 @@ class Rulebook:
         if file is None or text != file.text:
             shown, problems = self._tools.parse_rule(text, self.kinds)
             problem = problems[0].render() if problems else ""
-        shown = shown or file or _unreadable(name, text)
+        shown = shown or file or unreadable(name, text)
         newer = draft is not None and (state is None or draft["at"] > state["changed_at"])
         waits = newer and draft is not None and digest(draft["text"]) != digest(in_force)
         return {
@@ -391,17 +389,6 @@ class Rulebook:
 
     def _tell(self, who: Principal, rule: str) -> None:
         self._live.publish(Change("rule", who.community_id, rule, {"changed": True}))
-
-
-def _unreadable(rule: str, text: str) -> RuleText:
-    """Stands in a list for a text that no longer fits."""
-    return RuleText(rule, text, Text(zh=rule, en=rule), [], "low", False, False, False, "unreadable")
-
-
-def diff(old: str, new: str, old_name: str, new_name: str) -> str:
-    """Unified diff of two texts."""
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="")
-    return "\n".join(lines)
 
 
 def _note(note: str) -> str:
