@@ -267,7 +267,7 @@ export default {
         const plain = (one) => ({ answers: {}, photos: one.photos.map(({ id }) => ({ id, item: "" })) });
         change(counter, (one) => one.photo && { ...one, ...(mistaken ? plain(one) : {}), code, photo: "", thumb: "", mistaken });
         await pictures.remove(photo);
-      } else if (reason) change(counter, (one) => one.state === "waiting" && { ...one, state: "refused", reason, detail });
+      } else if (reason) change(counter, (one) => one.state === "waiting" && one.photo === photo && { ...one, state: "refused", reason, detail });
       else if (!status) throw new Error("no connection");
       this.read();
       await this.sendRead();
@@ -282,7 +282,9 @@ export default {
         await this.sendRead(); // photographs hold up no check-in
         if (!outcome && !reason) continue;
         const rest = (one) => one.photos.filter((other) => other.id !== id);
-        change(counter, (one) => ({ ...one, photos: rest(one), failed: reason ? [...(one.failed || []), { id, reason }] : one.failed }));
+        const failed = (one) => (reason ? [...(one.failed || []), { id, reason }] : one.failed);
+        const still = (one) => one.photos?.some((other) => other.id === id); // another tab may have sent it, and it is gone here
+        change(counter, (one) => still(one) && { ...one, photos: rest(one), failed: failed(one) });
         if (outcome) await pictures.remove(id);
         this.read();
       }
