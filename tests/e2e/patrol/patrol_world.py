@@ -14,6 +14,7 @@ from api.hub import Hub
 from api.pages.view import dark_cookie
 from api.plugin import ApiPlugin
 from modules.patrol import PatrolPlugin
+from tests.e2e.desks import listens
 from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
 from tests.integration.postgres import make_server
 
@@ -104,22 +105,10 @@ async def served() -> AsyncIterator[World]:
                 await accounts.create_account(name, PASSWORD, {here.home: role})  # type: ignore[dict-item]
             server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-            await _listens(port)
+            await listens(port)
             await a_night(here)
             yield World(here, browser, f"http://127.0.0.1:{port}")
             await browser.close()
             server.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await server
-
-
-async def _listens(port: int) -> None:
-    for _ in range(200):
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise AssertionError("the server does not listen")
