@@ -124,9 +124,9 @@ async def test_keyboard(world: World) -> None:
         await page.locator(".alarm.chosen").wait_for()
         first = await page.locator(".alarm.chosen").get_attribute("id")
         await page.keyboard.press("j")
-        await page.wait_for_function(f"document.querySelector('.alarm.chosen').id !== '{first}'")
+        await page.wait_for_function(f"(document.querySelector('.alarm.chosen')?.id ?? '{first}') !== '{first}'")
         await page.keyboard.press("k")
-        await page.wait_for_function(f"document.querySelector('.alarm.chosen').id === '{first}'")
+        await page.wait_for_function(f"document.querySelector('.alarm.chosen')?.id === '{first}'")
         await page.keyboard.press("?")
         await page.locator(".keys").wait_for()
         await page.wait_for_timeout(400)  # the dialog has come to rest

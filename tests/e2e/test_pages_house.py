@@ -133,7 +133,7 @@ async def test_night_follows_the_browser_until_the_person_chooses(world: World) 
         await world.open(page, "/doors")
         assert await page.evaluate(background) == "rgb(20, 24, 28)"
         await page.click('form:has(input[name="dark"]) button')
-        await page.wait_for_function(f"{background} === 'rgb(243, 244, 245)'")
+        await page.wait_for_function(f"document.body && {background} === 'rgb(243, 244, 245)'")
         await world.open(page, "/plan")
         assert await page.evaluate(background) == "rgb(243, 244, 245)"
 

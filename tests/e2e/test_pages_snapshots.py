@@ -54,7 +54,7 @@ async def test_pictures_reasons_and_one_on_its_way(world: World, language: str, 
         figures = page.locator(".snapshots figure")
         assert await figures.count() == 3
         assert reason in await figures.nth(1).inner_text() and waiting in await figures.nth(2).inner_text()
-        await page.wait_for_function("() => document.querySelector('.snapshots img').naturalWidth === 1600")
+        await page.wait_for_function("() => document.querySelector('.snapshots img')?.naturalWidth === 1600")
         box = await figures.nth(0).locator("img").bounding_box()
         assert box is not None and 100 < box["width"] < 500
         await healthy(page, language, complaints)

@@ -57,7 +57,7 @@ async def test_the_day_is_live_and_leads_to_a_round(world: World):
         before = await page.locator(".hub-table tbody tr").first.inner_text()
         assert "Under way" in before and "1/2" not in before.split("Garage")[0]
         await world.here.tap("patrol-2")
-        await page.wait_for_function("document.querySelector('.hub-table tbody tr').innerText.includes('1/2')")
+        await page.wait_for_function("document.querySelector('.hub-table tbody tr')?.innerText.includes('1/2')")
         await page.locator(".hub-table tbody tr a").first.click()
         await page.wait_for_selector("text=Evidence")
         assert "tap" in await page.locator("#main").inner_text()

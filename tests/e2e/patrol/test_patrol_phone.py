@@ -93,7 +93,7 @@ async def test_a_screen_shows_codes_with_nobody_signed_in_and_none_rather_than_a
     first = await code.get_attribute("src")
     assert await code.is_visible() and await page.locator("a, button, nav").count() == 0
     await page.clock.run_for(21_000)
-    await page.wait_for_function("(old) => document.getElementById('code').src !== old", arg=first)
+    await page.wait_for_function("(old) => document.getElementById('code')?.src !== old", arg=first)
     await context.set_offline(True)
     await page.clock.run_for(61_000)
     assert not await code.is_visible() and await page.locator("#none").is_visible()
