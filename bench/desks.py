@@ -192,7 +192,7 @@ def forced(door: str, number: int) -> Arrival:
 def smoke(detector: str) -> Arrival:
     now = time.time_ns() // 1000
     payload = json.dumps({"event": "ALARM", "t": now // 1_000_000, "n": 1}).encode()
-    return Arrival("demo/mqtt-main", f"community/demo/smoke/{detector}/event", payload, now)
+    return Arrival("demo/mqtt-main", f"community/demo/smoke/{detector}/event", payload, now, urgent=True)
 
 
 async def flood(hub: Hub, rate: int) -> None:

@@ -115,7 +115,7 @@ class Sink:
                 assert isinstance(frame, Frame)
                 self.readings += len(frame.readings)
 
-    def full(self) -> bool:
+    def full(self, urgent: bool = False) -> bool:  # noqa: ARG002
         return False
 
     def on_room(self, callback: Callable[[], None]) -> None:

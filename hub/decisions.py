@@ -154,8 +154,10 @@ class Evaluator(Protocol):
         """The same in one community alone; in others nothing changes."""
         ...
 
-    def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:
-        """Judge frames, then every wake-up due at `now`. Changes nothing that `accept` does not make permanent."""
+    def evaluate(self, frames: Sequence[Frame], now: int, overtaken: int | None = None) -> Decision:
+        """Judge frames, then every wake-up due at `now`. Changes nothing that `accept` does not make permanent.
+
+        `overtaken`: when the first of those that these frames went ahead of was received, if any."""
         ...
 
     def accept(self, decision: Decision) -> None:

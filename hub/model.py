@@ -79,6 +79,7 @@ class Arrival(msgspec.Struct, gc=False):
     session: int = 0
     token: int = 0  # MQTT packet id; 0: nothing to acknowledge
     acknowledger: Acknowledger | None = None
+    urgent: bool = False  # of a life-safety device: it does not wait behind others
 
 
 class Reading(msgspec.Struct, gc=False):

@@ -15,8 +15,8 @@ class Intake(Protocol):
         """Take arrivals. Never blocks. A driver with a source that can wait must heed `full`."""
         ...
 
-    def full(self) -> bool:
-        """True while the queue is over its high mark: stop reading the source."""
+    def full(self, urgent: bool = False) -> bool:
+        """True while the queue is over its high mark: stop reading the source. `urgent`: one of life safety alone."""
         ...
 
     def on_room(self, callback: Callable[[], None]) -> None:

@@ -117,17 +117,22 @@ class RuleEvaluator(Wiring):
 
     # -- judging ----------------------------------------------------------------------------------------------------
 
-    def evaluate(self, frames: Sequence[Frame], now: int) -> Decision:
-        """Judge frames in order of arrival, each after the wake-ups due before its receipt; then those due at `now`."""
+    def evaluate(self, frames: Sequence[Frame], now: int, overtaken: int | None = None) -> Decision:
+        """Judge frames in order of arrival, each after the wake-ups due before its receipt; then those due at `now`.
+
+        `overtaken`: when the first of those that still wait behind these frames was received. Time stands still there
+        but for rules that look at nothing else than these frames' devices.
+        """
         self._roll_back()
-        overlay = self._overlay = Overlay(self._away)
+        overlay = self._overlay = Overlay(self._away, overtaken)
         decision, parting = overlay.decision, self._parting
         decision.alarms.extend(parting.alarms)
         decision.reasons.extend(parting.reasons)
         for frame in frames:
             received = frame.received
-            if (self._heap and self._heap[0][0] <= received) or (overlay.pushed and overlay.pushed[0][0] <= received):
-                self._fire(overlay, received)
+            until = received if overtaken is None else min(received, overtaken)
+            if (self._heap and self._heap[0][0] <= until) or (overlay.pushed and overlay.pushed[0][0] <= until):
+                self._fire(overlay, until)
             at, stepped = received, False
             if overlay.away is not None:
                 stepped = overlay.away.stepped
@@ -200,6 +205,9 @@ class RuleEvaluator(Wiring):
     def _frame(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int, at: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         if not frame.retained and frame.online is not False and frame.heard:
+            for slot in plan.silences if overlay.overtaken is not None else ():
+                if not slot.shared:
+                    self._fall_due(overlay, slot, received, received)
             overlay.heard[device] = max(received, overlay.heard.get(device, 0))
             for slot in plan.silences:
                 state = (overlay.moved.get(slot.key) or (slot.state,))[0]
@@ -262,14 +270,13 @@ class RuleEvaluator(Wiring):
 
     def _step(self, overlay: Overlay, slot: Slot, observation: Observation, now: int, real: int) -> None:
         """Judge at `now`; `real`: the time here, later than that where it is caught up with."""
+        if slot.shared and overlay.overtaken is not None:
+            now, real = min(now, overlay.overtaken), min(real, overlay.overtaken)
         moved = overlay.moved.get(slot.key)
         state, wake = (slot.state, slot.wake) if moved is None else moved
-        while wake is not None and wake <= now and type(observation) is not Wake:
-            before = wake
-            self._wake(overlay, slot, wake, real)  # what fell due meanwhile, before the word that came after it
+        if wake is not None and wake <= now and type(observation) is not Wake:
+            self._fall_due(overlay, slot, now, real)
             state, wake = overlay.moved.get(slot.key) or (state, wake)
-            if wake == before:
-                break
         try:
             if slot.guarded:
                 judged = self._limits.judge(overlay, slot, state, observation, now)
@@ -287,6 +294,16 @@ class RuleEvaluator(Wiring):
                 heapq.heappush(overlay.pushed, (max(result.wake_at, slot.hold), *slot.key))
         if result.effects or result.reasons:
             tell(overlay, self._limits, slot, result, now, real)
+
+    def _fall_due(self, overlay: Overlay, slot: Slot, now: int, real: int) -> None:
+        """What fell due for a slot meanwhile, before the word that came after it."""
+        before = None
+        while True:
+            wake = (overlay.moved.get(slot.key) or (slot.state, slot.wake))[1]
+            if wake is None or wake > now or wake == before:
+                return
+            before = wake
+            self._wake(overlay, slot, wake, real)
 
     def _fire(self, overlay: Overlay, until: int) -> None:
         """Every wake-up due up to `until`, in order of time, rule and device."""

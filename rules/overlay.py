@@ -51,12 +51,13 @@ class Overlay:
     """The changes of one `evaluate`; nothing of it is true before `accept`."""
 
     __slots__ = (
-        "away", "decision", "failures", "heard", "lags", "moved", "muted", "orders", "popped", "pushed", "seen",
-        "stopped",
+        "away", "decision", "failures", "heard", "lags", "moved", "muted", "orders", "overtaken", "popped", "pushed",
+        "seen", "stopped",
     )  # fmt: skip
 
-    def __init__(self, away: Away | None = None) -> None:
+    def __init__(self, away: Away | None = None, overtaken: int | None = None) -> None:
         self.away = away
+        self.overtaken = overtaken
         self.decision = Decision([], [], [])
         self.moved: dict[Key, tuple[State | None, int | None]] = {}
         self.heard: dict[int, int] = {}  # device -> last sign of life

@@ -46,6 +46,7 @@ class Slot:
         "orders",
         "rule",
         "shape",
+        "shared",
         "state",
         "unheard",
         "wake",
@@ -58,6 +59,7 @@ class Slot:
         self.key: Key = (rule.rule, device.id)
         self.shape = digest(condition)
         self.interests: tuple[Interest, ...] = tuple(interests(condition, device.id))
+        self.shared = any(want.device != device.id for want in self.interests)  # it looks at other devices, too
         self.guarded = _evaluates(condition)
         self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
         self.state: State | None = None

@@ -23,6 +23,11 @@ def receiver_options(name: str, bus: MqttBus, subscriptions: tuple[tuple[str, in
     return _options(name, bus, bus.client_id, subscriptions, clean=not bus.persistent)
 
 
+def urgent_options(name: str, bus: MqttBus, subscriptions: tuple[tuple[str, int], ...]) -> MqttOptions:
+    """The connection that receives what life-safety devices say; a session of the same sort. Misconfigured."""
+    return _options(name, bus, f"{bus.client_id}-urgent", subscriptions, clean=not bus.persistent)
+
+
 def sender_options(name: str, bus: MqttBus) -> MqttOptions:
     """The connection that sends commands: nothing of it stays. Misconfigured."""
     return _options(name, bus, f"{bus.client_id}-commands", (), clean=True)

@@ -61,6 +61,11 @@ class MqttClient:
         """True while connected and subscribed."""
         return self._ready.is_set()
 
+    @property
+    def subscriptions(self) -> set[tuple[str, int]]:
+        """(filter, QoS) pairs it has or will have once connected."""
+        return {*self._options.subscriptions}
+
     async def wait_connected(self) -> None:
         """Return once connected and subscribed; `run` must be under way, and its failure does not end this wait."""
         await self._ready.wait()
@@ -159,12 +164,14 @@ class MqttClient:
         except ValueError as error:
             raise Misconfigured(f"cannot publish: {error}") from error
 
-    async def resubscribe(self, subscriptions: Sequence[tuple[str, int]]) -> None:
+    async def resubscribe(self, subscriptions: Sequence[tuple[str, int]], former: Iterable[str] = ()) -> None:
         """Subscribe to these filters from now on: at once where connected, and at every later connection.
 
-        Only the difference is sent, what is new first; returns when the broker confirmed. Not to be called twice at
-        once. Rejected, Unreachable; Misconfigured for what is no filter.
+        Only the difference is sent, what is new first; returns when the broker confirmed. `former`: filters that a
+        session of an earlier run may hold. Not to be called twice at once. Rejected, Unreachable; Misconfigured for
+        what is no filter.
         """
+        self._dropped |= {*former}
         self._dropped |= {topic_filter for topic_filter, _ in self._options.subscriptions}
         self._options = dataclasses.replace(self._options, subscriptions=tuple(subscriptions))
         wanted = dict(subscriptions)

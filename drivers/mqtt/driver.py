@@ -1,7 +1,8 @@
 """The hub's driver for a bus that is an MQTT broker (OASIS MQTT 3.1.1 and 5.0).
 
-One connection receives and acknowledges after commit; a second one, named `<client id>-commands`, sends commands, so
-that a full queue, which stops the first from being read, never holds up a door.
+One connection receives and acknowledges after commit. Another, named `<client id>-commands`, sends commands, so that a
+full queue, which stops the first from being read, never holds up a door. Where life-safety devices have topics of their
+own, a third, `<client id>-urgent`, brings these: no flood of the rest, here or at the broker, holds them up.
 """
 
 import asyncio
@@ -10,10 +11,10 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from drivers.mqtt.bus_options import receiver_options, sender_options
+from drivers.mqtt.bus_options import receiver_options, sender_options, urgent_options
 from drivers.mqtt.client import MqttClient
 from drivers.mqtt.connection import Unconfirmed
-from drivers.mqtt.packets import Publish
+from drivers.mqtt.receiver import Receiver
 from hub.clock import Clock
 from hub.codecs.mqtt import MqttDecoder
 from hub.codecs.mqtt_encode import encode_command
@@ -26,11 +27,14 @@ from hub.vocabulary.sites import Bus
 CONFIRM_S: Final = 5.0
 """How long a broker may take to confirm a command, at most its time to live."""
 
+Subscriptions = tuple[tuple[str, int], ...]
+"""(topic filter, QoS) pairs."""
+
 _NOBODY_SUBSCRIBED: Final = 0x10  # PUBACK reason code, 5.0 section 3.4.2.1
 
 
 class MqttDriver:
-    """`hub.ports.Driver` over MQTT; also the acknowledger of what it received."""
+    """`hub.ports.Driver` over MQTT."""
 
     def __init__(
         self,
@@ -47,13 +51,16 @@ class MqttDriver:
         self._clock = clock
         self._decoder = MqttDecoder(devices)
         rng = random.Random()
-        self._receiver = MqttClient(receiver_options(name, bus, self._decoder.subscriptions), self._take, clock, rng)
+        rest, urgent = self._subscriptions()
+        self._receiver = Receiver(name, receiver_options(name, bus, rest), clock, rng, self._answer)
+        self._urgent = Receiver(name, urgent_options(name, bus, urgent), clock, rng, self._answer, urgent=True)
         self._sender = MqttClient(sender_options(name, bus), lambda _: None, clock, rng)
         self._expires = bus.version == "5"
-        self._intake: Intake | None = None
-        self._last_received = 0
         self._waiting: list[tuple[str, asyncio.Future[Arrival]]] = []
         self._changed = asyncio.Event()
+        self._urgent_wanted = asyncio.Event()
+        if urgent:
+            self._urgent_wanted.set()
 
     def decoder(self) -> MqttDecoder:
         """The decoder of this bus; `update` changes it in place."""
@@ -61,15 +68,14 @@ class MqttDriver:
 
     async def run(self, intake: Intake) -> None:
         """Receive until the connection is lost or cancelled. Unreachable, Rejected, Misconfigured."""
-        if intake is not self._intake:
-            self._intake = intake
-            intake.on_room(self._receiver.resume)
-        if not intake.full():
-            self._receiver.resume()
+        self._changed.set()
         tasks = [
             asyncio.ensure_future(work)
-            for work in (self._receiver.run(), self._sender.run(), self._follow_subscriptions())
-        ]
+            for work in (
+                self._receiver.run(intake), self._receive_urgent(intake), self._sender.run(),
+                self._follow_subscriptions(),
+            )
+        ]  # fmt: skip
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -78,10 +84,6 @@ class MqttDriver:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    def acknowledge(self, session: int, tokens: Sequence[int]) -> None:
-        """PUBACK what is committed; tokens of an earlier connection are passed over."""
-        self._receiver.ack(session, tokens)
 
     async def execute(self, command: CommandRequest) -> Receipt:
         """Publish a command, QoS 1, never retained; on MQTT 5 the broker drops it when it expires undelivered.
@@ -119,42 +121,37 @@ class MqttDriver:
     def update(self, devices: Sequence[Device]) -> None:
         """Decode and subscribe for these devices from now on; the connection stays. Misconfigured: nothing changed."""
         self._decoder.update(devices)
+        if self._decoder.urgent:
+            self._urgent_wanted.set()
         self._changed.set()
 
+    def _subscriptions(self) -> tuple[Subscriptions, Subscriptions]:
+        """Those of the receiving connection, and those of the urgent one."""
+        every, urgent = self._decoder.subscriptions, self._decoder.urgent
+        return tuple(pair for pair in every if pair[0] not in urgent), tuple(
+            pair for pair in every if pair[0] in urgent
+        )
+
+    async def _receive_urgent(self, intake: Intake) -> None:
+        await self._urgent_wanted.wait()
+        await self._urgent.run(intake)
+
     async def _follow_subscriptions(self) -> None:
-        self._changed.set()
         while True:
             await self._changed.wait()
             self._changed.clear()
-            await self._receiver.resubscribe(self._decoder.subscriptions)
-
-    def _take(self, batch: list[Publish]) -> None:
-        intake = self._intake
-        assert intake is not None
-        name, session, received = self._name, self._receiver.session_no, self._stamps(len(batch))
-        arrivals = [
-            Arrival(name, got.topic, got.payload, at, got.retain, got.dup, session, got.packet_id, self)
-            for at, got in enumerate(batch, received)
-        ]
-        intake.offer(arrivals)
-        if intake.full():
-            self._receiver.pause()
-        if self._waiting:
-            self._answer(arrivals)
-
-    def _stamps(self, count: int) -> int:
-        """The time of receipt of the first of `count` messages, each a microsecond after the one before.
-
-        So two equal messages without time, sequence or packet id still have different names.
-        """
-        now = self._clock.now_us()
-        if now <= self._last_received < now + 1_000_000:
-            now = self._last_received + 1
-        self._last_received = now + count - 1
-        return now
+            rest, urgent = self._subscriptions()
+            if not self._urgent_wanted.is_set():
+                await self._receiver.client.resubscribe(rest)
+                continue
+            steps = [(self._urgent.client, urgent, rest), (self._receiver.client, rest, urgent)]
+            if self._urgent.client.subscriptions - {*urgent}:
+                steps.reverse()  # what leaves there must have come here first
+            for client, wanted, others in steps:
+                await client.resubscribe(wanted, [topic for topic, _ in others])
 
     def _answer(self, arrivals: Sequence[Arrival]) -> None:
-        for arrival in arrivals:
+        for arrival in arrivals if self._waiting else ():
             try:
                 found = self._decoder.decode(arrival)
             except BadFrame:

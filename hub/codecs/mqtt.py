@@ -12,11 +12,12 @@ import msgspec
 from hub.codecs.json_guard import load_json
 from hub.codecs.json_pointer import compile_pointer, pointer_keys
 from hub.codecs.mqtt_message import BytesDecoder, JsonDecoder, StatusDecoder, TextDecoder
-from hub.codecs.mqtt_topics import Family, Levels, pattern_levels, smallest_subscriptions, topic_filter
+from hub.codecs.mqtt_topics import Family, Levels, pattern_levels, separable, smallest_subscriptions, topic_filter
 from hub.codecs.mqtt_values import as_text, json_type
 from hub.codecs.reasons import DeadReason
 from hub.errors import BadFrame, Misconfigured
 from hub.model import Arrival, DeadLetter, Device, Frame
+from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.mqtt import MqttAddress, MqttMessage
 from hub.vocabulary.profiles import MqttProfile
 
@@ -106,13 +107,20 @@ class TopicRouter:
         self._exact: dict[str, Target] = {}
         self._families: dict[Levels, Family[Target]] = {}
         wanted: dict[Levels, int] = {}
+        speakers: dict[frozenset[Levels], bool] = {}
         for device in devices:
+            own: set[Levels] = set()
             for pattern, qos, target in self._topics(device):
                 levels = pattern_levels(pattern, device.community)
                 self._place(device, levels, target)
+                own.add(topic_filter(levels))
                 wanted[topic_filter(levels)] = max(qos, wanted.get(topic_filter(levels), 0))
+            vital = device.kind.delivery is Delivery.LIFE_SAFETY
+            speakers[frozenset(own)] = vital and speakers.get(frozenset(own), True)
         self.subscriptions = smallest_subscriptions(wanted.items())
         """(topic filter, QoS) pairs; no two match the same topic."""
+        self.urgent = separable([topic for topic, _ in self.subscriptions], speakers)
+        """Those filters that bring what life-safety devices say, all of it and nothing else."""
 
     def find(self, topic: str) -> Target:
         """What decodes a message of this topic. BadFrame: unknown_device, unknown_topic."""
@@ -195,6 +203,11 @@ class MqttDecoder:
     def subscriptions(self) -> tuple[tuple[str, int], ...]:
         """(topic filter, QoS) pairs that bring everything the devices say, each message once."""
         return self._router.subscriptions
+
+    @property
+    def urgent(self) -> frozenset[str]:
+        """Those of its filters that bring what life-safety devices say and nothing else; no device is in both."""
+        return self._router.urgent
 
     def update(self, devices: Sequence[Device]) -> None:
         """Decode for these devices from now on. Misconfigured: nothing changed."""

@@ -1,6 +1,6 @@
 """MQTT topics of a bus: from topic to route, and which filters to subscribe to (OASIS MQTT 5.0 section 4.7)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -39,6 +39,23 @@ def smallest_subscriptions(wanted: Iterable[tuple[Levels, int]]) -> tuple[tuple[
             levels, qos = _joined(levels, clash[0]), max(qos, clash[1])  # noqa: PLW2901
         found.append((levels, qos))
     return tuple(sorted(("/".join(levels), qos) for levels, qos in found))
+
+
+def separable(subscriptions: Iterable[str], speakers: Mapping[frozenset[Levels], bool]) -> frozenset[str]:
+    """The subscriptions that bring what the chosen speakers say and nothing else, for those of whom that is true of all
+    they say. `speakers`: the filters of each sort of speaker -> whether it is chosen. No two subscriptions overlap."""
+    chosen = {filters for filters, wanted in speakers.items() if wanted}
+    brought = {one: tuple(one.split("/")) for one in subscriptions}
+    while True:
+        rest = {levels for filters in speakers.keys() - chosen for levels in filters}
+        mixed = {one for one, mine in brought.items() if any(_overlap(mine, levels) for levels in rest)}
+        apart = {
+            filters for filters in chosen
+            if not any(_overlap(brought[one], levels) for one in mixed for levels in filters)
+        }  # fmt: skip
+        if apart == chosen:
+            return frozenset(brought.keys() - mixed)
+        chosen = apart
 
 
 def _overlap(a: Levels, b: Levels) -> bool:

@@ -1,6 +1,7 @@
 """The front door: a bounded queue that makes sources wait, and counts what it must let go."""
 
 import asyncio
+import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
@@ -9,8 +10,44 @@ from hub.model import Arrival
 from hub.vocabulary.kinds import Delivery
 
 
+class _Lane:
+    """Arrivals that keep their order among themselves, bounded by number and by weight."""
+
+    def __init__(self, size: int, most_bytes: int) -> None:
+        self._size = size
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self.waiting: deque[Arrival] = deque()
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    def add(self, arrivals: Sequence[Arrival]) -> None:
+        self.waiting.extend(arrivals)
+        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+
+    def give_back(self, arrivals: Sequence[Arrival]) -> None:
+        self.waiting.extendleft(reversed(arrivals))
+        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+
+    def take(self, most: int) -> list[Arrival]:
+        taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
+        self._bytes -= sum(len(arrival.payload) for arrival in taken)
+        return taken
+
+    def full(self, times: int = 1) -> bool:
+        return len(self.waiting) >= times * self._size or self._bytes >= times * self._most_bytes
+
+    def half_empty(self) -> bool:
+        return len(self.waiting) * 2 <= self._size
+
+
 class ArrivalQueue:
     """Arrivals in order of coming, at most `size` by number and `most_bytes` by weight.
+
+    What is `urgent` (life safety) has a lane of its own, of the same bounds. Where no more waits than one batch takes,
+    that makes no difference; in an overload it goes ahead of the rest, every other batch at most. No device is in both
+    lanes, so the words of each stay in order.
 
     Over the high mark `full()` asks sources to wait. From a source that cannot or does not, what comes past twice the
     bound is dropped and counted by bus and delivery class, but for two things: what has something to acknowledge (its
@@ -22,25 +59,27 @@ class ArrivalQueue:
     ) -> None:
         """`classify` is asked only past twice the bound; it must not raise."""
         self._clock = clock
-        self._size = size
         self._classify = classify
-        self._most_bytes = most_bytes
-        self._queue: deque[Arrival] = deque()
-        self._bytes = 0
+        self._urgent = _Lane(size, most_bytes)
+        self._rest = _Lane(size, most_bytes)
+        self._rest_is_due = False  # the urgent went ahead last time
         self._ready = asyncio.Event()
         self._waiting: list[Callable[[], None]] = []
         self.dropped: Counter[tuple[str, Delivery]] = Counter()
         self._nudged = False
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._urgent) + len(self._rest)
 
     def offer(self, arrivals: Sequence[Arrival]) -> None:
         """Take arrivals. Never blocks, never raises."""
-        if len(self._queue) >= 2 * self._size or self._bytes >= 2 * self._most_bytes:
+        urgent = [arrival for arrival in arrivals if arrival.urgent]
+        if urgent:
+            self._urgent.add(urgent)
+            arrivals = [arrival for arrival in arrivals if not arrival.urgent]
+        if self._rest.full(2):
             arrivals = [arrival for arrival in arrivals if arrival.token or self._must_keep(arrival)]
-        self._queue.extend(arrivals)
-        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+        self._rest.add(arrivals)
         self._ready.set()
 
     def _must_keep(self, arrival: Arrival) -> bool:
@@ -53,7 +92,12 @@ class ArrivalQueue:
     @property
     def oldest(self) -> int | None:
         """When the first of those that wait was received, microseconds UTC."""
-        return self._queue[0].received if self._queue else None
+        return min((lane.waiting[0].received for lane in (self._urgent, self._rest) if lane), default=None)
+
+    def overtaken(self, batch: Sequence[Arrival]) -> int | None:
+        """When the first of those that this batch goes ahead of was received."""
+        passed = self._rest if batch and batch[0].urgent else self._urgent
+        return passed.waiting[0].received if batch and passed else None
 
     def nudge(self) -> None:
         """Make the next `take` come back now, be it with nothing: there is something else to commit."""
@@ -62,22 +106,22 @@ class ArrivalQueue:
 
     def give_back(self, arrivals: Sequence[Arrival]) -> None:
         """A batch that was taken and not brought to its end: it comes first again."""
-        self._queue.extendleft(reversed(arrivals))
-        self._bytes += sum(len(arrival.payload) for arrival in arrivals)
+        self._urgent.give_back([arrival for arrival in arrivals if arrival.urgent])
+        self._rest.give_back([arrival for arrival in arrivals if not arrival.urgent])
         self._ready.set()
 
-    def full(self) -> bool:
-        """True while sources that can wait must wait."""
-        return len(self._queue) >= self._size or self._bytes >= self._most_bytes
+    def full(self, urgent: bool = False) -> bool:
+        """True while sources that can wait must wait; those of `urgent` wait for each other only."""
+        return (self._urgent if urgent else self._rest).full()
 
     def on_room(self, callback: Callable[[], None]) -> None:
-        """Call back, once each time the queue has emptied to half after a batch was taken."""
+        """Call back, once each time a lane has emptied to half after a batch was taken from it."""
         self._waiting.append(callback)
 
     async def take(self, most: int, window_s: float, until_us: int | None) -> list[Arrival]:
         """The next batch: what comes within `window_s` of the first arrival's receipt, at most `most`; empty at
         `until_us`."""
-        if not self._queue and not self._nudged:
+        if not len(self) and not self._nudged:
             self._ready.clear()
             left = None if until_us is None else max((until_us - self._clock.now_us()) / 1e6, 0.0)
             try:
@@ -86,13 +130,26 @@ class ArrivalQueue:
             except TimeoutError:
                 return []
         self._nudged = False
-        if self._queue and len(self._queue) < most:
-            waited = (self._clock.now_us() - self._queue[0].received) / 1e6
+        oldest = self.oldest
+        if oldest is not None and len(self) < most:
+            waited = (self._clock.now_us() - oldest) / 1e6
             if 0 <= waited < window_s:  # below 0 the clock was set back
                 await asyncio.sleep(window_s - waited)
-        batch = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-        self._bytes -= sum(len(arrival.payload) for arrival in batch)
-        if len(self._queue) * 2 <= self._size:
+        return self._pick(most)
+
+    def _pick(self, most: int) -> list[Arrival]:
+        urgent, rest = self._urgent, self._rest
+        if len(self) <= most or not urgent or not rest:
+            lanes = [lane for lane in (urgent, rest) if lane]
+        else:
+            lanes = [rest if self._rest_is_due else urgent]
+        self._rest_is_due = lanes == [urgent]
+        taken = [lane.take(most) for lane in lanes]
+        if any(lane.half_empty() for lane in lanes):
             for callback in self._waiting:
                 callback()
-        return batch
+        return taken[0] if len(taken) == 1 else list(heapq.merge(*taken, key=_received))
+
+
+def _received(arrival: Arrival) -> int:
+    return arrival.received

@@ -144,9 +144,9 @@ class Stages:
             self.mark_late(derived, batch.newest)
             batch.frames = [*batch.frames, *derived]
 
-    def evaluate(self, batch: Batch, now: int) -> None:
+    def evaluate(self, batch: Batch, now: int, overtaken: int | None = None) -> None:
         """Ask the rules, and whether a command has its proof. `now`: no later than what still waits was received."""
-        batch.decision = self.evaluator.evaluate(batch.frames, now)
+        batch.decision = self.evaluator.evaluate(batch.frames, now, overtaken)
         until = self.evaluator.heard_until(now)
         batch.heard_until = until if abs(until - self.heard_until) > SEEN_EVERY_US else None
         batch.proofs = self.commands.watch(batch.frames)

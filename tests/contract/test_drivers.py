@@ -32,7 +32,7 @@ class Deaf:
     def offer(self, arrivals: Sequence[Arrival]) -> None:
         raise AssertionError(f"nothing was there to say {arrivals}")
 
-    def full(self) -> bool:
+    def full(self, urgent: bool = False) -> bool:
         return False
 
     def on_room(self, callback: Any) -> None:

@@ -136,7 +136,7 @@ class Inbox:
         self.arrivals.extend(arrivals)
         self._news.set()
 
-    def full(self) -> bool:
+    def full(self, urgent: bool = False) -> bool:
         return self.closed
 
     def on_room(self, callback: Callable[[], None]) -> None:

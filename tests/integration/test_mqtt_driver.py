@@ -23,6 +23,7 @@ from tests.unit.mqtt_devices import make_device
 CLOCK = SystemClock()
 DOOR = make_device("heyue-dc200", "door-1")
 PATROL = make_device("heyue-pr10", "patrol-1", id=2)
+SMOKE = make_device("heyue-sd5", "smoke-1", id=3)
 
 
 class Door:
@@ -38,7 +39,7 @@ class Door:
         self.arrivals += arrivals
         self._news.set()
 
-    def full(self) -> bool:
+    def full(self, urgent: bool = False) -> bool:
         return len(self.arrivals) >= self.limit
 
     def on_room(self, callback: Callable[[], None]) -> None:
@@ -82,7 +83,7 @@ def make_driver(bus: MqttBus, devices: Sequence[Device] = (DOOR, PATROL)) -> Mqt
 @asynccontextmanager
 async def running(driver: MqttDriver, intake: Door) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.ensure_future(driver.run(intake))
-    ready = asyncio.gather(driver._receiver.wait_connected(), driver._sender.wait_connected())
+    ready = asyncio.gather(driver._receiver.client.wait_connected(), driver._sender.wait_connected())
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
     try:
         if task.done():
@@ -213,7 +214,7 @@ async def test_new_devices_are_heard_without_a_new_connection(broker: Mosquitto,
     driver, intake = make_driver(make_bus(broker, version=version), [DOOR]), Door()
     tap = encode_message(PATROL, "tap", event="checkpoint_read", data={"card": "1", "checkpoint": "G"})
     async with running(driver, intake), peer(broker) as device:
-        session = driver._receiver.session_no
+        session = driver._receiver.client.session_no
         driver.update([DOOR, PATROL])
         while not intake.arrivals:  # until the broker has the new subscription
             await device.publish(*tap, qos=1)
@@ -226,7 +227,74 @@ async def test_new_devices_are_heard_without_a_new_connection(broker: Mosquitto,
         while not intake.arrivals:  # what was dropped can come back
             await device.publish(*forced(2), qos=1)
             await asyncio.sleep(0.01)
-        assert driver._receiver.session_no == session
+        assert driver._receiver.client.session_no == session
+
+
+def alight(number: int) -> tuple[str, bytes]:
+    return encode_message(SMOKE, "event", event="smoke_alarm", ts_us=CLOCK.now_us(), sequence=number)
+
+
+class Flooded(Door):
+    """An intake that is full, but not of life safety."""
+
+    def full(self, urgent: bool = False) -> bool:
+        return not urgent and super().full()
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_life_safety_is_received_while_all_else_must_wait(broker: Mosquitto, version: str) -> None:
+    bus, intake = make_bus(broker, version=version), Flooded()
+    driver = make_driver(bus, [DOOR, SMOKE])
+    intake.limit = 1
+    async with running(driver, intake), peer(broker) as device:
+        await driver._urgent.client.wait_connected()
+        for number in range(300):
+            await device.publish(*forced(number), qos=1)
+        await device.publish(*alight(1), qos=1)
+        async with asyncio.timeout(20):
+            while not any(arrival.urgent for arrival in intake.arrivals):
+                await asyncio.sleep(0.01)
+        assert [a.source for a in intake.arrivals if a.urgent] == [alight(1)[0]]
+        intake.open_wide()
+        await intake.count(301)
+        assert [frame.sequence for a in intake.arrivals for frame in frames(driver, a) if not a.urgent] == [*range(300)]
+        intake.acknowledge_all()
+    intake.arrivals.clear()
+    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device:
+        await device.publish(*alight(2), qos=1)
+        await device.publish(*forced(301), qos=1)
+        await intake.count(2)  # nothing that was acknowledged comes again before them
+        assert sorted(frame.sequence or 0 for a in intake.arrivals for frame in frames(driver, a)) == [2, 301]
+
+
+async def test_a_session_of_before_life_safety_had_its_own_brings_nothing_twice(broker: Mosquitto) -> None:
+    bus, intake = make_bus(broker), Door()
+    old = make_driver(bus, [DOOR])
+    async with running(old, intake):
+        await old._receiver.client.resubscribe((*old._decoder.subscriptions, ("community/demo/smoke/+/event", 1)))
+    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(20):
+        told: list[bool] = []
+        while told != [True]:  # until the broker no longer has the old subscription
+            intake.arrivals.clear()
+            await device.publish(*alight(1), qos=1)
+            await device.publish(*forced(1), qos=1)
+            while forced(1)[0] not in [arrival.source for arrival in intake.arrivals]:
+                await asyncio.sleep(0.01)
+            told = [arrival.urgent for arrival in intake.arrivals if arrival.source == alight(1)[0]]
+
+
+async def test_the_first_life_safety_device_gets_its_connection_at_a_reload(broker: Mosquitto) -> None:
+    driver, intake = make_driver(make_bus(broker), [DOOR]), Door()
+    async with running(driver, intake), peer(broker) as device:
+        assert not driver._urgent.client.connected
+        driver.update([DOOR, SMOKE])
+        async with asyncio.timeout(20):
+            await driver._urgent.client.wait_connected()
+            await device.publish(*alight(1), qos=1)
+            await intake.count(1)
+        assert intake.arrivals[0].urgent
+        driver.update([DOOR])
+        await only_one_comes(device, intake, forced(1), alight(2))
 
 
 async def only_one_comes(
@@ -287,7 +355,7 @@ async def test_a_lost_broker_is_unreachable(tmp_path: Path) -> None:
             with pytest.raises(Unreachable):
                 await asyncio.wait_for(task, 20)
         async with running(driver, intake):
-            assert driver._receiver.connected
+            assert driver._receiver.client.connected
     with pytest.raises(Unreachable):
         await make_driver(MqttBus(protocol="mqtt", url=f"mqtt://127.0.0.1:{free_port()}")).run(Door())
 
@@ -316,14 +384,15 @@ async def test_credentials_and_certificates(tmp_path: Path) -> None:
 async def test_no_two_arrivals_have_one_time_of_receipt() -> None:
     clock = FakeClock(datetime(2026, 5, 1, tzinfo=UTC))
     driver, intake = MqttDriver("m", MqttBus(protocol="mqtt", url="mqtt://h"), [PATROL], clock, lambda *_: None), Door()
-    driver._intake = intake
+    taking = driver._receiver
+    taking._intake = intake
     tap = Publish("community/demo/patrol/patrol-1/tap", b"{}", 0, False, False, 0)
-    driver._take([tap, tap])
-    driver._take([tap])
+    taking._take([tap, tap])
+    taking._take([tap])
     keys = [frames(driver, arrival)[0].key for arrival in intake.arrivals]
     assert len(set(keys)) == 3
     clock.advance(-3600)  # set back by an administrator: followed, not outrun
-    driver._take([tap])
+    taking._take([tap])
     assert intake.arrivals[-1].received == clock.now_us()
 
 

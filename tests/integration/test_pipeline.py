@@ -191,7 +191,7 @@ async def test_m15_a_poisonous_arrival_is_set_aside_and_the_rest_is_stored(
         evaluator = bench.hub.pipeline._stages.evaluator
         judge = evaluator.evaluate
 
-        def break_on_poison(frames: list[Frame], now: int) -> Decision:
+        def break_on_poison(frames: list[Frame], now: int, overtaken: int | None = None) -> Decision:
             if any(event.data.get("card") == "POISON" for frame in frames for event in frame.events):
                 raise ZeroDivisionError("a rule nobody tested")
             return judge(frames, now)

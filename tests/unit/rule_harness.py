@@ -104,8 +104,10 @@ class Store:
         evaluator.configure(self.devices, now)
         return evaluator
 
-    def run(self, evaluator: RuleEvaluator, frames: Sequence[Frame], now: int) -> Decision:
-        decision = evaluator.evaluate(frames, now)
+    def run(
+        self, evaluator: RuleEvaluator, frames: Sequence[Frame], now: int, overtaken: int | None = None
+    ) -> Decision:
+        decision = evaluator.evaluate(frames, now, overtaken)
         self.commit(frames, decision)
         self.until = evaluator.heard_until(now)
         evaluator.accept(decision)
@@ -186,6 +188,31 @@ def same_whatever_happens(
     assert store.states == reference.states
     assert store.reasons == reference.reasons
     assert store.commands == reference.commands
+
+
+def going_ahead(
+    data: st.DataObject, frames: list[Frame], rules: Sequence[Rule], devices: Mapping[int, Device], urgent: set[int]
+) -> Store:
+    """The same history with a hub that does not keep up: the urgent devices' frames go ahead of what waits."""
+    store = Store(rules, devices)
+    evaluator = store.start(T0)
+    lanes: tuple[list[Frame], list[Frame]] = ([], [])
+    coming = list(frames)
+    while coming or any(lanes):
+        more = data.draw(st.integers(1, 12)) if coming else 0
+        for each in coming[:more]:
+            lanes[each.device.id not in urgent].append(each)
+        coming = coming[more:]
+        for _ in range(data.draw(st.integers(0, 4)) if coming else len(frames)):
+            mine = data.draw(st.booleans()) if all(lanes) else not lanes[0]
+            batch = lanes[mine][: data.draw(st.integers(1, 4))]
+            del lanes[mine][: len(batch)]
+            if batch:
+                heads = [lane[0].received for lane in (*lanes, coming) if lane]
+                overtaken = lanes[not mine][0].received if lanes[not mine] else None
+                store.run(evaluator, batch, min([*heads, batch[-1].received]), overtaken)
+    store.run(evaluator, [], frames[-1].received + 400 * S)
+    return store
 
 
 def with_time_away(

@@ -80,3 +80,53 @@ async def test_take_comes_back_empty_at_its_time_and_when_nudged() -> None:
     waiting.nudge()
     async with asyncio.timeout(10):
         assert await waiting.take(10, 0.0, None) == []
+
+
+def coming(*words: tuple[int, bool]) -> list[Arrival]:
+    """Arrivals by their time of receipt, urgent or not."""
+    return [Arrival("demo/b", "telemetry", b"x", at, urgent=urgent) for at, urgent in words]
+
+
+async def times(waiting: ArrivalQueue, most: int) -> list[int]:
+    return [arrival.received for arrival in await waiting.take(most, 0.0, None)]
+
+
+async def test_nothing_goes_ahead_where_all_that_waits_is_one_batch() -> None:
+    waiting = queue()
+    waiting.offer(coming((1, False), (3, False)))
+    waiting.offer(coming((2, True), (4, True)))
+    assert waiting.oldest == 1
+    assert await times(waiting, 4) == [1, 2, 3, 4]
+
+
+async def test_in_an_overload_the_urgent_goes_ahead_every_other_batch() -> None:
+    waiting = queue(size=100)
+    waiting.offer(coming(*((at, False) for at in range(10)), *((at, True) for at in range(20, 26))))
+    taken = [await times(waiting, 2) for _ in range(8)]
+    assert taken == [[20, 21], [0, 1], [22, 23], [2, 3], [24, 25], [4, 5], [6, 7], [8, 9]]
+
+
+async def test_who_goes_ahead_knows_who_waits() -> None:
+    waiting = queue(size=100)
+    waiting.offer(coming(*((at, False) for at in range(10)), (20, True)))
+    first = await waiting.take(2, 0.0, None)
+    assert [arrival.received for arrival in first] == [20] and waiting.overtaken(first) == 0
+    second = await waiting.take(2, 0.0, None)
+    assert waiting.overtaken(second) is None and waiting.overtaken([]) is None
+
+
+async def test_a_batch_that_failed_goes_back_to_the_head_of_its_lane() -> None:
+    waiting = queue(size=100)
+    waiting.offer(coming((1, False), (2, True)))
+    batch = await waiting.take(9, 0.0, None)
+    waiting.offer(coming((3, False), (4, True)))
+    waiting.give_back(batch)
+    assert await times(waiting, 4) == [1, 2, 3, 4]
+
+
+def test_the_urgent_wait_for_each_other_only() -> None:
+    waiting = queue(size=3)
+    waiting.offer(coming(*((at, False) for at in range(5))))
+    assert waiting.full() and not waiting.full(urgent=True)
+    waiting.offer(coming(*((at, True) for at in range(30))))
+    assert waiting.full(urgent=True) and len(waiting) == 35 and not waiting.dropped

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.codecs.mqtt import MqttDecoder
-from hub.codecs.mqtt_topics import smallest_subscriptions
+from hub.codecs.mqtt_topics import separable, smallest_subscriptions
 from hub.codecs.reasons import DeadReason
 from hub.errors import Misconfigured
 from tests.unit.mqtt_devices import NOW, SIMPLE, arrive, frames_of, inline, make_device, one, refusal, shipped_profiles
@@ -42,6 +42,35 @@ def test_no_message_comes_twice_and_none_is_missed(
     got = [qos for topic_filter, qos in smallest_subscriptions(wanted) if covers(topic_filter, topic)]
     assert len(got) <= 1
     assert not wishes or got[0] >= max(wishes)
+
+
+SORTS = st.dictionaries(st.frozensets(LEVELS, min_size=1, max_size=3), st.booleans(), max_size=5)
+
+
+@given(SORTS)
+@settings(max_examples=300, deadline=None)
+def test_what_is_told_apart_brings_all_of_the_chosen_and_nothing_else(
+    speakers: dict[frozenset[tuple[str, ...]], bool],
+) -> None:
+    every = [topic for topic, _ in smallest_subscriptions((levels, 1) for said in speakers for levels in said)]
+    apart = separable(every, speakers)
+    for said, chosen in speakers.items():
+        heard = {one for one in every for levels in said if covers_some(one, levels)}
+        assert not heard & apart or (chosen and heard <= apart)
+
+
+def covers_some(topic_filter: str, levels: tuple[str, ...]) -> bool:
+    mine = topic_filter.split("/")
+    return len(mine) == len(levels) and all(a == b or "+" in (a, b) for a, b in zip(mine, levels, strict=True))
+
+
+def test_life_safety_is_told_apart_where_it_has_topics_of_its_own() -> None:
+    smoke = {"community/demo/smoke/+/event", "community/demo/smoke/+/state"}
+    devices = [make_device(name) for name in sorted(shipped_profiles())]
+    assert MqttDecoder(devices).urgent == smoke
+    message = SIMPLE | {"topic": "community/{community}/{any}/{device}/state"}  # one that speaks on the same topics
+    assert MqttDecoder([make_device("heyue-sd5"), make_device(inline(message), "d2")]).urgent == frozenset()
+    assert MqttDecoder([make_device("heyue-dc200")]).urgent == frozenset()
 
 
 def test_two_devices_with_one_address_are_a_mistake_of_the_site() -> None:

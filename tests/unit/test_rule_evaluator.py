@@ -13,7 +13,7 @@ from hub.model import Frame, Quality
 from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
 from rules.model import Rule
-from tests.unit.rule_harness import KINDS, T0, S, Store, actions, frame, make, plain, same_whatever_happens
+from tests.unit.rule_harness import KINDS, T0, S, Store, actions, frame, going_ahead, make, plain, same_whatever_happens
 
 PUMP, PUMP2 = (example_device("pump", KINDS["pump"], number) for number in (1, 2))
 SMOKE = example_device("smoke_detector", KINDS["smoke_detector"], 3)
@@ -63,6 +63,20 @@ def histories(draw: st.DrawFn) -> list[Frame]:
 @given(st.data())
 def test_batches_failed_commits_and_kills_change_nothing(data: st.DataObject) -> None:
     same_whatever_happens(data, data.draw(histories()), RULES, DEVICES)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_life_safety_goes_ahead_of_the_rest_and_nothing_else_changes(data: st.DataObject) -> None:
+    """Every rule tells the same, of the same time, in its own order; not even a silence is told of who still waits."""
+    frames = data.draw(histories())
+    told, expected = going_ahead(data, frames, RULES, DEVICES, {SMOKE.id}), plain(frames, RULES, DEVICES)
+
+    def by_rule(store: Store) -> list[tuple[Any, ...]]:
+        return sorted(store.alarms, key=lambda alarm: alarm[:2])
+
+    assert by_rule(told) == by_rule(expected)
+    assert told.states == expected.states
 
 
 @settings(max_examples=100, deadline=None)
