@@ -8,6 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 import psycopg
+import psycopg_pool
 import typer
 
 from hub.catalog.problems import CatalogError
@@ -185,6 +186,12 @@ def main() -> None:
     """Entry point: known troubles are one clear line and exit code 2, not a stack of frames."""
     try:
         app()
+    except psycopg_pool.PoolTimeout as error:
+        typer.echo(
+            f"数据库连不上，请看 HUB_DATABASE_URL。The database of HUB_DATABASE_URL cannot be reached: {error}",
+            err=True,
+        )
+        sys.exit(2)
     except (HubError, CatalogError, psycopg.Error, OSError, ValueError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(2)

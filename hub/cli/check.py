@@ -11,6 +11,7 @@ from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError, Problem
 from hub.plugins import load_plugs, offering
+from hub.settings import load_settings
 from hub.vocabulary.kinds import KindSpec
 
 FurtherCheck = Callable[[Sequence[Path], Mapping[str, KindSpec]], Sequence[Problem]]
@@ -94,10 +95,14 @@ def preferred_language(environment: Mapping[str, str]) -> str:
 
 def check_command(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="folders (or files in them) laid over the packaged one")
+        list[Path] | None,
+        typer.Argument(help="folders (or files in them) laid over the packaged one; default: HUB_CONFIG_DIR's"),
     ] = None,
     language: Annotated[str, typer.Option(help="en or zh; default: the terminal's")] = "",
 ) -> None:
     """检查配置文件。Check the configuration: kinds, profiles, sites, rules."""
+    own = load_settings(os.environ).config_dir
     further = [plug.check for plug in offering(load_plugs(), OffersCheck)]
-    raise typer.Exit(check(paths or [], language or preferred_language(os.environ), further=further))
+    raise typer.Exit(
+        check(paths or ([own] if own else []), language or preferred_language(os.environ), further=further)
+    )

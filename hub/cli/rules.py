@@ -48,6 +48,13 @@ def _with_book(community: str, work: "Callable[[Rulebook, Principal], Awaitable[
         return asyncio.run(run(conninfo))
 
 
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file}: 不是 UTF-8 文本。Not UTF-8 text: {error}") from error
+
+
 def line_of(row: Mapping[str, Any]) -> str:
     """One rule in one line."""
     state = "草稿 draft" if row["source"] == "draft" else "启用 on" if row["enabled"] else "停用 off"
@@ -85,7 +92,7 @@ def check_command(
 
     kinds = catalog_of(load_settings(os.environ)).kinds
     tools = offering(load_plugs(), OffersRuleTools)[0]
-    text = file.read_text("utf-8-sig")
+    text = _text_of(file)
     found, problems = tools.parse_rule(text, kinds)
     for problem in problems:
         typer.echo(problem.render(language or preferred_language(os.environ)).replace("rule:", f"{file}:", 1))
@@ -108,8 +115,10 @@ def backtest_command(
     试跑有记录，之后可在网页启用这份文本。It is recorded, so that this text can be enabled on the page.
     """
 
+    text = _text_of(file)
+
     async def work(book: "Rulebook", who: "Principal") -> dict[str, Any]:
-        one = await book.start_backtest(who, file.read_text("utf-8-sig"), days)
+        one = await book.start_backtest(who, text, days)
         assert one.task is not None
         await one.task
         if one.state != "done":

@@ -71,6 +71,15 @@ def test_a_file_is_checked(run: Run, tmp_path: Path, text: str, code: int, said:
     assert said in done.stdout
 
 
+def test_a_file_that_is_no_text_is_named(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\x8c\xff\x00")
+    for command in ("check", "backtest"):
+        done = run(command, str(path))
+        assert done.exit_code == 2
+        assert "binary.yaml" in done.stderr and "UTF-8" in done.stderr
+
+
 def test_a_file_is_tried_and_the_trial_recorded(run: Run, tmp_path: Path) -> None:
     done = run("backtest", file(tmp_path, LOWER), "--days", "2")
     assert done.exit_code == 0, done.output
