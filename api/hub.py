@@ -1,6 +1,7 @@
 """What every route and page reaches: the running hub's context and the desks over it. One an app, never global."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -9,6 +10,7 @@ from hub.context import Context
 from hub.errors import Refused
 from hub.readmodel.desk import ReadDesk
 from hub.rulebook.service import Rulebook
+from hub.shared import Shared
 
 
 @dataclass
@@ -18,6 +20,7 @@ class Hub:
     context: Context
     accounts: Accounts = field(init=False)
     reads: ReadDesk = field(init=False)
+    shared: Shared[Any] = field(init=False, default_factory=Shared)
 
     def __post_init__(self) -> None:
         context = self.context

@@ -19,10 +19,12 @@ class Change(msgspec.Struct, frozen=True):
     community_id: int
     key: str
     data: dict[str, Any]  # JSON-ready
+    urgent: bool = False  # of life safety: a reader that is behind is told all the same
 
 
 class Subscription:
-    """A reader's bounded mailbox, newest per (topic, key). Over the bound everything is dropped for one resync."""
+    """A reader's bounded mailbox, newest per (topic, key). Over the bound all but the urgent is
+    dropped for one resync."""
 
     def __init__(self, wants: Callable[[Change], bool], bound: int) -> None:
         self._wants = wants
@@ -36,15 +38,15 @@ class Subscription:
             return
         key = (change.topic, change.key)
         self._waiting.pop(key, None)
-        if len(self._waiting) >= self._bound:
+        if not self.lost and len(self._waiting) >= self._bound:
             self.lose()
-        else:
+        if not self.lost or (change.urgent and len(self._waiting) < self._bound):  # the rest is read again anyway
             self._waiting[key] = change
         self._ready.set()
 
     def lose(self) -> None:
         """Make the reader read the whole state again."""
-        self._waiting.clear()
+        self._waiting = {key: change for key, change in self._waiting.items() if change.urgent}
         self.lost = True
         self._ready.set()
 

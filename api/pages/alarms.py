@@ -14,6 +14,8 @@ from hub.alarms.desk import alarm_json
 from hub.live import Change
 from hub.store.database import Row
 
+Listed = list[dict[str, Any]]
+
 AT_ONCE = 500
 RATE_S, TIDY_S = 5.0, 1.0
 _LISTED = (
@@ -62,7 +64,7 @@ class AlarmPage:
 
     async def build(self, chosen: int | None) -> None:
         view, t = self._view, self._view.t
-        rows, cut = await live_alarms(view)
+        alarms, cut = await self._alarms()
         self._places = await view.places()
         with head(t("alarms.title")), box("figures"), box("figure", title=t("alarms.budget_hint")) as figure:
             tag("span", t("alarms.budget"), "muted")
@@ -73,7 +75,7 @@ class AlarmPage:
         self._cut.show(cut)
         with box("desk"):
             self._list = AlarmList(
-                rows=[*(listed(alarm_json(row)) for row in rows), *await self._shelved()],
+                rows=[*alarms, *await self._shelved()],
                 places=self._places, t=self._words(), zone=view.zone,
                 zh=view.language.startswith("zh"), now=round(view.now().timestamp() * 1000), start=chosen or 0,
                 me=view.principal.actor, may=view.may("acknowledge"), first=await self._storm(),
@@ -152,19 +154,33 @@ class AlarmPage:
         return alarm_json(await self._desk.show(self._view.principal, int(change.key)))
 
     async def _reload(self, _: object = None) -> None:
-        rows, cut = await live_alarms(self._view)
+        alarms, cut = await self._alarms()
         self._cut.show(cut)
-        self._list.run_method("replace", [listed(alarm_json(row)) for row in rows])
+        self._list.run_method("replace", alarms)
         self._list.run_method("shelve", await self._shelved())
         self._list.run_method("setStorm", await self._storm())
         await self._show_rate()
         await self._detail.refresh()
 
-    async def _shelved(self) -> list[dict[str, Any]]:
+    async def _alarms(self) -> tuple[Listed, bool]:
+        """The live alarms as the list shows them, and whether there are more."""
+
+        async def read() -> tuple[Listed, bool]:
+            rows, cut = await live_alarms(self._view)
+            return [listed(alarm_json(row)) for row in rows], cut
+
+        return await self._view.shared("alarms", read)
+
+    async def _shelved(self) -> Listed:
         """The shelf: it belongs to the condition, so the alarm itself may be over."""
-        rows = await self._desk.recent(self._view.principal, view="shelved", limit=AT_ONCE)
-        self._shelf = {row["id"] for row in rows}
-        return [listed(alarm_json(row)) for row in rows]
+
+        async def read() -> Listed:
+            rows = await self._desk.recent(self._view.principal, view="shelved", limit=AT_ONCE)
+            return [listed(alarm_json(row)) for row in rows]
+
+        shelf = await self._view.shared("shelf", read)
+        self._shelf = {alarm["id"] for alarm in shelf}
+        return shelf
 
     async def _tidy(self) -> None:
         """What need not be read again at every change: in a flood a desk would do nothing else."""
@@ -174,14 +190,14 @@ class AlarmPage:
         await self._detail.tidy()
 
     async def _storm(self) -> dict[str, Any] | None:
-        storm = await self._desk.storm(self._view.principal)
+        storm = await self._view.shared("storm", lambda: self._desk.storm(self._view.principal))
         if storm is None:
             return None
         told = {key: storm[key] for key in ("counted", "annunciated", "groups")}
         return {**told, "since": storm["since"].isoformat()}
 
     async def _show_rate(self) -> None:
-        budget = await self._desk.budget(self._view.principal)
+        budget = await self._view.shared("budget", lambda: self._desk.budget(self._view.principal))
         self._told.text = str(budget["annunciated"])
         self._limit.text = f"/ {budget['limit']}"
         over = budget["annunciated"] >= budget["limit"]

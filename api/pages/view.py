@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,12 @@ SCHEME_COOKIE = "hub_scheme"  # what the browser or its person likes, written by
 RECHECK_S = 30.0
 SETTLE_S = 0.03
 RETRY_S = 1.0
+REREAD_S, BEHIND_S = (
+    2.0,
+    0.1,
+)  # a page that is behind reads all again at most so often; meanwhile it looks what is urgent
+Value = TypeVar("Value")
+
 _log = structlog.get_logger()
 _TROUBLE = (HubError, psycopg.Error, PoolTimeout)
 _REASONS = (
@@ -238,6 +244,12 @@ class View:
 
         return guarded
 
+    async def shared(self, name: str, work: Callable[[], Awaitable[Value]]) -> Value:
+        """What `work` reads of the community, read once for all pages that ask for `name` meanwhile. Nobody may change
+        it, and it may not depend on who asks."""
+        value: Value = await self.hub.shared.read((name, self.principal.community_id), work)
+        return value
+
     def follow(
         self,
         wants: Callable[[Change], bool] | Collection[str],
@@ -247,7 +259,8 @@ class View:
     ) -> None:
         """Call back on the wanted changes (or topics) of this community until the page is closed.
 
-        `on_lost`: some were dropped, or a call failed a second ago: read everything again.
+        `on_lost`: some were dropped, or a call failed a second ago: read everything again. In a flood not at once but
+        every 2 s, and what is urgent is told before.
         `wants` must be narrow: a page that is told of
         every value of a community would always be behind.
         """
@@ -258,13 +271,19 @@ class View:
         subscription = live.subscribe(lambda change: change.community_id in homes and chosen(change))
 
         async def run() -> None:
-            failing = False
+            failing, read = False, -REREAD_S
+            clock = self.hub.context.clock
             try:
                 while True:
                     changes, lost = await subscription.take()
+                    wait = lost and clock.monotonic() < read + REREAD_S
                     try:
                         with client:
-                            await (on_lost() if lost else on_changes(changes))
+                            if changes:
+                                await on_changes(changes)
+                            if lost and not wait:
+                                read = clock.monotonic()
+                                await on_lost()
                     except Exception as error:  # noqa: BLE001
                         # Whatever it was, a page that says "connected" must not stay behind: it soon reads all again.
                         if not failing:
@@ -272,13 +291,16 @@ class View:
                                          exc_info=not isinstance(error, _TROUBLE))  # fmt: skip
                         failing = True
                         subscription.lose()
-                        await self.hub.context.clock.sleep(RETRY_S)
+                        read = -REREAD_S
+                        await clock.sleep(RETRY_S)
                     else:
                         if failing:
                             _log.info("page_refreshed_again")
                         failing = False
+                    if wait:
+                        subscription.lose()
                     # A short rest lets a burst become one message; it is invisible to a person.
-                    await asyncio.sleep(settle_s)
+                    await asyncio.sleep(max(settle_s, BEHIND_S) if wait else settle_s)
             finally:
                 live.unsubscribe(subscription)
 

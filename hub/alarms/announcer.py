@@ -12,7 +12,8 @@ _log = structlog.get_logger()
 _SPACING_S = 0.1
 _STORM_S = 0.25
 _AGAIN_S = 10.0
-MOST = 200  # alarms told at once; a screen shows no more, and reads the whole again afterwards
+MOST = 200  # alarms told at once; a screen reads the whole again afterwards
+IN_FLOOD = 50  # so many besides the urgent where there are more: nobody reads faster, and the storm counts them all
 
 Pairs = Collection[tuple[int, int]]
 
@@ -67,7 +68,8 @@ class Announcer:
         waiting, urgent = list(self._changed), self._urgent
         self._changed, self._urgent = {}, set()
         chosen = [pair for pair in waiting if pair[1] in urgent][:MOST]
-        chosen += [pair for pair in reversed(waiting) if pair[1] not in urgent][: MOST - len(chosen)]
+        rest = MOST - len(chosen) if len(waiting) <= MOST else IN_FLOOD
+        chosen += [pair for pair in reversed(waiting) if pair[1] not in urgent][:rest]
         now = self._clock.monotonic()
         if len(chosen) < len(waiting) and self._missed is None:
             self._missed = now

@@ -39,7 +39,8 @@ class DeskBase:
 
     def announce(self, alarm: Row) -> None:
         """Tell the live screens how this alarm now stands."""
-        self._live.publish(Change("alarm", alarm["community_id"], str(alarm["id"]), alarm_json(alarm)))
+        told = alarm_json(alarm)
+        self._live.publish(Change("alarm", alarm["community_id"], str(alarm["id"]), told, alarm["life_safety"]))
 
     def _announce_all(self, alarms: Collection[Row]) -> None:
         """Few at once; many as in a flood, bounded."""

@@ -13,6 +13,7 @@ from hub.failpoint import failpoint
 from hub.model import Arrival, DeadLetter
 from hub.pipeline.batch import Batch
 from hub.pipeline.intake import ArrivalQueue
+from hub.pipeline.pace import Pace
 from hub.pipeline.stages import SEEN_EVERY_US, Stages
 from hub.settings import Settings
 
@@ -25,8 +26,6 @@ _CONFLICT = (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure
 _CONFLICT_TRIES = 5
 _STEP_US = 2_000_000  # the wall clock may drift from the monotonic one; a step is more
 _DEAF_US = 1_000_000  # a batch that takes longer keeps the hub from hearing its devices
-_LONG_S, _SHORT_S = 0.25, 0.1  # a batch that takes longer is followed by smaller ones: life safety waits for its end
-_LEAST = 500  # arrivals; below, what each batch costs by itself would tell
 
 
 class Pipeline:
@@ -36,7 +35,7 @@ class Pipeline:
         self._queue = queue
         self._stages = stages
         self._clock = clock
-        self._most = self._fit = settings.batch_size
+        self._pace = Pace(settings.batch_size)
         self._window_s = settings.batch_window_ms / 1000
         self._status = status
         self._random = random.Random()
@@ -48,7 +47,7 @@ class Pipeline:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            arrivals = await self._queue.take(self._fit, self._window_s, self._wake())
+            arrivals = await self._queue.take(self._pace.size, self._window_s, self._wake())
             async with self._busy:
                 self._begun, begun = self._clock.now_us(), self._clock.monotonic()
                 waiting = (arrivals[0].received if arrivals else None, self._queue.oldest)
@@ -59,15 +58,8 @@ class Pipeline:
                     self._queue.give_back(arrivals)  # what of it is stored is known as a duplicate
                     raise
                 self._excuse()
-                self._pace(len(arrivals), self._clock.monotonic() - begun)
+                self._pace.took(len(arrivals), self._clock.monotonic() - begun)
             self._status.queue, self._status.unstored = len(self._queue), self._queue.oldest
-
-    def _pace(self, count: int, took_s: float) -> None:
-        """How many arrivals the next batch takes at most."""
-        if took_s > _LONG_S:
-            self._fit = min(self._fit, max(self._fit // 2, _LEAST))
-        elif took_s < _SHORT_S and count >= self._fit:
-            self._fit = min(self._fit * 2, self._most)
 
     def _wake(self) -> int:
         """When the next batch is due though nothing comes: a wake-up, or to write down that nothing came."""

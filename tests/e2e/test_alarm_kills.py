@@ -14,9 +14,9 @@ from tests.e2e.harness import COMMUNITY, Stack, make_account, publish, seed, sig
 from tests.e2e.hooks import Receiver, add_devices, event_rule, write_channels, write_file
 from tests.e2e.journal import Journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
-
 KILLS = int(os.environ.get("HUB_E2E_ALARM_KILLS", "2"))
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900 + 30 * KILLS)]
+
 RATE = float(os.environ.get("HUB_E2E_ALARM_RATE", "8"))
 FAILPOINTS = ("before_commit:3", "after_commit:5", "after_acknowledge:4", "notification_claimed:2",
               "notification_sent:3", "notification_told:4")  # fmt: skip

@@ -26,12 +26,3 @@ async def test_fire_is_stored_before_the_flood_that_came_first(database_url: str
         assert told[-1] == ["smoke-alarm", "door-forced"] and len(told) == 4
         assert bench.query("SELECT count(*) FROM telemetry.event") == [(FLOOD + 1,)]
         assert sorted(token for _, token in bench.ears.heard) == list(range(1, FLOOD + 2))
-
-
-async def test_slow_batches_become_smaller_and_grow_again(database_url: str) -> None:
-    async with make_bench(database_url) as bench:
-        pipeline, sizes = bench.hub.pipeline, []
-        for count, took_s in ((2000, 1.0), (1000, 0.5), (500, 0.5), (500, 0.2), (20, 0.01), (500, 0.05), (1000, 0.05)):
-            pipeline._pace(count, took_s)
-            sizes.append(pipeline._fit)
-        assert sizes == [1000, 500, 500, 500, 500, 1000, 2000]
