@@ -20,6 +20,7 @@ BENCHES: Mapping[str, str] = {
     "soak": "Ten minutes at 5 000 messages/s: resident memory of the hub",
     "modbus_fleet": "1 000 Modbus devices × 20 registers every second in one process",
     "desks": "Alarm raised → in the page's DOM with 20 desks open",
+    "desks_flooded": "Smoke alarm raised → in the page's DOM with 20 desks open, in a flood beyond what the hub stores",
     "commands": "Door command → confirmed by the door's own event, loopback",
     "queries": "Trend of one point and last values of 10 000 points at 5 M rows",
     "mqtt_decode": "Payload → frames, one core",

@@ -270,7 +270,8 @@ async def run(url: str, folder: Path, arguments: argparse.Namespace) -> dict[str
         await hub.stop()
 
 
-def main() -> None:
+def main(further: Sequence[str] = ()) -> None:
+    """`further`: arguments before those of the command line."""
     configure_logging("console")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--desks", type=int, default=20)
@@ -279,7 +280,7 @@ def main() -> None:
     parser.add_argument("--flood", type=int, default=0, help="alarm transitions a second meanwhile (A04: 10000)")
     parser.add_argument("--read", help=argparse.SUPPRESS)
     parser.add_argument("--kind", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args([*further, *sys.argv[1:]])
     if arguments.read:
         asyncio.run(read(arguments.read, arguments.desks, arguments.kind))
         return

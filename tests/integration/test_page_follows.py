@@ -1,6 +1,7 @@
 """An open page that could not read, or failed at it, is not left behind while it says that it is connected."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from nicegui import Client, ui
 from psycopg_pool import PoolTimeout
 
+from api.pages.view import REREAD_S
 from hub.live import Change
 from hub.principal import Principal
 from tests.integration.duty_ground import Ground, grounded
@@ -54,3 +56,40 @@ async def test_a_page_that_could_not_read_reads_again_by_itself(ground: Ground, 
         while not changes:
             await asyncio.sleep(0.01)
     assert [change.key for change in changes] == ["2"]
+
+
+async def test_in_a_flood_a_page_reads_all_seldom_and_is_told_the_urgent_at_once(ground: Ground, view: OpenView):
+    clock, live, here = ground.context.clock, ground.context.live, ground.here
+    said: list[str] = []
+    readings: list[float] = []
+
+    async def changed(some: list[Change]) -> None:
+        said.extend(change.key for change in some if change.urgent)
+
+    async def reload() -> None:
+        readings.append(clock.monotonic())
+
+    with Client(ui.page("/")):
+        view.follow(["alarm"], changed, reload)
+    burned = 0
+
+    def flood() -> None:
+        for number in range(300):  # more than a mailbox holds
+            live.publish(Change("alarm", here, f"meter-{number}", {}))
+
+    async with asyncio.timeout(30):
+        while len(readings) < 3:
+            flood()
+            burned += 1
+            live.publish(Change("alarm", here, f"fire-{burned}", {}, urgent=True))
+            ground.clock.advance(0.1)
+            await asyncio.sleep(0.02)
+        flood()
+        while len(said) < burned:
+            await asyncio.sleep(0.01)
+        assert len(readings) == 3
+        ground.clock.advance(REREAD_S)
+        while len(readings) < 4:  # what came after the last reading is read as well
+            await asyncio.sleep(0.01)
+    assert said == [f"fire-{n}" for n in range(1, burned + 1)]
+    assert all(later - earlier >= REREAD_S for earlier, later in itertools.pairwise(readings))
