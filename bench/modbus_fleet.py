@@ -118,7 +118,7 @@ class Sink:
     def full(self, urgent: bool = False) -> bool:  # noqa: ARG002
         return False
 
-    def on_room(self, callback: Callable[[], None]) -> None:
+    def on_room(self, callback: Callable[[], None], urgent: bool = False) -> None:
         pass
 
 

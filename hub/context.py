@@ -37,7 +37,7 @@ class Status:
     counters: Counter[str] = field(default_factory=Counter)  # arrivals, frames, readings, events, duplicates, dead …
     queue: int = 0  # arrivals waiting
     unstored: int | None = None  # when the oldest arrival was received that is not stored yet; None: all are
-    lag_us: int = 0  # age of the oldest arrival of the last batch when it was committed
+    lag_us: int = 0  # age of the oldest arrival of the last batch, or that it went ahead of, when it was committed
     last_commit: int | None = None
 
 

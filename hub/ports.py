@@ -19,7 +19,7 @@ class Intake(Protocol):
         """True while the queue is over its high mark: stop reading the source. `urgent`: one of life safety alone."""
         ...
 
-    def on_room(self, callback: Callable[[], None]) -> None:
+    def on_room(self, callback: Callable[[], None], urgent: bool = False) -> None:
         """Call back (in the event loop) each time the queue falls below its low mark after having been full."""
         ...
 

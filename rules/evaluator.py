@@ -207,7 +207,7 @@ class RuleEvaluator(Wiring):
         if not frame.retained and frame.online is not False and frame.heard:
             for slot in plan.silences if overlay.overtaken is not None else ():
                 if not slot.shared:
-                    self._fall_due(overlay, slot, received, received)
+                    self._fall_due(overlay, slot, at, received)
             overlay.heard[device] = max(received, overlay.heard.get(device, 0))
             for slot in plan.silences:
                 state = (overlay.moved.get(slot.key) or (slot.state,))[0]

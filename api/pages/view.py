@@ -30,10 +30,8 @@ SCHEME_COOKIE = "hub_scheme"  # what the browser or its person likes, written by
 RECHECK_S = 30.0
 SETTLE_S = 0.03
 RETRY_S = 1.0
-REREAD_S, BEHIND_S = (
-    2.0,
-    0.1,
-)  # a page that is behind reads all again at most so often; meanwhile it looks what is urgent
+REREAD_S = 2.0  # a page that is behind reads all again at most so often
+BEHIND_S = 0.1  # and looks so often meanwhile whether there is something urgent
 Value = TypeVar("Value")
 
 _log = structlog.get_logger()

@@ -62,9 +62,9 @@ class MqttClient:
         return self._ready.is_set()
 
     @property
-    def subscriptions(self) -> set[tuple[str, int]]:
+    def subscriptions(self) -> tuple[tuple[str, int], ...]:
         """(filter, QoS) pairs it has or will have once connected."""
-        return {*self._options.subscriptions}
+        return self._options.subscriptions
 
     async def wait_connected(self) -> None:
         """Return once connected and subscribed; `run` must be under way, and its failure does not end this wait."""

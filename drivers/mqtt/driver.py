@@ -1,8 +1,9 @@
 """The hub's driver for a bus that is an MQTT broker (OASIS MQTT 3.1.1 and 5.0).
 
 One connection receives and acknowledges after commit. Another, named `<client id>-commands`, sends commands, so that a
-full queue, which stops the first from being read, never holds up a door. Where life-safety devices have topics of their
-own, a third, `<client id>-urgent`, brings these: no flood of the rest, here or at the broker, holds them up.
+full queue, which stops the first from being read, never holds up a door. A third, `<client id>-urgent`, brings what
+life-safety devices say on topics of their own: no flood of the rest, here or at the broker, holds it up. It is there
+also where there are none, or what an earlier run left in its session would never be heard.
 """
 
 import asyncio
@@ -58,9 +59,6 @@ class MqttDriver:
         self._expires = bus.version == "5"
         self._waiting: list[tuple[str, asyncio.Future[Arrival]]] = []
         self._changed = asyncio.Event()
-        self._urgent_wanted = asyncio.Event()
-        if urgent:
-            self._urgent_wanted.set()
 
     def decoder(self) -> MqttDecoder:
         """The decoder of this bus; `update` changes it in place."""
@@ -72,7 +70,7 @@ class MqttDriver:
         tasks = [
             asyncio.ensure_future(work)
             for work in (
-                self._receiver.run(intake), self._receive_urgent(intake), self._sender.run(),
+                self._receiver.run(intake), self._urgent.run(intake), self._sender.run(),
                 self._follow_subscriptions(),
             )
         ]  # fmt: skip
@@ -121,8 +119,6 @@ class MqttDriver:
     def update(self, devices: Sequence[Device]) -> None:
         """Decode and subscribe for these devices from now on; the connection stays. Misconfigured: nothing changed."""
         self._decoder.update(devices)
-        if self._decoder.urgent:
-            self._urgent_wanted.set()
         self._changed.set()
 
     def _subscriptions(self) -> tuple[Subscriptions, Subscriptions]:
@@ -132,22 +128,15 @@ class MqttDriver:
             pair for pair in every if pair[0] in urgent
         )
 
-    async def _receive_urgent(self, intake: Intake) -> None:
-        await self._urgent_wanted.wait()
-        await self._urgent.run(intake)
-
     async def _follow_subscriptions(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             rest, urgent = self._subscriptions()
-            if not self._urgent_wanted.is_set():
-                await self._receiver.client.resubscribe(rest)
-                continue
-            steps = [(self._urgent.client, urgent, rest), (self._receiver.client, rest, urgent)]
-            if self._urgent.client.subscriptions - {*urgent}:
-                steps.reverse()  # what leaves there must have come here first
-            for client, wanted, others in steps:
+            sides = [(self._urgent.client, urgent, rest), (self._receiver.client, rest, urgent)]
+            for client, wanted, _ in sides:  # what moves from one to the other must be there before it goes here
+                await client.resubscribe([*(dict(client.subscriptions) | dict(wanted)).items()])
+            for client, wanted, others in sides:
                 await client.resubscribe(wanted, [topic for topic, _ in others])
 
     def _answer(self, arrivals: Sequence[Arrival]) -> None:

@@ -37,7 +37,7 @@ class Receiver:
         """Receive until the connection is lost or cancelled. Unreachable, Rejected, Misconfigured."""
         if intake is not self._intake:
             self._intake = intake
-            intake.on_room(self._resume)
+            intake.on_room(self._resume, self._urgent)
         self._resume()
         await self.client.run()
 

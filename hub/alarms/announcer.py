@@ -68,7 +68,7 @@ class Announcer:
         waiting, urgent = list(self._changed), self._urgent
         self._changed, self._urgent = {}, set()
         chosen = [pair for pair in waiting if pair[1] in urgent][:MOST]
-        rest = MOST - len(chosen) if len(waiting) <= MOST else IN_FLOOD
+        rest = min(MOST - len(chosen), MOST if len(waiting) <= MOST else IN_FLOOD)
         chosen += [pair for pair in reversed(waiting) if pair[1] not in urgent][:rest]
         now = self._clock.monotonic()
         if len(chosen) < len(waiting) and self._missed is None:

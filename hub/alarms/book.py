@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct):
 
     transitions: list[Transition] = []
     happened: list[Happened] = []  # in order; the caller queues their jobs in the same transaction
-    urgent: set[int] = set()  # alarms that called the desk: told first
+    urgent: set[int] = set()  # alarms that called the desk, and those of life safety that moved: told first
     storms: set[int] = set()  # communities whose storm began or counted
 
     @property
@@ -90,7 +90,8 @@ async def apply(
     history += [entry_of(e.community_id, e.id, now, e.state, e.state, "system", why) for e, why in silenced]
     await suppression.remember(connection, history)
     await annunciation.record(connection, calls, now)
-    outcome = Outcome(_transitions(moves), _happened(moves, calls), set(calls.granted), set(calls.storm_of))
+    urgent = {*calls.granted, *(move.entry.id for move in moves if move.entry.life_safety)}
+    outcome = Outcome(_transitions(moves), _happened(moves, calls), urgent, set(calls.storm_of))
     outcome.happened += await _family(connection, moves, devices, now)
     await connection.execute(_SQL["by_index"], {"seqscan": "on"})
     return outcome

@@ -101,7 +101,7 @@ def check_command(
     language: Annotated[str, typer.Option(help="en or zh; default: the terminal's")] = "",
 ) -> None:
     """检查配置文件。Check the configuration: kinds, profiles, sites, rules."""
-    own = load_settings(os.environ).config_dir
+    own = None if paths else load_settings(os.environ).config_dir
     further = [plug.check for plug in offering(load_plugs(), OffersCheck)]
     raise typer.Exit(
         check(paths or ([own] if own else []), language or preferred_language(os.environ), further=further)

@@ -18,6 +18,7 @@ class _Lane:
         self._most_bytes = most_bytes
         self._bytes = 0
         self.waiting: deque[Arrival] = deque()
+        self.on_room: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
         return len(self.waiting)
@@ -33,21 +34,21 @@ class _Lane:
     def take(self, most: int) -> list[Arrival]:
         taken = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
         self._bytes -= sum(len(arrival.payload) for arrival in taken)
+        if len(self.waiting) * 2 <= self._size:
+            for callback in self.on_room:
+                callback()
         return taken
 
     def full(self, times: int = 1) -> bool:
         return len(self.waiting) >= times * self._size or self._bytes >= times * self._most_bytes
-
-    def half_empty(self) -> bool:
-        return len(self.waiting) * 2 <= self._size
 
 
 class ArrivalQueue:
     """Arrivals in order of coming, at most `size` by number and `most_bytes` by weight.
 
     What is `urgent` (life safety) has a lane of its own, of the same bounds. Where no more waits than one batch takes,
-    that makes no difference; in an overload it goes ahead of the rest, every other batch at most. No device is in both
-    lanes, so the words of each stay in order.
+    that makes no difference; in an overload it goes ahead of the rest, every other batch at most. A device is in one
+    lane, so its words stay in order (but for those that waited at the broker while its topics moved to the other).
 
     Over the high mark `full()` asks sources to wait. From a source that cannot or does not, what comes past twice the
     bound is dropped and counted by bus and delivery class, but for two things: what has something to acknowledge (its
@@ -64,7 +65,6 @@ class ArrivalQueue:
         self._rest = _Lane(size, most_bytes)
         self._rest_is_due = False  # the urgent went ahead last time
         self._ready = asyncio.Event()
-        self._waiting: list[Callable[[], None]] = []
         self.dropped: Counter[tuple[str, Delivery]] = Counter()
         self._nudged = False
 
@@ -114,9 +114,9 @@ class ArrivalQueue:
         """True while sources that can wait must wait; those of `urgent` wait for each other only."""
         return (self._urgent if urgent else self._rest).full()
 
-    def on_room(self, callback: Callable[[], None]) -> None:
-        """Call back, once each time a lane has emptied to half after a batch was taken from it."""
-        self._waiting.append(callback)
+    def on_room(self, callback: Callable[[], None], urgent: bool = False) -> None:
+        """Call back, once each time the lane has emptied to half after a batch was taken from it."""
+        (self._urgent if urgent else self._rest).on_room.append(callback)
 
     async def take(self, most: int, window_s: float, until_us: int | None) -> list[Arrival]:
         """The next batch: what comes within `window_s` of the first arrival's receipt, at most `most`; empty at
@@ -145,9 +145,6 @@ class ArrivalQueue:
             lanes = [rest if self._rest_is_due else urgent]
         self._rest_is_due = lanes == [urgent]
         taken = [lane.take(most) for lane in lanes]
-        if any(lane.half_empty() for lane in lanes):
-            for callback in self._waiting:
-                callback()
         return taken[0] if len(taken) == 1 else list(heapq.merge(*taken, key=_received))
 
 

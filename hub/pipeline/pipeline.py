@@ -145,9 +145,8 @@ class Pipeline:
 
     def _present(self, behind: int | None) -> int:
         """How far time has come for the rules: a silence must not be judged before what waits has been heard."""
-        waiting = behind if behind is not None else self._queue.oldest
-        now = self._clock.now_us()
-        return now if waiting is None else min(now, waiting)
+        waiting = [at for at in (behind, self._queue.oldest) if at is not None]
+        return min([self._clock.now_us(), *waiting])
 
     async def _divide(self, arrivals: list[Arrival], error: Exception, behind: int | None) -> None:
         if len(arrivals) > 1:
@@ -190,5 +189,5 @@ class Pipeline:
         counters["dead_letters"] += len(batch.dead)
         counters["alarm_transitions"] += len(batch.transitions)
         if batch.arrivals:
-            self._status.lag_us = now - batch.arrivals[0].received
+            self._status.lag_us = now - min(batch.arrivals[0].received, self._queue.oldest or now)
             self._status.last_commit = now

@@ -35,7 +35,7 @@ class Deaf:
     def full(self, urgent: bool = False) -> bool:
         return False
 
-    def on_room(self, callback: Any) -> None:
+    def on_room(self, callback: Any, urgent: bool = False) -> None:
         pass
 
 

@@ -139,7 +139,7 @@ class Inbox:
     def full(self, urgent: bool = False) -> bool:
         return self.closed
 
-    def on_room(self, callback: Callable[[], None]) -> None:
+    def on_room(self, callback: Callable[[], None], urgent: bool = False) -> None:
         self._callbacks.append(callback)
 
     def reopen(self) -> None:

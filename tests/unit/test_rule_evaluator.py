@@ -291,3 +291,15 @@ def test_an_alarm_does_not_return_in_the_future_because_its_rule_now_waits_longe
     evaluator.replace_rules([slower], T0 + 33 * S)
     decision = store.run(evaluator, [frame(PUMP, 40, {"pressure": 500})], T0 + 40 * S)
     assert actions(decision) == [("over", "return", 40)]
+
+
+def test_nobody_is_called_silent_while_the_urgent_goes_ahead_after_a_time_away() -> None:
+    """What was said meanwhile comes slower than a silence is long, and something waits in the other lane all the time."""
+    store, evaluator = quiet_start([SILENT])
+    store.run(evaluator, [], T0)
+    evaluator = store.start(T0 + 600 * S, [SILENT])
+    waiting = T0 + 600 * S
+    for turn in range(12):
+        said, received = 35 * (turn + 1), 600 + 45 * turn
+        told = store.run(evaluator, [frame(SMOKE, received, event="self_test", said=said)], waiting, waiting)
+        assert actions(told) == []
