@@ -1,107 +1,39 @@
 """The MQTT driver on a real mosquitto; devices are played by aiomqtt, an implementation that is not ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import aiomqtt
 import pytest
 
 from drivers.mqtt.driver import MqttDriver
 from drivers.mqtt.packets import Publish
-from hub.clock import FakeClock, SystemClock
+from hub.clock import FakeClock
 from hub.codecs.mqtt_encode import command_topics, decode_command, encode_message, encode_status
 from hub.errors import BadFrame, Misconfigured, Rejected, Unreachable
-from hub.model import Arrival, CommandRequest, Device, Frame
+from hub.model import CommandRequest
 from hub.vocabulary.mqtt import MqttBus
 from tests.integration.mosquitto import Mosquitto, free_port, make_certificates
-from tests.unit.mqtt_devices import SIMPLE, inline, make_device
-
-CLOCK = SystemClock()
-DOOR = make_device("heyue-dc200", "door-1")
-PATROL = make_device("heyue-pr10", "patrol-1", id=2)
-SMOKE = make_device("heyue-sd5", "smoke-1", id=3)
-MIXED = make_device(inline({**SIMPLE, "topic": "community/{community}/{any}/{device}/event"}), "env-1", id=4)
-
-
-class Door:
-    """An intake that keeps everything and can say that it is full."""
-
-    def __init__(self) -> None:
-        self.arrivals: list[Arrival] = []
-        self.limit = 1_000_000
-        self._room: list[Callable[[], None]] = []
-        self._news = asyncio.Event()
-
-    def offer(self, arrivals: Sequence[Arrival]) -> None:
-        self.arrivals += arrivals
-        self._news.set()
-
-    def full(self, urgent: bool = False) -> bool:
-        return len(self.arrivals) >= self.limit
-
-    def on_room(self, callback: Callable[[], None], urgent: bool = False) -> None:
-        self._room.append(callback)
-
-    def open_wide(self) -> None:
-        self.limit = 1_000_000
-        for callback in self._room:
-            callback()
-
-    async def count(self, number: int) -> None:
-        async with asyncio.timeout(20):
-            while len(self.arrivals) < number:
-                self._news.clear()
-                await self._news.wait()
-
-    def acknowledge_all(self) -> None:
-        for arrival in self.arrivals:
-            assert arrival.acknowledger is not None
-            arrival.acknowledger.acknowledge(arrival.session, [arrival.token])
+from tests.integration.mqtt_door import (
+    CLOCK,
+    DOOR,
+    PATROL,
+    Door,
+    forced,
+    frames,
+    make_bus,
+    make_driver,
+    only_one_comes,
+    peer,
+    running,
+)
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     with Mosquitto(tmp_path_factory.mktemp("broker")) as mosquitto:
         yield mosquitto
-
-
-_ids = iter(range(1_000_000))
-
-
-def make_bus(broker: Mosquitto, **changes: Any) -> MqttBus:
-    fields = {"protocol": "mqtt", "url": f"mqtt://127.0.0.1:{broker.port}", "client_id": f"hub-{next(_ids)}"}
-    return MqttBus.model_validate(fields | changes)
-
-
-def make_driver(bus: MqttBus, devices: Sequence[Device] = (DOOR, PATROL)) -> MqttDriver:
-    return MqttDriver("mqtt-main", bus, devices, CLOCK, lambda device, state, detail: None)
-
-
-@asynccontextmanager
-async def running(driver: MqttDriver, intake: Door) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.ensure_future(driver.run(intake))
-    ready = asyncio.gather(driver._receiver.client.wait_connected(), driver._sender.wait_connected())
-    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
-    try:
-        if task.done():
-            task.result()
-        yield task
-    finally:
-        task.cancel()
-        ready.cancel()
-        await asyncio.gather(task, ready, return_exceptions=True)
-
-
-def peer(broker: Mosquitto) -> aiomqtt.Client:
-    return aiomqtt.Client("127.0.0.1", broker.port)
-
-
-def forced(sequence: int) -> tuple[str, bytes]:
-    return encode_message(DOOR, "event", event="door_forced", ts_us=CLOCK.now_us(), sequence=sequence, boot=1)
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
@@ -129,10 +61,6 @@ async def test_what_is_not_acknowledged_comes_again(broker: Mosquitto, version: 
             await device.publish(*forced(99), qos=1)
             await intake.count(1)
             assert [frame.sequence for frame in frames(driver, intake.arrivals[0])] == [99]
-
-
-def frames(driver: MqttDriver, arrival: Arrival) -> list[Frame]:
-    return [item for item in driver.decoder().decode(arrival) if isinstance(item, Frame)]
 
 
 async def test_retained_words_are_state(broker: Mosquitto) -> None:
@@ -229,106 +157,6 @@ async def test_new_devices_are_heard_without_a_new_connection(broker: Mosquitto,
             await device.publish(*forced(2), qos=1)
             await asyncio.sleep(0.01)
         assert driver._receiver.client.session_no == session
-
-
-def alight(number: int) -> tuple[str, bytes]:
-    return encode_message(SMOKE, "event", event="smoke_alarm", ts_us=CLOCK.now_us(), sequence=number)
-
-
-class Flooded(Door):
-    """An intake that is full, but not of life safety."""
-
-    def full(self, urgent: bool = False) -> bool:
-        return not urgent and super().full()
-
-
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
-async def test_life_safety_is_received_while_all_else_must_wait(broker: Mosquitto, version: str) -> None:
-    bus, intake = make_bus(broker, version=version), Flooded()
-    driver = make_driver(bus, [DOOR, SMOKE])
-    intake.limit = 1
-    async with running(driver, intake), peer(broker) as device:
-        await driver._urgent.client.wait_connected()
-        for number in range(300):
-            await device.publish(*forced(number), qos=1)
-        await device.publish(*alight(1), qos=1)
-        async with asyncio.timeout(20):
-            while not any(arrival.urgent for arrival in intake.arrivals):
-                await asyncio.sleep(0.01)
-        assert [a.source for a in intake.arrivals if a.urgent] == [alight(1)[0]]
-        intake.open_wide()
-        await intake.count(301)
-        assert [frame.sequence for a in intake.arrivals for frame in frames(driver, a) if not a.urgent] == [*range(300)]
-        intake.acknowledge_all()
-    intake.arrivals.clear()
-    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device:
-        await device.publish(*alight(2), qos=1)
-        await device.publish(*forced(301), qos=1)
-        await intake.count(2)  # nothing that was acknowledged comes again before them
-        assert sorted(frame.sequence or 0 for a in intake.arrivals for frame in frames(driver, a)) == [2, 301]
-
-
-async def test_a_session_of_before_life_safety_had_its_own_brings_nothing_twice(broker: Mosquitto) -> None:
-    bus, intake = make_bus(broker), Door()
-    async with aiomqtt.Client("127.0.0.1", broker.port, identifier=bus.client_id, clean_session=False) as old:
-        await old.subscribe("community/demo/smoke/+/event", qos=1)
-    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(20):
-        await until_told(device, intake, [True])
-
-
-async def test_what_an_earlier_run_left_in_the_urgent_session_is_heard(broker: Mosquitto) -> None:
-    bus, intake = make_bus(broker), Door()
-    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(20):
-        await until_told(device, intake, [True])
-    intake.arrivals.clear()
-    async with peer(broker) as device:
-        await device.publish(*alight(7), qos=1)
-    async with running(make_driver(bus, [DOOR, SMOKE, MIXED]), intake), asyncio.timeout(20):  # it has no filter now
-        while not any(frame.sequence == 7 for frame in heard(intake)):
-            await asyncio.sleep(0.01)
-
-
-def heard(intake: Door) -> list[Frame]:
-    decoder = MqttDriver("m", MqttBus(protocol="mqtt", url="mqtt://h"), [DOOR, SMOKE], CLOCK, lambda *_: None).decoder()
-    return [item for a in intake.arrivals for item in decoder.decode(a) if isinstance(item, Frame)]
-
-
-async def until_told(device: aiomqtt.Client, intake: Door, told: list[bool]) -> None:
-    """Return once an alarm comes as often as `told` is long, and as urgent as it says."""
-    found: list[bool] | None = None
-    while found != told:
-        intake.arrivals.clear()
-        await device.publish(*alight(1), qos=1)
-        await device.publish(*forced(1), qos=1)
-        while len({arrival.source for arrival in intake.arrivals}) < 2:
-            await asyncio.sleep(0.01)
-        found = [arrival.urgent for arrival in intake.arrivals if arrival.source == alight(1)[0]]
-        intake.acknowledge_all()  # or the broker's window would be full at last
-
-
-async def test_topics_move_between_the_connections_at_a_reload(broker: Mosquitto) -> None:
-    driver, intake = make_driver(make_bus(broker), [DOOR]), Door()
-    async with running(driver, intake), peer(broker) as device:
-        for devices, told in (([DOOR, SMOKE], [True]), ([DOOR, SMOKE, MIXED], [False]), ([DOOR, SMOKE], [True])):
-            driver.update(devices)
-            async with asyncio.timeout(20):
-                await until_told(device, intake, told)
-        driver.update([DOOR])
-        await only_one_comes(device, intake, forced(1), alight(2))
-
-
-async def only_one_comes(
-    device: aiomqtt.Client, intake: Door, wanted: tuple[str, bytes], unwanted: tuple[str, bytes]
-) -> None:
-    """Return once `unwanted` no longer comes before `wanted`, which is published after it."""
-    sources: list[str] = []
-    async with asyncio.timeout(20):
-        while sources != [wanted[0]]:
-            intake.arrivals.clear()
-            await device.publish(*unwanted, qos=1)
-            await device.publish(*wanted, qos=1)
-            while wanted[0] not in (sources := [arrival.source for arrival in intake.arrivals]):
-                await asyncio.sleep(0.01)
 
 
 async def test_filters_dropped_while_away_are_dropped_at_the_broker(broker: Mosquitto) -> None:

@@ -294,7 +294,7 @@ def test_an_alarm_does_not_return_in_the_future_because_its_rule_now_waits_longe
 
 
 def test_nobody_is_called_silent_while_the_urgent_goes_ahead_after_a_time_away() -> None:
-    """What was said meanwhile comes slower than a silence is long, and something waits in the other lane all the time."""
+    """What was said meanwhile comes slower than a silence is long; something waits in the other lane all the time."""
     store, evaluator = quiet_start([SILENT])
     store.run(evaluator, [], T0)
     evaluator = store.start(T0 + 600 * S, [SILENT])
