@@ -9,6 +9,7 @@ from api.pages.alarm_actions import AlarmActions
 from api.pages.alarm_parts import (
     AFTER,
     near,
+    paint_commands,
     paint_comments,
     paint_deliveries,
     paint_events,
@@ -29,6 +30,7 @@ from hub.store.database import Row
 
 _BEFORE = timedelta(minutes=15)
 _REST = timedelta(milliseconds=300)  # a chattering alarm is not painted more often
+_COMMANDS = 100  # of the community, among which those given here are looked for
 _WAITING = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
 
 
@@ -42,8 +44,10 @@ class AlarmDetail:
         self._id = 0
         self._device: Row | None = None
         self._values: dict[str, Any] = {}
-        self._near: set[int] = set()
-        self._behind = False
+        self._alarm: Row | None = None
+        self._near: list[int] = []
+        self._behind = False  # the alarm changed
+        self._moved = False  # something happened around it
         self._painted = view.now() - _BEFORE
         with box("detail-pane", "aside", aria_label=view.t("alarms.detail"), tabindex="0") as self._pane:
             with box("") as self._top:
@@ -57,6 +61,7 @@ class AlarmDetail:
                     tag("summary", view.t("device.table"))
                     self._twin = Table([], [], view.t("device.no_data"))
             self._trend.set_visibility(False)
+            self._now = box("")
             self._bottom = box("")
         self._dialog = CommandDialog(view, self._sent)
 
@@ -80,13 +85,9 @@ class AlarmDetail:
         view, reads = self._view, self._view.hub.reads
         alarm = await view.hub.context.alarms.show(view.principal, self._id)
         device = await reads.device(view.principal, alarm["device_id"])
-        events = await reads.events(view.principal, device_id=device["id"], limit=6)
-        here = near(view.hub.context.devices.values(), view.principal.community_id, alarm["place"])
-        around = await reads.several(view.principal, here, events=6, before=alarm["raised_at"] + AFTER) if here else []
-        port = view.hub.context.ports.get("notifications.deliveries")
-        deliveries = await port(view.principal, self._id) if port else []
         pictures = await EvidenceDesk(view.hub.context).snapshots(view.principal, self._id) if view.may("work") else []
-        self._device, self._near = device, set(here)
+        self._device, self._alarm = device, alarm
+        self._near = near(view.hub.context.devices.values(), view.principal.community_id, alarm["place"])
         self._pane.classes(add="open")
         self._top.clear()
         with self._top:
@@ -98,16 +99,32 @@ class AlarmDetail:
             may = view.may("acknowledge")
             paint_procedure(view, alarm, self._tick if may else None, self._note_step if may else None)
             paint_comments(view, alarm)
+        self._now.clear()
+        with self._now:
+            self._paint_values(device)
+        await self._paint_around(alarm, device)
+        await self._paint_trend(alarm, device)
+
+    async def _paint_around(self, alarm: Row, device: Row) -> None:
+        """What is only read, below: what happened here, what was asked for, who was told."""
+        self._moved = False
+        view, reads, here = self._view, self._view.hub.reads, self._near
+        events = await reads.events(view.principal, device_id=device["id"], limit=6)
+        around = await reads.several(view.principal, here, events=6, before=alarm["raised_at"] + AFTER) if here else []
+        port = view.hub.context.ports.get("notifications.deliveries")
+        deliveries = await port(view.principal, alarm["id"]) if port else []
+        since = alarm["raised_at"] - _BEFORE
+        given = [row for row in await view.hub.context.commands.recent(view.principal, limit=_COMMANDS)
+                 if row["device_id"] in (device["id"], *here) and row["requested_at"] >= since]  # fmt: skip
         self._bottom.clear()
         with self._bottom:
             if here:
                 paint_near(view, around)
-            self._paint_values(device)
-            if device["id"] not in self._near:
+            paint_commands(view, given)
+            if device["id"] not in here:
                 paint_events(view, events)
             paint_deliveries(view, deliveries)
             paint_history(view, alarm)
-        await self._paint_trend(alarm, device)
 
     def close(self, _: object = None) -> None:
         """Back to the list, on a phone the only way there."""
@@ -281,19 +298,25 @@ class AlarmDetail:
         self._progress.show(row)
 
     def wants(self, change: Change) -> bool:
-        """The values that are shown and the commands that were given here."""
-        return (change.topic == "point" and change.key in self._values) or (
-            change.topic == "command" and self._progress.knows(change.key)
+        """The values that are shown, what was asked of the devices here and what these say, whom the alarm was told."""
+        if not self._id:
+            return False
+        if change.topic == "point":
+            return change.key in self._values
+        here = (self._device["id"] if self._device else 0, *self._near)
+        return change.topic == "notice" or (
+            change.topic in ("command", "event") and change.data.get("device_id") in here
         )
 
     async def changed(self, changes: list[Change]) -> None:
-        """Live changes: this alarm, its device's values, the commands given here."""
+        """Live changes: this alarm and the values at once, commands, events and messages with the next `tidy`."""
         for change in changes:
             if change.topic == "command" and self._progress.knows(change.key):
                 self._progress.show(change.data)
             elif change.topic == "point" and change.key in self._values:
                 shown, point = self._values[change.key]
                 shown.text = value_text(change.data.get("value"), point["values"], point["unit"], self._view.t)
+        self._moved |= any(change.topic in ("command", "event", "notice") for change in changes)
         if any(change.topic == "alarm" and change.key == str(self._id) for change in changes):
             self._behind = True
             if self._view.now() - self._painted > _REST:
@@ -303,3 +326,5 @@ class AlarmDetail:
         """Paint what changed faster than it is worth painting."""
         if self._behind:
             await self.refresh()
+        elif self._moved and self._alarm is not None and self._device is not None:
+            await self._paint_around(self._alarm, self._device)

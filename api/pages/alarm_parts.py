@@ -179,6 +179,32 @@ def paint_near(view: View, rows: list[Row]) -> None:
     )  # fmt: skip
 
 
+def paint_commands(view: View, rows: list[Row]) -> None:
+    """What anybody asked of the device and of the doors and barriers here, newest first, and how it stands."""
+    if not rows:
+        return
+    tag("h3", view.t("alarm.commands"))
+    columns = [("time", view.t("device.time")), ("device", view.t("alarm.device"), "link"),
+               ("command", view.t("device.command")), ("state", view.t("devices.state")),
+               ("by", view.t("device.requested_by"))]  # fmt: skip
+    Table(
+        columns,
+        [
+            {"id": str(row["id"]), "time": view.stamp(row["requested_at"]), "by": view.person(row["requested_by"]),
+             "device": view.device_cell(row["device_id"], row["device"]), "command": _command_name(view, row),
+             "state": view.word("command_state", row["state"])}
+            for row in rows[:MOST_NEAR]
+        ],
+        "",
+    )  # fmt: skip
+
+
+def _command_name(view: View, row: Row) -> str:
+    device = view.hub.context.devices.get(row["device_id"])
+    command = device.kind.commands.get(row["name"]) if device else None
+    return view.pick({"zh": command.name.zh, "en": command.name.en}) if command else row["name"]
+
+
 def paint_events(view: View, events: list[Row]) -> None:
     """What the device itself said last."""
     tag("h3", view.t("alarm.events"))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from hub.live import Change
 from modules.duty.service import Duty
@@ -65,6 +65,27 @@ async def test_every_list_has_its_alarms_and_says_why(world: World) -> None:
         await page.locator(".detail-pane .strip a", has_text="Parent alarm").click()
         await page.wait_for_url(f"**/alarms/{made['gateway']}")
         assert not complaints
+
+
+async def test_the_open_drawer_shows_what_others_do_and_what_happens_here(world: World) -> None:
+    """Nobody opens a door twice because the other desk's command cannot be seen."""
+    number = fresh(world, "door-b1-u1", "Somebody rings")
+    door = world.seeds.devices["door-b1-u1"]
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, f"/alarms/{number}")
+        await page.locator(".detail-pane h2", has_text="Somebody rings").wait_for()
+        assert await page.locator(".detail-pane h3", has_text="Commands given here").count() == 0
+        engineer = await world.principal("engineer")
+        await world.seeds.context.commands.request(engineer, door.id, "open", "for the post", "drawer-1")
+        table = page.locator(".detail-pane h3:has-text('Commands given here') + *")
+        await expect(table).to_contain_text("engineer")
+        typed = page.locator(".detail-pane button.solid").first
+        await typed.focus()
+        world.seeds.context.live.publish(Change("event", world.seeds.home, "ab", {"device_id": door.id}))
+        await page.wait_for_timeout(1500)
+        assert await typed.evaluate("e => e === document.activeElement")  # what is worked with is not painted anew
+        assert complaints == []
+    over(world, number)
 
 
 async def test_shelved_with_time_and_reason_and_taken_back(world: World) -> None:
