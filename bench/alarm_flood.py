@@ -31,6 +31,7 @@ from hub.catalog.paths import packaged_config
 from hub.clock import SystemClock
 from hub.decisions import AlarmChange
 from hub.embedded.postgres import EmbeddedPostgres
+from hub.kpis.model import quantile
 from hub.live import Live
 from hub.model import Device
 from hub.store.database import Database, connect_ingest
@@ -135,10 +136,10 @@ async def run(url: str, seconds: float, rate: int, conditions: int) -> dict[str,
         "alarms": figures["alarms"], "raises": figures["raises"], "counted_in_storm": figures["storm"],
         "annunciations_besides_life_safety": figures["calls"], "life_safety_alarms": flood.burned,
         "life_safety_annunciated": figures["fires"],
-        "life_safety_p99_ms": round(quantile(flood.latencies, 99) * 1000),
+        "life_safety_p99_ms": round((quantile(flood.latencies, 0.99) or 0.0) * 1000),
         "life_safety_max_ms": round(max(flood.latencies) * 1000),
         "batch_p50_ms": round(statistics.median(flood.batches) * 1000),
-        "batch_p99_ms": round(quantile(flood.batches, 99) * 1000),
+        "batch_p99_ms": round((quantile(flood.batches, 0.99) or 0.0) * 1000),
         "rss_growth_mb": round(flood.resident - resident, 1), "cpu_of_one_core_percent": round(spent / took * 100),
         "postgres_backend_cpu_percent": round(backend / took * 100), "load_after": os.getloadavg()[0],
     }  # fmt: skip
@@ -146,10 +147,6 @@ async def run(url: str, seconds: float, rate: int, conditions: int) -> dict[str,
 
 def usage_self() -> tuple[float, float]:
     return usage(os.getpid())
-
-
-def quantile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100)[percent - 1] if len(values) > 1 else values[0]
 
 
 def stored(url: str) -> dict[str, int]:

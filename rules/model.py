@@ -134,7 +134,6 @@ class Rule(Model):
     """One rule: when, what condition, how bad, what to tell and what to do."""
 
     rule: RuleId
-    version: int = Field(default=1, ge=1)
     enabled: bool = True
     title: Text
     when: When

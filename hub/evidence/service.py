@@ -1,4 +1,4 @@
-"""The evidence desk: one alarm's time line for the drawer, and as a sealed pack for people outside."""
+"""The evidence desk: one alarm's time line, and as a sealed pack for people outside; its pictures for the drawer."""
 
 import asyncio
 from collections.abc import Sequence
