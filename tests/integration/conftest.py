@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub.store.migrate import migrate
+from tests.integration.mosquitto import Mosquitto
 from tests.integration.postgres import close_database, drop_databases, dropping, make_server, new_database
 
 
@@ -46,3 +47,10 @@ def _databases_end_with_their_test(request: pytest.FixtureRequest) -> Iterator[N
         return
     with dropping(request.getfixturevalue("postgres_url")):
         yield
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker for the tests of one file."""
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as mosquitto:
+        yield mosquitto

@@ -1,7 +1,6 @@
 """The MQTT driver on a real mosquitto; devices are played by aiomqtt, an implementation that is not ours."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +27,6 @@ from tests.integration.mqtt_door import (
     peer,
     running,
 )
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path_factory.mktemp("broker")) as mosquitto:
-        yield mosquitto
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

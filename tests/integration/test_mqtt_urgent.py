@@ -1,7 +1,6 @@
 """Life safety over MQTT: a connection of its own on a real mosquitto, whatever waits on the other."""
 
 import asyncio
-from collections.abc import Iterator
 
 import aiomqtt
 import pytest
@@ -25,12 +24,6 @@ from tests.integration.mqtt_door import (
     peer,
     running,
 )
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path_factory.mktemp("broker")) as mosquitto:
-        yield mosquitto
 
 
 def alight(number: int) -> tuple[str, bytes]:
