@@ -64,6 +64,16 @@ class World:
         await page.wait_for_selector("#main h1")
         await page.wait_for_function("window.did_handshake === true")
 
+    async def scan_offline(self, page: Page, code: str) -> Page:
+        """The check-in page is closed and the connection lost; a code is scanned: the page that the phone kept."""
+        await page.evaluate("navigator.serviceWorker.ready")
+        await page.wait_for_function("navigator.serviceWorker.controller !== null")
+        await page.close()
+        await page.context.set_offline(True)
+        scanned = await page.context.new_page()
+        await scanned.goto(f"{self.address}/patrol/checkin#{code}")
+        return scanned
+
     async def code(self, checkpoint: str) -> str:
         return next(
             code for one, code in await self.here.patrols.printed(self.here.who("admin")) if one.id == checkpoint

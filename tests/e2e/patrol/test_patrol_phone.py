@@ -123,12 +123,7 @@ async def test_a_code_scanned_without_a_connection_opens_a_page_that_keeps_the_c
     code = await world.code("garden")
     async with world.signed_in("li", "en", "phone") as (page, _):
         await world.open(page, "/patrol/checkin")
-        await page.evaluate("navigator.serviceWorker.ready")
-        await page.wait_for_function("navigator.serviceWorker.controller !== null")
-        await page.close()
-        await page.context.set_offline(True)
-        scanned = await page.context.new_page()
-        await scanned.goto(f"{world.address}/patrol/checkin#{code}")
+        scanned = await world.scan_offline(page, code)
         await scanned.wait_for_selector("text=Central garden")
         await scanned.wait_for_selector("text=check-ins are kept on the phone")
         await scanned.get_by_role("button", name="Check in").click()

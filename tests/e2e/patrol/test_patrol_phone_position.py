@@ -85,12 +85,7 @@ async def test_the_page_that_the_phone_kept_asks_too(world: World):
     before, code = last(world), await world.code("east-gate")
     async with phone(world, GATE) as page:
         await world.open(page, "/patrol/checkin")
-        await page.evaluate("navigator.serviceWorker.ready")
-        await page.wait_for_function("navigator.serviceWorker.controller !== null")
-        await page.close()
-        await page.context.set_offline(True)
-        scanned = await page.context.new_page()
-        await scanned.goto(f"{world.address}/patrol/checkin#{code}")
+        scanned = await world.scan_offline(page, code)
         await scanned.get_by_role("heading", name="East gate").wait_for()
         await press(scanned)
         await scanned.wait_for_function(
