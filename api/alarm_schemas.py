@@ -123,20 +123,24 @@ class StepLog(In):
     done: bool = True
 
 
+WorkOrder = Annotated[str, StringConstraints(strip_whitespace=True, max_length=64)]
+
+
 class OutOfService(In):
     until: AwareDatetime
     reason: Reason
-    work_order: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+    work_order: Annotated[WorkOrder, StringConstraints(min_length=1)]
 
 
 class Window(In):
-    """Give either `place`, for its whole subtree, or `device_id`."""
+    """Give either `place`, for its whole subtree, or `device_id`, which needs its `work_order`."""
 
     place: Annotated[str, StringConstraints(max_length=200)] | None = None
     device_id: Id | None = None
     since: AwareDatetime
     until: AwareDatetime
     reason: Reason
+    work_order: WorkOrder = ""
 
 
 class MaintenanceOut(BaseModel):

@@ -127,7 +127,7 @@ class MaintenancePage:
             await self._plan(given, place=given["place"])
 
         fields = [view.field("place", t("alarm.place"), "choice", options[0][0] if options else "", options),
-                  *self._when()]  # fmt: skip
+                  *self._when(), view.field("order", t("alarm.work_order"))]  # fmt: skip
         view.form(t("maintenance.plan_place"), t("maintenance.plan_hint"), t("maintenance.plan"), do, fields)
 
     def _plan_device(self) -> None:
@@ -137,7 +137,7 @@ class MaintenancePage:
             await self._plan(given, device_id=self._device(given["device"]))
 
         view.form(t("maintenance.plan_device"), t("maintenance.plan_hint"), t("maintenance.plan"), do,
-                  [self._device_field(), *self._when()])  # fmt: skip
+                  [self._device_field(), *self._when(), self._order_field()])  # fmt: skip
 
     def _take_out(self) -> None:
         view, t = self._view, self._view.t
@@ -148,9 +148,12 @@ class MaintenancePage:
             await desk.take_out_of_service(who, self._device(given["device"]), until, given["reason"], given["order"])
             await self._show()
 
-        fields = [self._device_field(), *self._when()[1:],
-                  view.field("order", t("alarm.work_order"), needed=t("maintenance.order_needed"))]  # fmt: skip
+        fields = [self._device_field(), *self._when()[1:], self._order_field()]
         view.form(t("maintenance.take_out"), t("maintenance.take_out_hint"), t("maintenance.take_out"), do, fields)
+
+    def _order_field(self) -> Any:
+        t = self._view.t
+        return self._view.field("order", t("alarm.work_order"), needed=t("maintenance.order_needed"))
 
     def _device_field(self) -> Any:
         t = self._view.t
@@ -175,6 +178,6 @@ class MaintenancePage:
         view = self._view
         await view.hub.context.alarms.plan_maintenance(
             await view.who(), place=place, device_id=device_id, since=view.moment(given["since"]),
-            until=view.moment(given["until"]), reason=given["reason"],
+            until=view.moment(given["until"]), reason=given["reason"], work_order=given["order"],
         )  # fmt: skip
         await self._show()

@@ -94,10 +94,12 @@ async def alarm_maintenance(request: Request, who: Who) -> list[MaintenanceOut]:
 
 @router.post("/maintenance")
 async def plan_maintenance(request: Request, who: Who, body: Window) -> MaintenanceOut:
-    """Plan a window in which a place's subtree, or a device, is out of service: 30 days at most."""
+    """Plan a window in which a place's subtree, or a device, is out of service: 30 days at most. A device needs its
+    work order."""
     row = await _desk(request).plan_maintenance(
-        who, place=body.place, device_id=body.device_id, since=body.since, until=body.until, reason=body.reason
-    )
+        who, place=body.place, device_id=body.device_id, since=body.since, until=body.until, reason=body.reason,
+        work_order=body.work_order,
+    )  # fmt: skip
     return MaintenanceOut.model_validate(row)
 
 

@@ -30,9 +30,7 @@ class MaintenanceDesk(DeskBase):
         moment("until", until, now, MAINTENANCE)
         async with self._database.session([who.community_id]) as connection:
             device = await self._device(connection, who, device_id)
-        port = self._ports.get("workorders.known")  # asked between: it takes a connection of its own
-        if port is not None and not await port(who, work_order):
-            raise Refused("no_work_order", f"work_order: {work_order!r} is no work order of this community", 422)
+        await self._order_known(who, work_order)
         async with self._database.session([who.community_id]) as connection:
             values = {
                 "community_id": who.community_id, "device_id": device_id, "at": now, "until": until, "reason": reason,
@@ -62,28 +60,35 @@ class MaintenanceDesk(DeskBase):
 
     async def plan_maintenance(
         self, who: Principal, *, place: str | None = None, device_id: int | None = None, since: datetime,
-        until: datetime, reason: str,
+        until: datetime, reason: str, work_order: str = "",
     ) -> Row:  # fmt: skip
         """A window in which a place's subtree, or one device, is out of service: 30 days at most, planned up to a year
-        ahead. Give either `place` or `device_id`. Gives the maintenance row."""
+        ahead. Give either `place` or `device_id`; one device needs its work order, a place may name one. Gives the
+        maintenance row. Refused(422) where a module keeps the orders and knows no such number."""
         who.require("maintain")
         reason, now = words("reason", reason, 1), self._clock.now()
+        work_order = words("work_order", work_order, 0 if device_id is None else 1, 64)
         if (place is None) == (device_id is None):
             raise Refused("bad_target", "place, device_id: give exactly one of them", 422)
         moment("since", since, now - timedelta(minutes=5), PLAN_AHEAD)
         moment("until", until, max(since, now), MAINTENANCE)
         async with self._database.session([who.community_id]) as connection:
-            target = f"place:{place}"
-            if device_id is not None:
-                target = f"device:{(await self._device(connection, who, device_id))['code']}"
+            target = await self._target(connection, who, place, device_id)
+        if work_order:
+            await self._order_known(who, work_order)
+        async with self._database.session([who.community_id]) as connection:
             values = {
                 "community_id": who.community_id, "place": place, "device_id": device_id, "since": since,
                 "until": until, "reason": reason, "actor": who.actor, "at": now, "begun": since <= now,
+                "work_order": work_order or None,
             }  # fmt: skip
-            if place is not None and await (await connection.execute(_SQL["place"], values)).fetchone() is None:
-                raise NotThere(f"place {place[:100]}")
             cursor = await connection.execute(_SQL["window"], values)
-            detail = {"since": since.isoformat(), "until": until.isoformat(), "reason": reason}
+            detail = {
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+                "reason": reason,
+                "work_order": work_order,
+            }
             await audit.record(connection, who, "maintenance.plan", target, now, detail)
             row, changed = await self._apply(connection, who, await cursor.fetchone())
         self._announce_all(changed)
@@ -104,6 +109,19 @@ class MaintenanceDesk(DeskBase):
         """Windows and devices out of service, planned or going on (`active`), by their beginning."""
         async with self._database.session([who.community_id]) as connection:
             return await self._maintenance(connection, who, None)
+
+    async def _target(self, connection: Connection, who: Principal, place: str | None, device_id: int | None) -> str:
+        if device_id is not None:
+            return f"device:{(await self._device(connection, who, device_id))['code']}"
+        values = {"place": place, "community_id": who.community_id}
+        if await (await connection.execute(_SQL["place"], values)).fetchone() is None:
+            raise NotThere(f"place {str(place)[:100]}")
+        return f"place:{place}"
+
+    async def _order_known(self, who: Principal, work_order: str) -> None:
+        port = self._ports.get("workorders.known")  # takes a connection of its own: never asked within a session
+        if port is not None and not await port(who, work_order):
+            raise Refused("no_work_order", f"work_order: {work_order!r} is no work order of this community", 422)
 
     async def _device(self, connection: Connection, who: Principal, device_id: int) -> Row:
         values = {"device_id": device_id, "community_id": who.community_id}

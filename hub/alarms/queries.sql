@@ -126,9 +126,10 @@ DO UPDATE SET until = excluded.until, reason = excluded.reason, work_order = exc
 RETURNING id
 
 -- name: window
-INSERT INTO hub.maintenance (community_id, kind, device_id, place, since, until, reason, planned_by, planned_at, begun)
-VALUES (%(community_id)s, 'window', %(device_id)s, %(place)s, %(since)s, %(until)s, %(reason)s, %(actor)s, %(at)s,
-        %(begun)s)
+INSERT INTO hub.maintenance (community_id, kind, device_id, place, since, until, reason, work_order, planned_by,
+                             planned_at, begun)
+VALUES (%(community_id)s, 'window', %(device_id)s, %(place)s, %(since)s, %(until)s, %(reason)s, %(work_order)s,
+        %(actor)s, %(at)s, %(begun)s)
 RETURNING id
 
 -- name: service_of

@@ -83,7 +83,7 @@ async def test_maintenance_is_planned_and_ended(world: World) -> None:
         before = len(await desk.maintenance(who))
         await page.locator("button", has_text="Plan for a place").click()
         await page.locator(".dialog select").select_option("b2/u2")
-        await page.locator(".dialog input[type=text]").fill("shaft cleaning")
+        await page.locator(".dialog input[type=text]").first.fill("shaft cleaning")
         await page.locator(".dialog .solid").click()
         row = page.locator("tr", has_text="shaft cleaning")
         await row.locator(".chip", has_text="Active").wait_for()

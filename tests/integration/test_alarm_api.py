@@ -60,7 +60,7 @@ async def world(postgres_url: str) -> AsyncIterator[World]:
 
 def operations(alarm: int, device: int, maintenance: int) -> list[tuple[str, str, Any, frozenset[str]]]:
     """Every operation that changes something: method, path, a right body, who may."""
-    window = {"device_id": device, "since": soon(5), "until": soon(6), "reason": "x"}
+    window = {"device_id": device, "since": soon(5), "until": soon(6), "reason": "x", "work_order": "7"}
     return [
         ("POST", "/acknowledge", {"ids": [alarm]}, DESK),
         ("POST", "/shelve", {"ids": [alarm], "until": soon(), "reason": "x"}, DESK),
@@ -97,7 +97,15 @@ async def test_roles_that_may_not_are_refused_and_change_nothing(world: World) -
 async def test_what_is_of_another_community_is_not_there(world: World) -> None:
     theirs = world.seeds.numbers["foreign"]
     async with world.client("stranger") as stranger:
-        window = {"device_id": theirs["device"], "since": soon(5), "until": soon(6), "reason": "SECRET"}
+        owner = Principal("user:stranger", world.seeds.foreign, "admin")
+        order = (await WorkOrders(world.seeds.context).open(owner, theirs["alarm"]))["number"]
+        window = {
+            "device_id": theirs["device"],
+            "since": soon(5),
+            "until": soon(6),
+            "reason": "SECRET",
+            "work_order": order,
+        }
         planned = (await stranger.post(V1 + "/maintenance", json=window)).json()["id"]
     async with world.client("admin") as client:
         for method, path, body, _ in operations(theirs["alarm"], theirs["device"], planned):
@@ -173,6 +181,10 @@ async def test_a_shelf_a_step_and_a_device_out_of_service(world: World) -> None:
         assert (await client.delete(url)).status_code == 409
         wrong = await client.put(url, json={"until": soon(), "reason": "lock", "work_order": "7"})
         assert (wrong.status_code, wrong.json()["code"]) == (422, "no_work_order")
+        window = {"since": soon(0), "until": soon(), "reason": "x", "work_order": "7"}
+        for target in ({"device_id": world.door}, {"place": "b1"}):
+            wrong = await client.post(V1 + "/maintenance", json={**window, **target})
+            assert (wrong.status_code, wrong.json()["code"]) == (422, "no_work_order")
         person = Principal("user:engineer", world.seeds.home, "engineer")
         order = (await WorkOrders(world.seeds.context).open(person, world.alarms[2]))["number"]
         made = await client.put(url, json={"until": soon(), "reason": "lock", "work_order": order})

@@ -104,7 +104,8 @@ class Machine(RuleBasedStateMachine):
     def window(self, code: str, ahead: int) -> None:
         since = self.bench.clock.now() + timedelta(seconds=ahead)
         who, device = self.bench.person("engineer"), self.bench.device(code).id
-        self.desk(self.bench.desk.plan_maintenance(who, device_id=device, since=since, until=since + HOUR, reason="x"))
+        window = {"since": since, "until": since + HOUR, "reason": "x", "work_order": "WO-1"}
+        self.desk(self.bench.desk.plan_maintenance(who, device_id=device, **window))
 
     @rule()
     def windows_end(self) -> None:

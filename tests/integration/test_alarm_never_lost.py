@@ -37,7 +37,7 @@ async def test_a_window_that_begins_does_not_close_what_returned_before_it(datab
                 since = bench.clock.now() + timedelta(seconds=start)
                 await bench.desk.plan_maintenance(
                     bench.person("engineer"), device_id=bench.device(code).id, since=since, until=since + HOUR,
-                    reason="x",
+                    reason="x", work_order="WO-1",
                 )  # fmt: skip
         await bench.apply(bench.change("raise", "door-b1-u1", "other"))
         await bench.pass_time(65, 5)
@@ -64,8 +64,9 @@ async def test_a_latched_alarm_that_came_and_went_in_a_window_is_heard_after_it(
     async with make_alarms(database_url) as bench:
         now = bench.clock.now()
         await bench.desk.plan_maintenance(
-            bench.person("engineer"), device_id=bench.device("pump-1").id, since=now, until=now + HOUR, reason="x"
-        )
+            bench.person("engineer"), device_id=bench.device("pump-1").id, since=now, until=now + HOUR, reason="x",
+            work_order="WO-1",
+        )  # fmt: skip
         await bench.apply(bench.change("raise", latch=True), bench.change("return", latch=True))
         assert bench.calls() == 0
         await bench.pass_time(3700, 100)
@@ -136,7 +137,12 @@ async def test_a_window_called_off_while_a_batch_reads_it_leaves_nobody_out_of_s
     async with make_alarms(database_url) as bench:
         engineer, now = bench.person("engineer"), bench.clock.now()
         window = await bench.desk.plan_maintenance(
-            engineer, device_id=bench.device("pump-1").id, since=now, until=now + 24 * HOUR, reason="x"
+            engineer,
+            device_id=bench.device("pump-1").id,
+            since=now,
+            until=now + 24 * HOUR,
+            reason="x",
+            work_order="WO-1",
         )
         connection = await connect_ingest(bench.url, [bench.community])
         async with connection.transaction():

@@ -186,6 +186,12 @@ async def test_a_maintenance_window_silences_a_subtree_while_it_lasts(database_u
             await bench.desk.plan_maintenance(engineer, since=now, until=now + HOUR, reason="x")
         with pytest.raises(Refused, match="since"):
             await bench.desk.plan_maintenance(engineer, place=plant, since=now - HOUR, until=now + HOUR, reason="x")
+        window = {"device_id": bench.device("pump-1").id, "since": now, "until": now + HOUR, "reason": "x"}
+        with pytest.raises(Refused, match="work_order"):  # one device, by whatever way: never without its order
+            await bench.desk.plan_maintenance(engineer, **window)
+        own = await bench.desk.plan_maintenance(engineer, **window, work_order="WO-7")
+        assert (own["work_order"], own["active"]) == ("WO-7", True)
+        await bench.desk.end_maintenance(engineer, own["id"])
         row = await bench.desk.plan_maintenance(
             engineer, place=plant, since=now + HOUR, until=now + 2 * HOUR, reason="yearly test"
         )
