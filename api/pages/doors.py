@@ -16,6 +16,11 @@ KINDS = frozenset({"door", "barrier"})
 STATE_POINT = {"door": "open", "barrier": "position"}
 SETTLE_S = 0.2
 MOST = 500
+_COLUMNS = {
+    "place": "device.place", "name": "alarm.device", "code": "devices.code", "word": "devices.state",
+    "locked": "doors.lock", "link_word": "doors.link", "alarms": "alarms.title", "event": "doors.event",
+    "at": "device.time",
+}  # fmt: skip
 _UNTRUSTED = Quality.BAD | Quality.CLOCK
 
 
@@ -48,6 +53,7 @@ class DoorsPage:
             now=round(view.now().timestamp() * 1000),
         )  # fmt: skip
         self._board.on("command", lambda event: view.act(self._command)(event.args))
+        self._board.on("export", lambda event: view.act(self._export)(event.args))
         self._board.on("reload", view.act(self._reload))
         view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
 
@@ -97,6 +103,7 @@ class DoorsPage:
             "unknown": t("door_state.unknown"), "open": t("door_state.open"), "list": t("doors.title"),
             "empty": t("doors.empty"), "empty_hint": t("doors.empty_hint"), "empty_filter": t("doors.empty_filter"),
             "no_events": t("device.no_events"), "not_allowed": t("command.not_allowed"), "count": t("doors.count"),
+            "export": t("export"),
             "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))], "units": self._view.units(),
         }  # fmt: skip
 
@@ -107,6 +114,24 @@ class DoorsPage:
         found = [command for command in (device or {}).get("commands", []) if command["name"] == name]
         if device and found and found[0]["allowed"]:
             self._dialog.ask(device, found[0])
+
+    async def _export(self, argument: object) -> None:
+        """The doors as they are shown, in their order: [sort, device ids]."""
+        sort, ids = argument if isinstance(argument, list) and len(argument) == 2 else ("", [])
+        view, places = self._view, await self._view.places()
+        rows = {row["id"]: self._exported(row, places) for row in await self._rows(self._ids())}
+        chosen = [rows[one] for one in ids if isinstance(one, int) and one in rows] if isinstance(ids, list) else []
+        columns = [(key, view.t(label)) for key, label in _COLUMNS.items()]
+        await view.save_as(str(sort), view.t("doors.title"), columns, chosen)
+
+    def _exported(self, row: dict[str, Any], places: dict[str, str]) -> dict[str, Any]:
+        last = next(iter(self._devices[row["id"]]["events"]), None)
+        return {
+            **row, "place": places.get(row["place"], row["place"]),
+            "alarms": "; ".join(alarm["title"] for alarm in row["alarms"]),
+            "event": self._view.pick(last["label"]) if last else "",
+            "at": self._view.date_time(last["ts"] if last else None),
+        }  # fmt: skip
 
     async def _sent(self, row: Row) -> None:
         self._progress.show(row)

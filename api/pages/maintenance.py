@@ -49,13 +49,14 @@ class MaintenancePage:
                 tag("span", t("maintenance.silenced"), "muted")
                 self._silenced = tag("b", "0")
         with panel(t("maintenance.list")):
-            if view.may("maintain"):
-                with box("actions"):
+            with box("actions"):
+                if view.may("maintain"):
                     tag("button", t("maintenance.plan_place"), "solid", type="button").on("click", self._plan_place)
                     tag("button", t("maintenance.plan_device"), "ghost", type="button").on("click", self._plan_device)
                     tag("button", t("maintenance.take_out"), "ghost", type="button").on("click", self._take_out)
-            columns = [(key, t(label), sort) for key, (label, sort) in _COLUMNS.items()]
-            self._table = Table(columns, [], t("maintenance.empty"))
+                view.export_choice(self._export)
+            self._columns = [(key, t(label), sort) for key, (label, sort) in _COLUMNS.items()]
+            self._table = Table(self._columns, [], t("maintenance.empty"))
             self._table.on("action", lambda event: self._ask_end(event.args))
             tag("p", t("maintenance.note"), "muted note")
         await self._show()
@@ -74,6 +75,13 @@ class MaintenancePage:
         self._active.text = str(sum(row["active"] for row in rows))
         self._silenced.text = str(len(silenced))
         self._table.show([self._cells(row) for row in rows])
+
+    async def _export(self, sort: str) -> None:
+        """The list as it is shown, with times in full."""
+        view = self._view
+        cells = [{**self._cells(row), "since": view.date_time(row["since"]), "until": view.date_time(row["until"])}
+                 for row in self._rows.values()]  # fmt: skip
+        await view.save_as(sort, view.t("maintenance.title"), self._columns, cells)
 
     def _cells(self, row: Row) -> dict[str, Any]:
         view, t = self._view, self._view.t

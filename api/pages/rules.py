@@ -55,11 +55,12 @@ class RulesPage:
                 ("on", "rules.figure_on"), ("off", "rules.figure_off"), ("count", "rules.count"))}  # fmt: skip
         self._list = panel(t("rules.list"))
         with self._list:
-            if view.may("configure"):
-                with box("actions"):
+            with box("actions"):
+                if view.may("configure"):
                     tag("button", t("rules.new"), "solid", type="button").on("click", view.act(self._new))
-            columns = [(key, t(label), sort) for key, (label, sort) in _COLUMNS.items()]
-            self._table = Table(columns, [], t("rules.empty"))
+                view.export_choice(self._export)
+            self._columns = [(key, t(label), sort) for key, (label, sort) in _COLUMNS.items()]
+            self._table = Table(self._columns, [], t("rules.empty"))
             self._table.on("action", lambda event: view.act(self._choose)(event.args))
             tag("p", t("rules.note"), "muted note")
         self._place = box("")
@@ -78,12 +79,21 @@ class RulesPage:
             await self._show()
 
     async def _show(self, _: object = None) -> None:
-        rows = await self._book.rules(self._view.principal)
-        rows.sort(key=lambda row: (row["kinds"], _PRIORITIES.index(row["priority"]), row["rule"]))
+        rows = await self._rows()
         self._figures["on"].text = str(sum(row["enabled"] for row in rows))
         self._figures["off"].text = str(sum(not row["enabled"] for row in rows))
         self._figures["count"].text = str(sum(row["count"] for row in rows))
         self._table.show([self._cells(row) for row in rows])
+
+    async def _rows(self) -> list[Row]:
+        rows = await self._book.rules(self._view.principal)
+        return sorted(rows, key=lambda row: (row["kinds"], _PRIORITIES.index(row["priority"]), row["rule"]))
+
+    async def _export(self, sort: str) -> None:
+        """The list as it is shown, with times in full."""
+        view = self._view
+        cells = [{**self._cells(row), "changed": view.date_time(row["changed_at"])} for row in await self._rows()]
+        await view.save_as(sort, view.t("rules.title"), self._columns, cells)
 
     def _cells(self, row: Row) -> dict[str, Any]:
         view, t = self._view, self._view.t

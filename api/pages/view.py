@@ -200,12 +200,24 @@ class View:
         self._ask.form(title, text, yes, work, fields)
 
     async def save_as(
-        self, sort: str, title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Mapping[str, object]]
+        self, sort: str, title: str, columns: Sequence[tuple[str, ...]], rows: Sequence[Mapping[str, object]]
     ) -> None:
-        """Hand the person a list as a file. `sort`: csv or xlsx; columns are (key, label); cells are text."""
+        """Hand the person a list as a file. `sort`: csv or xlsx; columns and cells are those of a table, its buttons
+        left out."""
         if sort in SORTS:
+            told = [(key, label) for key, label, *rest in columns if rest[:1] != ["actions"]]
+            cells = [{key: widgets.cell_text(row.get(key)) for key, _ in told} for row in rows]
             stamp = f"{self.now().astimezone(ZoneInfo(self.zone)):%Y%m%d-%H%M}"
-            ui.download.content(await file_bytes(sort, title, columns, rows), f"{title}-{stamp}.{sort}")
+            ui.download.content(await file_bytes(sort, title, told, cells), f"{title}-{stamp}.{sort}")
+
+    def export_choice(self, export: Callable[[str], Awaitable[None]]) -> Element:
+        """The choice of a file of a list; `export` is given csv or xlsx, and hands it out by `save_as`."""
+        select = widgets.box("search export", "select", aria_label=self.t("export"))
+        with select:
+            for value, text in (("", self.t("export")), ("csv", "CSV"), ("xlsx", "Excel")):
+                widgets.tag("option", text, "", value=value)
+        return select.on("change", lambda event: self.act(export)(str(event.args)),
+                         js_handler="(e) => { emit(e.target.value); e.target.value = ''; }")  # fmt: skip
 
     def moment(self, typed: str) -> datetime:
         """What stands in a field of sort `datetime-local`, in the community's zone. Refused(bad_period)."""

@@ -29,7 +29,8 @@ class DeviceTree(Element, component="static/device_tree.js"):
 
 
 class DoorBoard(Element, component="static/door_board.js"):
-    """Doors and barriers as cards. Events: command [device id, name], reload. Methods: upsert, replace."""
+    """Doors and barriers as cards. Events: command [device id, name], export [sort, device ids],
+    reload. Methods: upsert, replace."""
 
     def __init__(self, **props: Any) -> None:
         super().__init__()
@@ -92,6 +93,13 @@ class Table(Element, component="static/hub_table.js"):
         """Other columns; to be followed by `show`."""
         self._props["columns"] = _columns(columns)
         self.update()
+
+
+def cell_text(cell: object) -> str:
+    """What a table's cell of any sort but `actions` says, as text for a file."""
+    if isinstance(cell, dict):
+        cell = cell.get("text", cell.get("label"))
+    return "" if cell in (None, "—") else str(cell)
 
 
 def _columns(columns: Sequence[tuple[str, ...]]) -> list[dict[str, str]]:

@@ -24,9 +24,11 @@ class Listing:
         with view.box("tools"):
             seek = view.box("search", "input", type="search", maxlength=str(_WORDS), placeholder=self._say("search"),
                             aria_label=self._say("search"))  # fmt: skip
-            choose = self._select("search choice", label, [("", f"{label}: {self._say('all')}"), *choices])
-            hand_out = self._select("search export", self._say("export"), [("", self._say("export")), ("csv", "CSV"),
-                                                                           ("xlsx", "Excel")])  # fmt: skip
+            choose = view.box("search choice", "select", aria_label=label)
+            with choose:
+                for value, text in [("", f"{label}: {self._say('all')}"), *choices]:
+                    view.tag("option", text, "", value=value)
+            view.export_choice(export)
         self._count = view.tag("p", "", "muted count", role="status")
 
         async def sought(typed: object) -> None:
@@ -37,16 +39,10 @@ class Listing:
             self.choice, self.most = str(typed) if str(typed) in known else "", PAGE
             await changed()
 
-        async def handed_out(typed: object) -> None:
-            if typed in ("csv", "xlsx"):
-                await export(str(typed))
-
         for element, event, work in ((seek, "input", sought), (choose, "change", chosen)):
             element.on(
                 event, lambda told, work=work: view.act(work)(told.args), js_handler="(e) => emit(e.target.value)"
             )
-        hand_out.on("change", lambda told: view.act(handed_out)(told.args),
-                    js_handler="(e) => { emit(e.target.value); e.target.value = ''; }")  # fmt: skip
 
     @property
     def asked(self) -> tuple[str, str, int]:
@@ -72,13 +68,6 @@ class Listing:
     async def _grow(self, _: object = None) -> None:
         self.most += PAGE
         await self._changed()
-
-    def _select(self, classes: str, label: str, options: Sequence[tuple[str, str]]) -> Any:
-        select = self._view.box(classes, "select", aria_label=label)
-        with select:
-            for value, text in options:
-                self._view.tag("option", text, "", value=value)
-        return select
 
     def _say(self, name: str) -> str:
         return str(self._view.pick(LIST_SAYS[name]))

@@ -1,5 +1,6 @@
 """Shift hand-over on a screen, and where the other pages of duty are added. No logic: the service gives all."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +50,8 @@ class HandOverPage:
     async def build(self) -> None:
         view = self._view
         self._places = await view.places()
-        view.head(view.pick(HAND_OVER_TITLE))
+        with view.head(view.pick(HAND_OVER_TITLE)):
+            view.export_choice(self._export)
         self._form = Form(view)
         self._top = view.box("", aria_live="polite")
         with view.box("columns wide-left"):
@@ -69,6 +71,9 @@ class HandOverPage:
         show_list(self._view, self._tables, self._told.get("list") or {}, self._places)
         rows = await self._duty.hand_overs.recent(who)
         self._history.show([history_row(self._view, row) for row in rows])
+
+    async def _export(self, sort: str) -> None:
+        await save_list(self._view, self._told.get("list") or {}, self._places, sort)
 
     def _paint_top(self) -> None:
         view, told = self._view, self._told
@@ -113,10 +118,16 @@ class HandOverPage:
 async def show_hand_over(view: Any, duty: Duty, number: int) -> None:
     """One hand-over as it was signed."""
     told = await duty.hand_overs.show(view.principal, number)
-    view.head(f"{view.pick(HAND_OVER_TITLE)} · {view.stamp(told['change_at'])}")
+    places = await view.places()
+
+    async def export(sort: str) -> None:
+        await save_list(view, told["list"], places, sort)
+
+    with view.head(f"{view.pick(HAND_OVER_TITLE)} · {view.stamp(told['change_at'])}"):
+        view.export_choice(export)
     with view.box("panel", "section"):
         paint_facts(view, told)
-    show_list(view, list_tables(view), told["list"], await view.places())
+    show_list(view, list_tables(view), told["list"], places)
 
 
 def paint_facts(view: Any, told: dict[str, Any]) -> None:
@@ -154,15 +165,24 @@ def paint_facts(view: Any, told: dict[str, Any]) -> None:
     view.facts(pairs)
 
 
+def list_columns(view: Any) -> list[tuple[str, str, str]]:
+    """The columns of every part."""
+    sorts = {"what": "link", "place": "", "since": "num", "more": ""}
+    return [(key, view.pick(HAND_OVER_HEADS[key]), sort) for key, sort in sorts.items()]
+
+
+async def save_list(view: Any, listed: dict[str, Any], places: dict[str, str], sort: str) -> None:
+    """A list as a file: its parts below each other, times in full."""
+    parts = list_rows(view, listed, places, view.date_time) if listed else {}
+    rows = [{**row, "part": view.pick(HAND_OVER_PARTS[name][0])} for name, part in parts.items() for row in part]
+    columns = [("part", view.pick(HAND_OVER_HEADS["part"])), *list_columns(view)]
+    await view.save_as(sort, view.pick(HAND_OVER_TITLE), columns, rows)
+
+
 def list_tables(view: Any) -> dict[str, tuple[Any, Any, str]]:
     """The empty parts of a list: heading, table and title of each."""
     made = {}
-    columns = [
-        ("what", view.pick(HAND_OVER_HEADS["what"]), "link"),
-        ("place", view.pick(HAND_OVER_HEADS["place"])),
-        ("since", view.pick(HAND_OVER_HEADS["since"]), "num"),
-        ("more", view.pick(HAND_OVER_HEADS["more"])),
-    ]
+    columns = list_columns(view)
     for name, (title, none) in HAND_OVER_PARTS.items():
         with view.box("panel", "section"):
             head = view.tag("h2", view.pick(title))
@@ -174,21 +194,23 @@ def show_list(
     view: Any, tables: dict[str, tuple[Any, Any, str]], listed: dict[str, Any], places: dict[str, str]
 ) -> None:
     """Fill them with a list, each heading with its count."""
-    rows = {name: [] for name in tables} if not listed else list_rows(view, listed, places)
+    rows = {name: [] for name in tables} if not listed else list_rows(view, listed, places, view.stamp)
     for name, (head, table, title) in tables.items():
         head.text = f"{title} ({len(rows[name])})"
         table.show(rows[name])
 
 
-def list_rows(view: Any, listed: dict[str, Any], places: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """A list's JSON as rows of its tables."""
+def list_rows(
+    view: Any, listed: dict[str, Any], places: dict[str, str], stamp: Callable[[datetime], str]
+) -> dict[str, list[dict[str, Any]]]:
+    """A list's JSON as rows of its tables, its instants as `stamp` writes them."""
 
     def row(each: dict[str, Any], text: str, href: str, since: str, more: str) -> dict[str, Any]:
         place = each.get("place") or ""
-        stamp = view.stamp(datetime.fromisoformat(each[since])) if each[since] else "—"
-        what = {"text": text, "href": href}
-        return {"id": f"{href}{each['id']}", "what": what, "place": places.get(place, place) or "—", "since": stamp,
-                "more": more or "—"}  # fmt: skip
+        return {
+            "id": f"{href}{each['id']}", "what": {"text": text, "href": href}, "place": places.get(place, place) or "—",
+            "since": stamp(datetime.fromisoformat(each[since])) if each[since] else "—", "more": more or "—",
+        }  # fmt: skip
 
     def alarm(each: dict[str, Any], since: str, more: str) -> dict[str, Any]:
         return row(each, f"{each['priority']} · {view.pick(each['title'])}", f"/alarms/{each['id']}", since, more)

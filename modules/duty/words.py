@@ -118,6 +118,7 @@ HAND_OVER_PARTS: dict[str, tuple[Text, Text]] = {
 }
 
 HAND_OVER_HEADS: dict[str, Text] = {
+    "part": {"zh": "类别", "en": "Part"},
     "what": {"zh": "事项", "en": "What"},
     "place": {"zh": "地点", "en": "Place"},
     "more": {"zh": "说明", "en": "More"},
@@ -290,7 +291,6 @@ LOG_INCIDENTS = {"zh": "治安情况记录", "en": "Incidents"}
 LIST_SAYS: dict[str, Text] = {
     "search": {"zh": "搜索文字、地点、记录人", "en": "Search text, place, writer"},
     "all": {"zh": "全部", "en": "all"},
-    "export": {"zh": "导出", "en": "Export"},
     "count": {"zh": "显示 %n 条，共 %t 条", "en": "%n shown of %t"},
     "more": {"zh": "再显示一些（还有 %n 条）", "en": "Show more (%n are left)"},
     "nothing": {"zh": "没有符合条件的记录。", "en": "Nothing matches."},

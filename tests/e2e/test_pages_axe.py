@@ -3,10 +3,13 @@
 Each language, size and theme meets each other once; all eight would cost CI four minutes more.
 """
 
+import json
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
+from modules.duty.service import Duty
 from tests.e2e.desks import SHOTS, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
@@ -43,6 +46,14 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
         paths += [f"/alarms/{made[name]}" for name in ("smoke", "latched", "shelved", "gateway", "em-b2-001")]
         paths += [f"/alarms/{seeds.numbers['alarms'][2]}", f"/devices/{seeds.devices['pump-1'].id}"]
         paths += ["/plan#b1", "/plan#b1/u1/f03", "/plan#gate-east"]
+        day = world.seeds.context.clock.now()
+        paths += [
+            "/roster/people",
+            "/duty-log/incidents",
+            f"/duty-log/{day:%Y%m%d}",
+            f"/hand-over/{await _signed(world)}",
+        ]
+        paths += ["/patrol/log", "/patrol/codes", "/patrol/checkin"]
         for path in paths:
             await page.goto("about:blank")  # else another fragment is no new page
             await world.open(page, path)
@@ -52,6 +63,35 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
             if problems := await _violations(page):
                 found[path] = problems
     assert found == {}
+
+
+@pytest.mark.parametrize(("language", "size", "theme"), LOOKS)
+async def test_axe_finds_nothing_in_an_open_rule(world: World, language: str, size: str, theme: str) -> None:
+    async with world.signed_in("admin", language, size, theme == "dark", reduced_motion="reduce") as (page, _):
+        await world.open(page, "/rules")
+        await page.locator(".hub-table .acts button").first.click()
+        await page.locator(".rule-editor textarea").first.wait_for()
+        await page.screenshot(path=SHOTS / f"axe-rule-{language}-{size}-{theme}.png")
+        assert await _violations(page) == []
+
+
+async def _signed(world: World) -> int:
+    """The number of a hand-over that was signed out, with the desk's list as it is."""
+    now = world.seeds.context.clock.now()
+    listed = (await Duty(world.seeds.context).hand_overs.current(await world.principal("guard")))["list"]
+    with world.seeds.link() as link:
+        row = link.execute(
+            "INSERT INTO duty.hand_over (community_id, change_at, list, note, made_at) VALUES (%s, %s, %s, %s, %s)"
+            " RETURNING id",
+            [world.seeds.home, now, json.dumps(listed), "钥匙在柜中 / keys in the box", now],
+        ).fetchone()
+        assert row is not None
+        link.execute(
+            "INSERT INTO duty.signature (community_id, hand_over_id, side, actor, on_roster, at)"
+            " VALUES (%s, %s, 'outgoing', 'user:guard', true, %s)",
+            [world.seeds.home, row[0], now],
+        )
+    return int(row[0])
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

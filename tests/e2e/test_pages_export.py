@@ -4,8 +4,10 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from zipfile import ZipFile
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -61,4 +63,34 @@ async def test_evidence_pack_comes_down(world: World, tmp_path: Path) -> None:
         async with downloaded(page, tmp_path) as files:
             await page.keyboard.press("e")
         assert "manifest.json" in ZipFile(files[0]).namelist()
+        assert not complaints
+
+
+async def test_every_list_of_the_desk_is_exported_as_it_is_shown(world: World, tmp_path: Path) -> None:
+    desk, engineer = world.seeds.context.alarms, await world.principal("engineer")
+    now = world.seeds.context.clock.now()
+    await desk.plan_maintenance(engineer, place="b1", since=now, until=now + timedelta(hours=1), reason="=1+1")
+    async with world.signed_in("engineer", "en") as (page, complaints):
+        for path, column, row in (
+            ("/doors", "Device", "li.door"), ("/rules", "Rule", ".hub-table tbody tr"),
+            ("/maintenance", "Reason", ".hub-table tbody tr"),
+            ("/hand-over", "What", ".columns > :first-child tbody tr"),
+        ):  # fmt: skip
+            await world.open(page, path)
+            await page.locator(row).first.wait_for()
+            async with downloaded(page, tmp_path) as files:
+                await page.select_option("select.export", "csv")
+            rows = list(csv.DictReader(io.StringIO(files[0].read_text("utf-8-sig"))))
+            assert len(rows) == await page.locator(row).count() > 0, path
+            assert all(row[column] for row in rows), rows[0]
+            if path == "/maintenance":
+                since = now.astimezone(ZoneInfo("Asia/Shanghai"))
+                assert (f"{since:%Y-%m-%d %H:%M:%S}", "'=1+1") in {(row["From"], row["Reason"]) for row in rows}
+            if path == "/doors":
+                await page.locator(".segmented button", has_text="Abnormal").click()
+                async with downloaded(page, tmp_path) as files:
+                    await page.select_option("select.export", "xlsx")
+                sheet = openpyxl.load_workbook(files[0]).active
+                assert sheet is not None
+                assert sheet.max_row == 1 + await page.locator(row).count() < 1 + len(rows)
         assert not complaints

@@ -16,6 +16,8 @@ export default {
           <button v-for="name in ['all', 'abnormal', 'open', 'unknown']" :key="name" type="button" :aria-pressed="only === name"
             @click="only = name">{{ t[name] }} <b>{{ counts[name] }}</b></button>
         </div>
+        <select class="search export" :aria-label="t.export" value="" @change="exportAs($event)">
+          <option value="">{{ t.export }}</option><option value="csv">CSV</option><option value="xlsx">Excel</option></select>
       </div>
       <p class="muted count" role="status">{{ shown.length }} {{ t.count }}</p>
       <div class="door-groups"><section v-for="group in groups" :key="group.key" class="door-group">
@@ -75,6 +77,10 @@ export default {
   },
   unmounted() { window.socket?.off("connect", this.onConnect); },
   methods: {
+    exportAs(event) {
+      this.$emit("export", [event.target.value, this.groups.flatMap((group) => group.doors.map((door) => door.id))]);
+      event.target.value = "";
+    },
     upsert(rows) { for (const row of rows) this.items[row.id] = row; },
     replace(rows) { this.items = Object.fromEntries(rows.map((row) => [row.id, row])); },
     isIll(door) { return door.alarms.length > 0 || door.state === "unknown"; },
