@@ -250,6 +250,25 @@ class DropOut(BaseModel):
     last_at: datetime
 
 
+class TileOut(BaseModel):
+    """`value`: a number, an amount or share as text, or a word in both languages. `ill`: somebody has to look."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    title: TwoLanguages
+    value: int | str | TwoLanguages
+    href: str
+    ill: bool
+    note: TwoLanguages | None
+
+
+class SectionOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    title: TwoLanguages
+    tiles: list[TileOut]
+
+
 class SystemOut(BaseModel):
     now: datetime
     parts: list[PartOut]

@@ -15,7 +15,7 @@ from api.app import make_api
 from api.auth import same_origin
 from api.headers import SecurityHeaders
 from api.hub import Hub
-from api.pages import alarms, device, devices, doors, kpis, maintenance, plain, plan, rules, system
+from api.pages import alarms, device, devices, doors, kpis, maintenance, overview, plain, plan, rules, system
 from api.pages.shell import STATIC, Shell, install_errors
 from api.problems import problem
 from hub.media.picture import MOST_BYTES
@@ -105,7 +105,7 @@ def make_pages(hub: Hub, shell: Shell, plugs: Sequence[object]) -> FastAPI:
     app.state.hub = hub
     nicegui_app.state.hub = hub
     app.include_router(plain.router)
-    for page in (alarms, doors, plan, devices, device, maintenance, rules, kpis, system):
+    for page in (alarms, doors, plan, devices, device, maintenance, rules, kpis, overview, system):
         page.install(shell)
     for plug in offering(plugs, OffersPages):
         plug.pages(shell)

@@ -87,11 +87,6 @@ def value_text(value: float | None, values: dict[str, int], unit: str, t: Texts)
     return f"{digits} {unit_symbol(unit)}".strip()
 
 
-def money_text(fen: int) -> str:
-    """`¥1,234.56`"""
-    return f"{'-' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
-
-
 def quality_text(quality: int | None, t: Texts) -> str:
     """The bits of a quality as words."""
     if quality is None:

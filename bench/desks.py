@@ -89,7 +89,7 @@ async def sign_in(base: str) -> str:
 async def page_socket(base: str, cookie: str, ready: asyncio.Event, seen: Seen) -> None:
     """An alarm desk as the server sees it: the page is read, its socket joined and acknowledged, nothing drawn."""
     async with httpx.AsyncClient(base_url=base, headers={"Cookie": cookie}, timeout=30) as client:
-        page = (await client.get("/")).text
+        page = (await client.get("/alarms")).text
     found = re.search(r'["\']?client_id["\']?:\s*["\']([0-9a-f-]{36})', page)
     assert found, "the page names no client"
     client_id = found[1]

@@ -23,9 +23,10 @@ from api.pages.charts import trend_options, trend_rows, twin_columns
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, tag
-from api.texts import money_text, value_text
+from api.texts import value_text
 from hub.evidence.service import EvidenceDesk
 from hub.live import Change
+from hub.money import yuan
 from hub.store.database import Row
 
 _BEFORE = timedelta(minutes=15)
@@ -162,7 +163,7 @@ class AlarmDetail:
             ("alarm.repeats", str(alarm["count"]) if alarm["count"] > 1 else ""),
             ("alarm.owner", view.person(alarm["assignee"]) if alarm["assignee"] else ""),
             ("alarm.escalation", str(alarm["escalation_level"]) if alarm["escalation_level"] else ""),
-            ("alarm.cost", money_text(alarm["cost_fen"]) if alarm["cost_fen"] is not None else ""),
+            ("alarm.cost", yuan(alarm["cost_fen"]) if alarm["cost_fen"] is not None else ""),
             ("alarm.rule", alarm["rule"]),
         ]
         if alarm["acknowledged_by"]:

@@ -48,8 +48,8 @@ def install(shell: Shell) -> None:
     async def build(view: View, number: int | None) -> None:
         await AlarmPage(view, shell.links).build(number)
 
-    shell.add("/", "nav.alarms", "notifications", 10, build)
-    shell.add_below("/alarms/{number}", "/", build)
+    shell.add("/alarms", "nav.alarms", "notifications", 10, build, home=["guard"])
+    shell.add_below("/alarms/{number}", "/alarms", build)
 
 
 class AlarmPage:
@@ -209,7 +209,7 @@ class AlarmPage:
             "search": t("alarms.search"), "list": t("alarms.list"), "filter": t("alarms.filter"),
             "fresh": t("alarms.new"), "mine": t("alarms.mine"), "priority": t("alarms.priority"),
             "sound": t("alarms.sound"), "sound_on": t("alarms.sound_on"), "sound_off": t("alarms.sound_off"),
-            "sound_blocked": t("alarms.sound_blocked"), "mute": t("alarms.mute"), "export": t("export"),
+            "sound_blocked": t("alarms.sound_blocked"), "mute": t("alarms.mute"), "export": t("list.export"),
             "empty_filter": t("alarms.empty_filter"), "hidden": t("alarms.hidden"), "clear": t("alarms.clear"),
             "children_of": t("alarms.children_of"), "hides": t("alarms.hides"), "picked": t("alarms.picked"),
             "pick": t("alarms.pick"), "pick_all": t("alarms.pick_all"), "pick_none": t("alarms.pick_none"),

@@ -103,7 +103,7 @@ class DoorsPage:
             "unknown": t("door_state.unknown"), "open": t("door_state.open"), "list": t("doors.title"),
             "empty": t("doors.empty"), "empty_hint": t("doors.empty_hint"), "empty_filter": t("doors.empty_filter"),
             "no_events": t("device.no_events"), "not_allowed": t("command.not_allowed"), "count": t("doors.count"),
-            "export": t("export"),
+            "export": t("list.export"),
             "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))], "units": self._view.units(),
         }  # fmt: skip
 

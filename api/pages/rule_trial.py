@@ -9,8 +9,8 @@ from nicegui import ui
 
 from api.pages.view import View
 from api.pages.widgets import Table, box, tag
-from api.texts import money_text
 from hub.live import Change
+from hub.money import yuan
 from hub.rulebook.model import digest, normal
 
 _SHOWN = 100
@@ -104,7 +104,7 @@ class TrialPanel:
         return {
             "id": number, "device": view.device_cell(one["device_id"], one["device"]),
             "from": view.stamp(datetime.fromisoformat(one["from"])), "to": until, "text": view.pick(one["text"]),
-            "cost": money_text(one["cost_fen"]) if one["cost_fen"] is not None else "—",
+            "cost": yuan(one["cost_fen"]) if one["cost_fen"] is not None else "—",
         }  # fmt: skip
 
 

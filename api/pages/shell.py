@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,14 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 from psycopg_pool import PoolTimeout
 
-from api.auth import COOKIE
+from api.auth import COOKIE, principal_of
 from api.hub import Hub
 from api.pages.plain import error_page
 from api.pages.view import View
 from api.pages.widgets import box, icon, tag
 from hub.accounts.model import Identity
 from hub.errors import Refused
+from hub.principal import Role
 from hub.store.database import NotThere
 
 _log = structlog.get_logger()
@@ -38,13 +39,15 @@ Build = Callable[[View, int | None], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the navigation. `title` is a catalogue key or a two-language text (modules bring their own)."""
+    """A line of the navigation. `title` is a catalogue key or a two-language text (modules bring their own); `home` are
+    the roles that begin here."""
 
     path: str
     title: str | dict[str, str]
     icon: str
     order: int
     right: str
+    home: frozenset[Role] = frozenset()
 
     def label(self, view: View) -> str:
         return view.t(self.title) if isinstance(self.title, str) else view.pick(self.title)
@@ -60,11 +63,17 @@ class Shell:
         self.links: dict[str, str] = {}  # kind of an alarm's link ("work_order") -> path its reference is put behind
         self.tasks: set[asyncio.Task[None]] = set()
 
+        @ui.page("/")
+        async def start(request: Request) -> Response:
+            return await self._start(request)
+
     def add(
-        self, path: str, title: str | dict[str, str], icon: str, order: int, build: Build, *, right: str = "see"
-    ) -> None:
-        """A page with a line in the navigation, for who has the right. `icon` is the name of a Material icon."""
-        entry = Entry(path, title, icon, order, right)
+        self, path: str, title: str | dict[str, str], icon: str, order: int, build: Build, *, right: str = "see",
+        home: Collection[Role] = (),
+    ) -> None:  # fmt: skip
+        """A page with a line in the navigation, for who has the right. `icon` is the name of a Material icon; `home`:
+        the roles whose desk it is: they begin here, and it leads their navigation."""
+        entry = Entry(path, title, icon, order, right, frozenset(home))
         self.entries.append(entry)
         self.entries.sort(key=lambda one: one.order)
         self._mount(path, entry, build)
@@ -81,6 +90,14 @@ class Shell:
             return await self._show(request, entry, build, number)
 
         ui.page(target, response_timeout=10, reconnect_timeout=10)(show_one if "{number}" in target else show)
+
+    async def _start(self, request: Request) -> Response:
+        """Where somebody begins: at the desk of their role, the alarm desk where no page claims it."""
+        identity = await self._identity(request)
+        if identity is None:
+            return RedirectResponse("/login?next=/", 303)
+        role = principal_of(identity, request).role
+        return RedirectResponse(next((one.path for one in self.entries if role in one.home), "/alarms"), 303)
 
     async def _show(self, request: Request, entry: Entry, build: Build, number: str) -> Response | None:
         try:
@@ -156,7 +173,8 @@ class Shell:
 
     def _navigation(self, view: View, entry: Entry) -> None:
         """The first lines stand in the bar, as many as the window is wide; the others in a menu behind it."""
-        entries = [one for one in self.entries if view.may(one.right)]
+        mine = [one for one in self.entries if view.may(one.right)]
+        entries = sorted(mine, key=lambda one: view.principal.role not in one.home)
         with box("nav", "nav", aria_label=view.t("nav.main")):
             for place, one in enumerate(entries[:WIDE]):
                 self._link(view, one, entry, "" if place < NARROW else "wide")

@@ -212,9 +212,9 @@ class View:
 
     def export_choice(self, export: Callable[[str], Awaitable[None]]) -> Element:
         """The choice of a file of a list; `export` is given csv or xlsx, and hands it out by `save_as`."""
-        select = widgets.box("search export", "select", aria_label=self.t("export"))
+        select = widgets.box("search export", "select", aria_label=self.t("list.export"))
         with select:
-            for value, text in (("", self.t("export")), ("csv", "CSV"), ("xlsx", "Excel")):
+            for value, text in (("", self.t("list.export")), ("csv", "CSV"), ("xlsx", "Excel")):
                 widgets.tag("option", text, "", value=value)
         return select.on("change", lambda event: self.act(export)(str(event.args)),
                          js_handler="(e) => { emit(e.target.value); e.target.value = ''; }")  # fmt: skip

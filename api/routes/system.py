@@ -16,8 +16,10 @@ from api.schemas import (
     Page,
     ReplayIn,
     ReplayOut,
+    SectionOut,
     SystemOut,
 )
+from hub.overview.service import OverviewDesk
 
 router = APIRouter(responses=RESPONSES)
 
@@ -47,6 +49,13 @@ async def replay(request: Request, who: Who, body: ReplayIn) -> ReplayOut:
 async def system(request: Request, who: Who) -> SystemOut:
     """Parts and their run states, queue, lag, counters, drops."""
     return SystemOut.model_validate(await hub_of(request).reads.system(who))
+
+
+@router.get("/overview", tags=["system"])
+async def overview(request: Request, who: Who) -> list[SectionOut]:
+    """A few figures of every room the asker may see, as the overview page shows them."""
+    sections = await OverviewDesk(hub_of(request).context).sections(who)
+    return [SectionOut.model_validate(section) for section in sections]
 
 
 @router.get("/audit", tags=["system"])

@@ -38,9 +38,11 @@ class BillingPlugin:
         return make_router(make_billing(context))
 
     def ports(self, context: Context) -> Mapping[str, Any]:
-        """`billing.price_at(community_id, kind, day)` and `billing.walk_back(who, line_id)`, both read-only."""
+        """`billing.price_at(community_id, kind, day)` and `billing.walk_back(who, line_id)`, both read-only;
+        `billing.overview`: see `hub.overview`."""
         billing = make_billing(context)
-        return {"billing.price_at": billing.price_at, "billing.walk_back": billing.walk_back}
+        return {"billing.price_at": billing.price_at, "billing.walk_back": billing.walk_back,
+                "billing.overview": billing.overview}  # fmt: skip
 
 
 def make_billing(context: Context) -> Billing:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
+from hub.money import yuan
 from hub.store.database import Row
 from hub.vocabulary.units import symbol
 from modules.billing.service import Billing, Run
@@ -94,7 +95,7 @@ def add_pages(shell: Any, billing: Billing) -> None:
     async def build(view: Any, _: int | None) -> None:
         await LinesPage(view, billing).build()
 
-    shell.add("/bill-lines", _TITLE, "receipt_long", 50, build, right="bill")
+    shell.add("/bill-lines", _TITLE, "receipt_long", 50, build, right="bill", home=["finance"])
 
 
 class LinesPage:
@@ -211,7 +212,7 @@ class LinesPage:
                     if number or name in ("meters", "drafted", "amount_fen"):
                         with view.box("tile"):
                             view.tag("span", view.pick(title), "muted")
-                            view.tag("b", money(number) if name == "amount_fen" else f"{number:,}")
+                            view.tag("b", yuan(number) if name == "amount_fen" else f"{number:,}")
 
     # -- the list ------------------------------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class LinesPage:
             "period": period(row["period_start"], row["period_end"]),
             "quantity": "—" if held else f"{row['quantity']:,f} {unit}",
             "unit_price": price(row["unit_price"], unit),
-            "amount": "—" if held else money(row["amount_fen"]),
+            "amount": "—" if held else yuan(row["amount_fen"]),
             "state": {"mark": "!" if held else "○", "text": view.pick(text), "tone": "ill" if held else ""},
             "actions": [("explain", view.pick(_SAYS["explain"]))],
         }
@@ -303,14 +304,9 @@ class LinesPage:
         return str(self._view.stamp(datetime.fromisoformat(moment)))
 
 
-def money(fen: int) -> str:
-    """Whole fen as a person reads them: 123456 -> "¥1,234.56"."""
-    return f"{'-' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
-
-
-def price(yuan: Decimal | None, unit: str) -> str:
-    """A unit price, exact: "¥0.5283/kWh"."""
-    return "—" if yuan is None else f"¥{yuan:,f}/{unit}"
+def price(amount: Decimal | None, unit: str) -> str:
+    """A unit price in yuan, exact: "¥0.5283/kWh"."""
+    return "—" if amount is None else f"¥{amount:,f}/{unit}"
 
 
 def period(start: date, end: date) -> str:

@@ -55,3 +55,9 @@ ORDER BY l.id DESC LIMIT %(limit)s
 
 -- name: frames
 SELECT key, ts, received, source, raw FROM telemetry.frames(%(device_id)s, %(ts)s, %(ts)s, 20) ORDER BY received
+
+-- name: newest_period
+SELECT period_start, period_end, count(*) AS lines, count(*) FILTER (WHERE state = 'held') AS held,
+  coalesce(sum(amount_fen), 0)::bigint AS fen
+FROM billing.bill_line WHERE community_id = %(community_id)s
+GROUP BY period_start, period_end ORDER BY period_end DESC, period_start DESC LIMIT 1

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from hub import audit
+from hub import audit, money
 from hub.context import Context
 from hub.errors import Misconfigured
-from hub.principal import Principal
+from hub.overview.model import Section, Tile
+from hub.principal import RIGHTS, Principal
 from hub.store.database import Connection, Row
 from modules.billing import store
 from modules.billing.model import (
@@ -29,6 +30,7 @@ from modules.billing.model import (
 
 MOST = 200
 _METERS_AT_ONCE = 200
+_ROOM = {"zh": "计费", "en": "Billing"}
 
 
 @dataclass
@@ -106,6 +108,24 @@ class Billing:
         who.require("bill")
         async with self._context.database.session([who.community_id]) as connection:
             return await store.page(connection, who.community_id, state, before or 2**62, max(1, min(limit, MOST)))
+
+    async def overview(self, who: Principal) -> Section | None:
+        """The newest period that was drafted: its amount, its lines, and those held. None without the right `bill`."""
+        if who.role not in RIGHTS["bill"]:
+            return None
+        async with self._context.database.session([who.community_id]) as connection:
+            newest = await store.newest_period(connection, who.community_id)
+        if newest is None:
+            return Section(
+                {"zh": "计费", "en": "Billing"}, [Tile({"zh": "账单明细", "en": "Bill lines"}, 0, "/bill-lines")]
+            )
+        period = f"{newest['period_start']} – {newest['period_end'] - timedelta(days=1)}"
+        return Section(_ROOM, [
+            Tile({"zh": "最近一期金额", "en": "Newest period"}, money.yuan(newest["fen"]), "/bill-lines",
+                 note={"zh": period, "en": period}),
+            Tile({"zh": "待核明细", "en": "Lines held"}, newest["held"], "/bill-lines", newest["held"] > 0,
+                 {"zh": f"共 {newest['lines']:,} 条", "en": f"of {newest['lines']:,}"}),
+        ])  # fmt: skip
 
     async def show(self, who: Principal, line_id: int) -> Row:
         """One line. NotThere."""

@@ -114,3 +114,8 @@ async def page(connection: Connection, community_id: int, state: str | None, bef
 async def frames(connection: Connection, device_id: int, ts: datetime) -> list[Row]:
     """The raw messages of a device that carry this instant, at most 20."""
     return await (await connection.execute(_SQL["frames"], {"device_id": device_id, "ts": ts})).fetchall()
+
+
+async def newest_period(connection: Connection, community_id: int) -> Row | None:
+    """{period_start, period_end (without it), lines, held, fen} of the newest period with lines."""
+    return await (await connection.execute(_SQL["newest_period"], {"community_id": community_id})).fetchone()

@@ -1,6 +1,7 @@
 """Duty (值班): posts, shifts and people, rosters, who is on now, shift hand-over, the duty log and incidents."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hub.catalog.paths import packaged_config
 from hub.catalog.problems import Problem
 from hub.context import Context
 from hub.vocabulary.kinds import KindSpec
+from modules.duty import overview
 from modules.duty.rosters import OnDuty
 from modules.duty.seed import DutyFile, load_duty, read_duty
 from modules.duty.service import Duty
@@ -46,7 +48,8 @@ class DutyPlugin:
 
     def ports(self, context: Context) -> Mapping[str, Any]:
         """`duty.on_shift`, `duty.shift_at`, `duty.people`, `duty.person_of_card`: see `OnDuty`. With personal data:
-        who uses them answers for what is shown."""
+        who uses them answers for what is shown. `duty.overview`: see `hub.overview`."""
         on = OnDuty(context)
         return {"duty.on_shift": on.on_shift, "duty.shift_at": on.shift_at, "duty.people": on.people,
-                "duty.person_of_card": on.person_of_card}  # fmt: skip
+                "duty.person_of_card": on.person_of_card,
+                "duty.overview": partial(overview.tell, Duty(context))}  # fmt: skip

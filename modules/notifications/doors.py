@@ -103,7 +103,7 @@ def _refusal(error: Any) -> HTMLResponse:
     status, text = _REFUSALS[why]
     body = (
         f'<div class="card"><h1>{escape(text["zh"])}</h1><p lang="en">{escape(text["en"])}</p>'
-        '<a class="solid" href="/">报警台 · <span lang="en">Alarm desk</span></a></div>'
+        '<a class="solid" href="/alarms">报警台 · <span lang="en">Alarm desk</span></a></div>'
     )
     return _page("zh-CN", text["zh"], body, status)
 

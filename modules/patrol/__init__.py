@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hub.catalog.problems import Problem
 from hub.context import Context
 from hub.plugins import EventHandler, Task
 from hub.vocabulary.kinds import KindSpec
+from modules.patrol import overview
 from modules.patrol.files import load_patrols
 from modules.patrol.handlers import event_handlers, make_tasks
 from modules.patrol.plans import PatrolFile
@@ -53,8 +55,10 @@ class PatrolPlugin:
         return make_router(make_patrols(context))
 
     def ports(self, context: Context) -> Mapping[str, Any]:
-        """`patrol.rounds(who, day=None)`: the rounds of a local day, for pages of other rooms and evidence packs."""
-        return {"patrol.rounds": make_patrols(context).rounds}
+        """`patrol.rounds(who, day=None)`: the rounds of a local day, for pages of other rooms and evidence packs;
+        `patrol.overview`: see `hub.overview`."""
+        patrols = make_patrols(context)
+        return {"patrol.rounds": patrols.rounds, "patrol.overview": partial(overview.tell, patrols)}
 
 
 def make_patrols(context: Context) -> Patrols:

@@ -35,7 +35,7 @@ class WorkOrdersPlugin:
     def ports(self, context: Context) -> Mapping[str, Any]:
         """`workorders.recent`: the orders of a principal's community, newest first; `workorders.open(who, alarm_id)`:
         the order of an alarm, opened if there is none; `workorders.known(who, number)`: whether there is such an
-        order."""
+        order; `workorders.overview`: see `hub.overview`."""
         orders = WorkOrders(context)
         return {"workorders.recent": orders.recent, "workorders.open": orders.open,
-                "workorders.known": orders.known}  # fmt: skip
+                "workorders.known": orders.known, "workorders.overview": orders.overview}  # fmt: skip

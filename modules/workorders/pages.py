@@ -62,7 +62,7 @@ def add_pages(shell: Any, orders: WorkOrders) -> None:
         await OrdersPage(view, orders).build()
 
     shell.links["work_order"] = "/work-orders#"
-    shell.add("/work-orders", _TITLE, "build", 40, build)
+    shell.add("/work-orders", _TITLE, "build", 40, build, home=["engineer"])
 
 
 class OrdersPage:

@@ -22,6 +22,13 @@ WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s ORDER BY id DE
 -- name: known
 SELECT id FROM workorders.work_order WHERE community_id = %(community_id)s AND number = %(number)s
 
+-- name: tally
+SELECT count(*) FILTER (WHERE state IN ('open', 'assigned', 'in_progress')) AS pending,
+  count(*) FILTER (WHERE state IN ('open', 'assigned', 'in_progress') AND due_at < %(at)s) AS overdue,
+  count(*) FILTER (WHERE state = 'done' AND done_at >= %(since)s) AS done,
+  count(*) FILTER (WHERE state = 'done' AND done_at >= %(since)s AND done_at <= due_at) AS in_time
+FROM workorders.work_order WHERE community_id = %(community_id)s
+
 -- name: lock
 SELECT id, state, assignee, alarm_id FROM workorders.work_order
 WHERE id = %(id)s AND community_id = %(community_id)s FOR UPDATE

@@ -1,13 +1,14 @@
 """What is done with work orders. Jobs, the REST API and the pages all call this."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub import audit
 from hub.alarms.words import MOST_WORDS
 from hub.context import Context
 from hub.live import Change
+from hub.overview.model import Section, Tile
 from hub.principal import Principal
 from hub.store.database import Row
 from hub.store.deferral import Job, defer
@@ -98,6 +99,20 @@ class WorkOrders:
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
             return await store.one(connection, who.community_id, order_id)
+
+    async def overview(self, who: Principal) -> Section:
+        """How many orders wait, are late, were done within 30 days, and how many of those in time."""
+        who.require("see")
+        now = self._context.clock.now()
+        async with self._context.database.session([who.community_id]) as connection:
+            told = await store.tally(connection, who.community_id, now, now - timedelta(days=30))
+        in_time = f"{100 * told['in_time'] // told['done']} %" if told["done"] else "—"
+        return Section({"zh": "工单", "en": "Work orders"}, [
+            Tile({"zh": "未完成", "en": "Pending"}, told["pending"], "/work-orders"),
+            Tile({"zh": "已逾期", "en": "Overdue"}, told["overdue"], "/work-orders", told["overdue"] > 0),
+            Tile({"zh": "按期完成率，30 天", "en": "Done in time, 30 days"}, in_time, "/work-orders",
+                 note={"zh": f"完成 {told['done']} 张", "en": f"{told['done']} done"}),
+        ])  # fmt: skip
 
     async def known(self, who: Principal, number: str) -> bool:
         """Whether the principal's community has an order of this number."""

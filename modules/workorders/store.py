@@ -36,6 +36,14 @@ async def known(connection: Connection, community_id: int, number: str) -> bool:
     return await (await connection.execute(_SQL["known"], values)).fetchone() is not None
 
 
+async def tally(connection: Connection, community_id: int, at: datetime, since: datetime) -> Row:
+    """{pending, overdue, done, in_time}: those not over at `at`, and those done from `since` on."""
+    values = {"community_id": community_id, "at": at, "since": since}
+    row = await (await connection.execute(_SQL["tally"], values)).fetchone()
+    assert row is not None
+    return row
+
+
 async def insert(connection: Connection, alarm: Row, actor: str, at: datetime) -> int:
     """Open an order of an alarm, which is locked, and link both ways; its id."""
     day = at.astimezone(ZoneInfo(alarm["time_zone"])).date()

@@ -160,7 +160,7 @@ async def healthy(page: Page, language: str, complaints: list[str]) -> None:
     assert wide <= 0, f"{wide} px too wide"
     text = await page.inner_text("body")
     groups = (
-        "nav|alarms?|alarm_[a-z]+|devices?|doors?|door_state|plan|maintenance|system|command|value|kind|quality|priority"
+        "nav|overview|alarms?|alarm_[a-z]+|devices?|doors?|door_state|plan|maintenance|system|command|value|kind|quality|priority"
         "|span|part|counter"
     )
     assert not re.search(rf"\b({groups})\.[a-z_0-9]+\b", text), text

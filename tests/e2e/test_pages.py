@@ -21,7 +21,7 @@ PAGES = (
 
 def _paths(seeds: Seeded) -> dict[str, str]:
     return {
-        "alarms": "/",
+        "alarms": "/alarms",
         "alarm": f"/alarms/{seeds.numbers['alarms'][1]}",
         "devices": "/devices",
         "device": f"/devices/{seeds.devices['pump-1'].id}",
@@ -84,7 +84,7 @@ async def test_night_mode(world: World, name: str) -> None:
 async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
     seeds = world.seeds
     async with world.signed_in("guard") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         with seeds.link() as link:
             door, now = seeds.devices["door-b2-u2"].id, world.hub.context.clock.now()
             words = ("door-forced", 1, "active_unacknowledged", "现场新报警", "Fresh alarm")
@@ -109,7 +109,7 @@ async def test_alarm_appears_live_and_is_acknowledged(world: World) -> None:
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 async def test_empty_community(world: World, language: str) -> None:
     async with world.signed_in("newcomer", language) as (page, complaints):
-        for name, path in (("alarms", "/"), ("devices", "/devices"), ("system", "/system")):
+        for name, path in (("alarms", "/alarms"), ("devices", "/devices"), ("system", "/system")):
             await world.open(page, path)
             if name != "system":
                 await page.locator(".empty").wait_for()
@@ -119,7 +119,7 @@ async def test_empty_community(world: World, language: str) -> None:
 
 async def test_keyboard(world: World) -> None:
     async with world.signed_in("guard") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.keyboard.press("j")
         await page.locator(".alarm.chosen").wait_for()
         first = await page.locator(".alarm.chosen").get_attribute("id")
@@ -161,7 +161,7 @@ async def test_viewer_cannot_give_commands(world: World) -> None:
 async def test_markup_in_a_device_name_is_text(world: World) -> None:
     async with world.signed_in("guard", "en") as (page, complaints):
         number = world.seeds.devices["door-garage-2"].id
-        for path in ("/", f"/devices/{number}", "/devices", f"/alarms/{world.seeds.numbers['alarms'][3]}"):
+        for path in ("/alarms", f"/devices/{number}", "/devices", f"/alarms/{world.seeds.numbers['alarms'][3]}"):
             await world.open(page, path)
             if path == "/devices":
                 await page.fill(".search", "garage-2")

@@ -44,7 +44,7 @@ def tab(page: Page, word: str):  # type: ignore[no-untyped-def]
 async def test_every_list_has_its_alarms_and_says_why(world: World) -> None:
     made = world.made
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.locator(f"#alarm-{made['smoke']} .flag.life").wait_for()
         assert await page.locator(f"#alarm-{made['first']} .flag").all_inner_texts() == ["First out", "Chattering"]
         assert await page.locator(f"#alarm-{made['old']} .flag").all_inner_texts() == ["Historical"]
@@ -140,7 +140,7 @@ async def test_sound_is_only_for_what_was_annunciated(world: World) -> None:
       sound.start = function (at) { rung.push(Math.round(this.frequency.value)); return start.call(this, at); }; }"""
     numbers = []
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.evaluate(watch)
         who = await world.principal("guard")
         for priority, columns in (
@@ -163,7 +163,7 @@ async def test_sound_is_only_for_what_was_annunciated(world: World) -> None:
 async def test_many_are_picked_and_acknowledged_at_once(world: World) -> None:
     numbers = [fresh(world, "env-1", f"Many {one}") for one in range(3)]
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.fill(".search[type=search]", "many")
         await page.locator(f"#alarm-{numbers[0]} .pick input").check()
         await page.locator(f"#alarm-{numbers[1]} .open").click()
@@ -183,7 +183,7 @@ async def test_many_are_picked_and_acknowledged_at_once(world: World) -> None:
 async def test_several_are_shelved_together_or_none_and_the_desk_names_which_cannot(world: World) -> None:
     numbers = [fresh(world, "env-1", f"Shelf {one}", shelvable=one != 1) for one in range(3)]
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.fill(".search[type=search]", "shelf")
         for number in numbers:
             await page.locator(f"#alarm-{number} .pick input").check()
@@ -293,7 +293,7 @@ async def test_trend_has_the_limit_and_a_table_twin(world: World) -> None:
 async def test_storm_is_told_with_its_groups(world: World) -> None:
     seeds = world.seeds
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         assert await page.locator(".storm").count() == 0
         storm = begin_storm(seeds, seeds.context.clock.now())
         seeds.context.live.publish(Change("storm", seeds.home, str(storm), {}))
@@ -313,12 +313,12 @@ async def test_storm_is_told_with_its_groups(world: World) -> None:
 
 async def test_filter_is_kept_for_the_person_and_says_what_it_hides(world: World) -> None:
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         all_of_them = await page.locator("li.alarm").count()
         await page.locator(".filters button[aria-label=High]").click()
         few = await page.locator("li.alarm").count()
         assert 0 < few < all_of_them
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         assert await page.locator("li.alarm").count() == few
         assert str(all_of_them - few) in await page.locator(".alarm-list .strip").inner_text()
         await page.locator(".alarm-list .strip button").click()

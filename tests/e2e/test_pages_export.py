@@ -35,7 +35,7 @@ async def downloaded(page: Page, folder: Path) -> AsyncIterator[list[Path]]:
 async def test_list_is_exported_as_it_is_shown(world: World, tmp_path: Path) -> None:
     evil = fresh(world, "env-1", "=HYPERLINK(1)")
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         async with downloaded(page, tmp_path) as files:
             await page.select_option("select.export", "csv")
         text = files[0].read_text("utf-8-sig")

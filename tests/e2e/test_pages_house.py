@@ -143,7 +143,7 @@ async def test_blink_is_a_border_for_who_wants_no_motion(world: World) -> None:
               return [s.animationName, s.animationDuration, s.borderStyle, s.boxShadow !== 'none']; }"""
     for motion, wanted in (("no-preference", ["blink", "1s"]), ("reduce", ["none", True])):
         async with world.signed_in("guard", reduced_motion=motion) as (page, _):
-            await world.open(page, "/")
+            await world.open(page, "/alarms")
             new = await page.locator(f"#alarm-{world.made['smoke']}").evaluate(look)
             assert (new[:2] if motion == "no-preference" else [new[0], new[3]]) == wanted
             assert (await page.locator(f"#alarm-{world.made['unlatched']}").evaluate(look))[::2] == ["none", "dashed"]

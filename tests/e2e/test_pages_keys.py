@@ -14,7 +14,7 @@ async def test_keys_go_through_the_list_whatever_becomes_of_the_chosen_one(world
     first, second, third, fourth, last = reversed(numbers)  # the newest stands first
     desk, who = world.seeds.context.alarms, await world.principal("guard")
     async with world.signed_in("guard", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.fill(".search[type=search]", "row ")
         await page.locator(f"#alarm-{last}").wait_for()
         await page.keyboard.press("Escape")
@@ -51,7 +51,7 @@ async def test_keys_go_through_the_list_whatever_becomes_of_the_chosen_one(world
 
 async def test_keys_do_what_the_help_says(world: World) -> None:
     async with world.signed_in("engineer", "en") as (page, complaints):
-        await world.open(page, "/")
+        await world.open(page, "/alarms")
         await page.keyboard.press("j")
         await page.locator("li.alarm.chosen").wait_for()
         for key, title in (("s", "cannot be shelved"), ("d", "Assign"), ("c", "Comment")):

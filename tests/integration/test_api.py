@@ -126,6 +126,7 @@ ACCESS: dict[str, Row] = {
     "get /dead-letters/{letter_id}": (REPLAY, None),
     "post /dead-letters/replay": (REPLAY, {"ids": [1]}),
     "get /pictures/{picture_id}": (WORK, None),
+    "get /overview": (EVERYBODY, None),
     "get /system": (EVERYBODY, None),
     "get /audit": (ADMIN, None),
 }

@@ -19,9 +19,10 @@ from api.pages.widgets import Table
 from api.texts import pick
 from hub.accounts.model import Identity, Membership
 from hub.clock import FakeClock
+from hub.money import yuan
 from hub.principal import Principal
 from modules.billing import BillingPlugin, make_billing
-from modules.billing.pages import _REASONS, money
+from modules.billing.pages import _REASONS
 from modules.workorders import WorkOrdersPlugin
 from modules.workorders.model import STATES
 from modules.workorders.pages import _STATES
@@ -49,7 +50,9 @@ class Shell:
         self.links: dict[str, str] = {}
         self.pages: dict[str, Any] = {}
 
-    def add(self, path: str, title: Any, icon: str, order: int, build: Any, *, right: str = "see") -> None:
+    def add(
+        self, path: str, title: Any, icon: str, order: int, build: Any, *, right: str = "see", home: Any = ()
+    ) -> None:
         self.pages[path] = SimpleNamespace(title=title, build=build, right=right)
 
 
@@ -154,7 +157,7 @@ async def test_bill_lines_are_shown_with_what_is_held(ground: Any, language: str
 
 
 def test_money_is_written_with_its_sign_and_commas():
-    assert [money(fen) for fen in (0, 5, 132, 12_345_678, -150)] == ["¥0.00", "¥0.05", "¥1.32", "¥123,456.78", "-¥1.50"]
+    assert [yuan(fen) for fen in (0, 5, 132, 12_345_678, -150)] == ["¥0.00", "¥0.05", "¥1.32", "¥123,456.78", "-¥1.50"]
 
 
 @pytest.mark.parametrize("path", ["/work-orders", "/work-orders/1", "/bill-lines", "/bill-lines/1/explain", "/tariffs"])

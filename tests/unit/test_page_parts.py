@@ -11,7 +11,7 @@ import pytest
 from api.pages.alarm_parts import near, step_lines
 from api.pages.doors import standing
 from api.pages.export import csv_bytes, plain_cell, xlsx_bytes
-from api.texts import money_text
+from hub.money import yuan
 
 
 def test_steps_keep_the_lines_that_go_on_under_them() -> None:
@@ -75,4 +75,4 @@ def test_a_workbook_takes_any_title() -> None:
 
 
 def test_money() -> None:
-    assert [money_text(fen) for fen in (0, 5, 123456, -50)] == ["¥0.00", "¥0.05", "¥1,234.56", "-¥0.50"]
+    assert [yuan(fen) for fen in (0, 5, 123456, -50)] == ["¥0.00", "¥0.05", "¥1,234.56", "-¥0.50"]
