@@ -121,9 +121,10 @@ def hint(url: str) -> str:
     return "off" if url == "off" else f"{urlsplit(url).scheme}://…"
 
 
-def addressed(url: str, address: str) -> str:
-    """The URL for one person: {phone}, {email}, {account} or {person} filled in, quoted."""
-    return re.sub(r"\{(phone|email|account|person)\}", lambda _: quote(address, safe=""), url)
+def addressed(url: str, address: str, reference: str = "") -> str:
+    """The URL for one person: {phone}, {email}, {account} or {person} filled in, quoted; {reference}: which message."""
+    url = re.sub(r"\{(phone|email|account|person)\}", lambda _: quote(address, safe=""), url)
+    return url.replace("{reference}", reference)
 
 
 def mail_options(url: str) -> list[str]:

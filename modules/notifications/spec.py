@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +17,8 @@ from hub.vocabulary.base import Code, Duration, Model, Name, Text
 from hub.vocabulary.sites import PlacePath
 from modules.notifications.channels import SCHEMES, known_scheme, mail_options
 from modules.notifications.model import Limits, Quiet, Rate, Wants
+from modules.notifications.outgoing import network
+from modules.notifications.replies import RepliesSpec
 from modules.notifications.texts import EVENTS, FIELDS
 
 PRIORITIES: dict[Priority, int] = {"critical": 1, "high": 2, "medium": 3, "low": 4}
@@ -30,13 +31,6 @@ def _clock(value: object) -> time:
     if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         return time.fromisoformat(value)
     raise ValueError('a time of day in quotes, such as "22:00"')
-
-
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("an address or a network, such as 192.168.10.5 or 192.168.10.0/24") from None
 
 
 def _template(text: Text) -> Text:
@@ -108,6 +102,7 @@ class Channel(Model):
     success: SuccessSpec | None = Field(
         default=None, description="of json and form: what the gateway's answer must say; none: HTTP 2xx is enough"
     )
+    replies: RepliesSpec | None = Field(default=None, description="of {phone} channels: people answer, 1 acknowledges")
     language: Language = "zh-CN"
     priority: Priority = Field(default="low", description="this and more urgent")
     kinds: Annotated[list[Name], Field(max_length=100)] = Field(default=[], description="empty: all")
@@ -124,6 +119,11 @@ class Channel(Model):
     @property
     def on(self) -> bool:
         return self.url.get_secret_value() != "off"
+
+    @property
+    def answerable(self) -> bool:
+        """Whether people can answer its messages."""
+        return self.on and self.replies is not None and self.replies.on
 
     @property
     def personal(self) -> bool:
@@ -163,7 +163,7 @@ class NotificationsFile(Model):
         description="how people reach this hub: links in messages begin with it"
     )
     link_minutes: int = Field(default=30, ge=1, le=1440, description="how long a link to acknowledge is good")
-    gateways: list[Annotated[str, AfterValidator(_network)]] = Field(
+    gateways: list[Annotated[str, AfterValidator(network)]] = Field(
         default=[], max_length=100, description="private addresses that may be sent to: gateways on the premises"
     )
     people: Annotated[list[Person], Field(max_length=1000)] = []
@@ -244,7 +244,20 @@ def _check_channel(document: Document, file: NotificationsFile, index: int) -> N
         document.report((*at, "voice"), "json or form with {phone} in its URL", sort="reference")
     if channel.success and channel.on and not url.startswith(("json", "form")):
         document.report((*at, "success"), "only for json and form", sort="reference")
+    if channel.answerable and channel.replies is not None:
+        _check_replies(document, channel, channel.replies, (*at, "replies"))
     people = {one.person for one in file.people}
     for n, person in enumerate(channel.recipients):
         if person not in people:
             document.report((*at, "recipients", n), "one of `people`", sort="reference")
+
+
+def _check_replies(document: Document, channel: Channel, replies: RepliesSpec, at: tuple[str | int, ...]) -> None:
+    if channel.address_field != "phone":
+        document.report(at, "a channel with {phone} in its URL", sort="reference")
+    if not (replies.signed or replies.fields.id or replies.fields.time):
+        document.report((*at, "fields"), "id or time, to know a repetition by", sort="reference")
+    if replies.token_in_url and not replies.sources:
+        document.report((*at, "token_in_url"), "only with sources: addresses are written into logs", sort="reference")
+    if replies.fields.reference and "{reference}" not in channel.url.get_secret_value():
+        document.report((*at, "fields", "reference"), "{reference} in the channel's URL", sort="reference")

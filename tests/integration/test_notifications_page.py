@@ -98,6 +98,6 @@ async def test_a_guard_is_offered_nothing_to_change(world: Any):
 
 def test_every_state_and_event_has_words():
     assert set(words.STATES) == set(STATES)
-    assert {*TYPES, "escalated"} == set(words.EVENTS)
+    assert {*TYPES, "escalated", "reply"} == set(words.EVENTS)
     for group in (words.SAYS, words.ACTIONS, words.QUESTIONS, words.REFUSALS, words.EVENTS):
         assert all(text["zh"] and text["en"] for text in group.values())
