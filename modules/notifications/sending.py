@@ -11,6 +11,7 @@ from modules.notifications import texts, webhooks
 from modules.notifications.channels import Outcome, Senders, addressed
 from modules.notifications.files import Files
 from modules.notifications.outgoing import Forbidden, Gateway, Network, NotSent, networks
+from modules.notifications.push import Urgency
 from modules.notifications.replies import code_of
 from modules.notifications.spec import Channel, NotificationsFile
 from modules.notifications.tokens import make_token
@@ -80,7 +81,8 @@ class Sending:
             url += f"{'&' if '?' in url else '?'}:acknowledge={quote(link, safe='')}"
         success = (channel.success.field, channel.success.equals) if channel.success else None
         to = "" if channel.personal else first["address"]
-        return await self._senders.send(url, title, body, allowed, now, to=to, success=success)
+        urgency = Urgency(*_loudness(work.deliveries), link)
+        return await self._senders.send(url, title, body, allowed, now, to=to, success=success, urgency=urgency)
 
     async def mailed(self, channel: Channel) -> list[str]:
         """The addresses in a group's mail URL; nobody for other channels."""
@@ -119,3 +121,9 @@ class Sending:
         good = 200 <= answer.status < 300
         detail = "" if good else f"HTTP {answer.status}"
         return Outcome(good, answer.status, detail, answer.retry_after(now), gone=answer.status == 410)
+
+
+def _loudness(deliveries: Sequence[Row]) -> tuple[int, bool]:
+    """Priority of the gravest that calls somebody, and whether it is life safety; what is over need not sound."""
+    calling = [one for one in deliveries if one["event"] in (*CALLING, "storm_began")]
+    return min((one["priority"] for one in calling), default=3), any(one["life_safety"] for one in calling)

@@ -18,6 +18,7 @@ from hub.vocabulary.sites import PlacePath
 from modules.notifications.channels import SCHEMES, known_scheme, mail_options
 from modules.notifications.model import Limits, Quiet, Rate, Wants
 from modules.notifications.outgoing import network
+from modules.notifications.push import several
 from modules.notifications.replies import RepliesSpec
 from modules.notifications.texts import EVENTS, FIELDS
 
@@ -45,7 +46,15 @@ def _channel_url(url: SecretStr) -> SecretStr:
         raise ValueError(f"`off`, or an apprise URL of one of {', '.join(SCHEMES)}, better as !env NAME or !file path")
     if barred := mail_options(url.get_secret_value()):
         raise ValueError(f"mail without {', '.join(barred)}; everybody it is for in `to`")
+    if several(url.get_secret_value()):
+        raise ValueError("one topic or device: another channel for another, or {person} or {push}")
     return url
+
+
+def _push_key(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\w.-]{3,128}", key.get_secret_value(), re.ASCII):
+        raise ValueError("3 to 128 letters, digits, - . _, better as !env NAME or !file path")
+    return key
 
 
 Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
@@ -82,6 +91,9 @@ class Person(Model):
     account: Annotated[str, Field(max_length=32)] = ""
     phone: Annotated[str, Field(pattern=r"^\+?[0-9-]{3,20}$")] | None = Field(default=None, repr=False)
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)] | None = Field(default=None, repr=False)
+    push: Annotated[SecretStr, AfterValidator(_push_key)] | None = Field(
+        default=None, description="key of this person's app: a device of Bark or PushDeer, an application of Gotify"
+    )
     language: Language | None = None
 
 
@@ -91,7 +103,7 @@ class Channel(Model):
     id: Code
     name: Text
     url: Annotated[SecretStr, AfterValidator(_channel_url)] = Field(
-        description="apprise URL; {phone}, {email}, {account} or {person} in it: one message to each person; "
+        description="apprise URL; {phone}, {email}, {account}, {person} or {push} in it: one message to each person; "
         "`off`: not set up"
     )
     voice: bool = Field(
@@ -132,8 +144,8 @@ class Channel(Model):
 
     @property
     def address_field(self) -> str:
-        """What of a person its URL needs: phone, email, account or person; "" for a group."""
-        found = re.search(r"\{(phone|email|account|person)\}", self.url.get_secret_value())
+        """What of a person its URL needs: phone, email, account, person or push; "" for a group."""
+        found = re.search(r"\{(phone|email|account|person|push)\}", self.url.get_secret_value())
         return found[1] if found else ""
 
     def limits(self) -> Limits:

@@ -55,7 +55,7 @@ def choose(
         sure = written is not None or len(fresh) == 1
         if len(waiting) > 1 or (waiting and not sure) or (fresh and not known):
             return (waiting or fresh)[0], "which"
-        meant = waiting or known[:1] or told[:1]
+        meant = waiting or known[:1] or [*told[:1]]
     return _stands(meant[0], meant[0]["started_at"] >= since)
 
 
