@@ -31,7 +31,7 @@ from modules.notifications.wishes import choose, wish_of
 _log = structlog.get_logger()
 _REMEMBERED = timedelta(days=1)  # so long a number is known, to be told that its answer comes too late
 _ANSWER_GOOD = timedelta(minutes=10)
-_RATES = (("by_one", timedelta(minutes=10), 30), ("by_all", timedelta(minutes=1), 300))
+_RATES = (("by_all", timedelta(minutes=1), 300), ("by_one", timedelta(minutes=10), 30))
 _WARN_EACH = timedelta(minutes=1)
 _SAID = 40  # characters kept of an answer
 NOTES = {
@@ -128,7 +128,7 @@ class Answers:
         now, minutes = self._context.clock.now(), gate.file.link_minutes
         key = await store.signing_key(connection, gate.community_id)
         sender = sender_of(key, reply.number)
-        await self._limit(connection, gate, sender, now)
+        before = await self._limit(connection, gate, sender, now)
         found = await store.rows(connection, "told_to", **gate.of, number=reply.number, since=now - _REMEMBERED)
         told = [{**one, "code": code_of(key, one["alarm_id"]), "open": one["state"] in UNANSWERED} for one in found]
         referred = None
@@ -138,17 +138,23 @@ class Answers:
         since = now - timedelta(minutes=minutes)
         about, result = choose(wish_of(reply.text), told, referred, reply.at, since)
         waiting = [one for one in told if one["open"] and one["started_at"] >= since]
+        answer = texts.answer_to(result, about, waiting, zone, minutes)
+        if result == "not_understood" and before["not_understood"]:
+            answer = ""  # it may be a machine that answers every message, ours too
         await store.run(
             connection, "put_reply", **gate.of, key=reply.key, at=now, sender=sender, said=_kept(reply.text),
-            delivery_id=about["id"] if about else None, result=result, done=about is None,
-            answer=texts.answer_to(result, about, waiting, zone, minutes),
+            delivery_id=about["id"] if about else None, result=result, done=about is None, answer=answer,
         )  # fmt: skip
 
-    async def _limit(self, connection: Connection, gate: Gate, sender: bytes, now: datetime) -> None:
+    async def _limit(self, connection: Connection, gate: Gate, sender: bytes, now: datetime) -> Row:
+        """How many answers came in the last ten minutes. Refused(429)."""
+        counted: Row = {}
         for whose, per, most in _RATES:
             values = {**gate.of, "sender": sender, "since": now - per, "ahead": now + AHEAD}
-            if (await store.needed(connection, "replies_since", "replies", **values))[whose] >= most:
+            counted = await store.needed(connection, "replies_since", "replies", **values)
+            if counted[whose] >= most:
                 raise Refused("too_many_replies", f"more than {most} answers in {per}", 429)
+        return counted
 
     # -- doing ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class Answers:
         detail = {"alarm": about["alarm_id"], "target": about["target"], "result": row["result"],
                   "by": "telephone" if gate.channel.voice else "sms"}  # fmt: skip
         await audit.record(connection, who, action, f"delivery:{about['id']}", now, detail)
-        if not gate.channel.voice:
+        if row["answer"] and not gate.channel.voice:
             same = ("community_id", "target", "alarm_id", "person", "name", "address", "language", "priority")
             await store.insert(connection, now, now, {
                 **{name: about[name] for name in same}, "event": "reply", "event_key": f"reply:{row['id']}",

@@ -203,7 +203,9 @@ WHERE uid = %(uid)s AND community_id = %(community_id)s AND target = %(target)s
 SELECT * FROM notifications.reply WHERE community_id = %(community_id)s AND target = %(target)s AND key = %(key)s
 
 -- name: replies_since
-SELECT count(*) AS by_all, count(*) FILTER (WHERE sender = %(sender)s) AS by_one FROM notifications.reply
+SELECT count(*) AS by_all, count(*) FILTER (WHERE sender = %(sender)s) AS by_one,
+  count(*) FILTER (WHERE sender = %(sender)s AND result = 'not_understood') AS not_understood
+FROM notifications.reply
 WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s AND at <= %(ahead)s
 
 -- name: put_reply

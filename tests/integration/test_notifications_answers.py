@@ -184,6 +184,17 @@ async def test_late_answers(ground: Ground) -> None:
         assert (await gateway.says("1"))["result"] == "unknown"
 
 
+async def test_a_telephone_that_answers_every_message_by_itself_is_answered_once(ground: Ground) -> None:
+    async with world(ground) as (parts, gateway):
+        await ground.tell(parts, ground.alarm())
+        sent = len(gateway.sent.got)
+        for _ in range(3):
+            assert (await gateway.says("我正在开车"))["result"] == "not_understood"
+            await parts.pump.settle()
+        assert len(gateway.sent.got) == sent + 1
+        assert (await gateway.says("1"))["result"] == "acknowledged"
+
+
 async def test_in_the_language_of_the_person(ground: Ground) -> None:
     async with world(ground) as (parts, gateway):
         await ground.tell(parts, ground.alarm())
