@@ -218,6 +218,10 @@ class AlarmPage:
             "until": t("alarms.until"), "everywhere": t("alarms.everywhere"),
             "storm": t("alarms.storm"), "storm_since": t("alarms.storm_since"), "storm_told": t("alarms.storm_told"),
             "storm_counted": t("alarms.storm_counted"), "storm_none": t("alarms.storm_none"),
+            "notices": {
+                "on": t("alarms.notices_on"), "off": t("alarms.notices_off"), "blocked": t("alarms.notices_blocked"),
+                "insecure": t("alarms.notices_insecure"),
+            },
             "tabs": {name: t(f"alarm_tab.{name}") for name in _TABS},
             "empties": {name: t(f"alarm_empty.{name}") for name in _TABS},
             "hints": {name: t(f"alarm_hint.{name}") for name in _TABS},

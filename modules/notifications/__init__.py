@@ -14,6 +14,7 @@ from hub.catalog.problems import Problem
 from hub.context import Context
 from hub.plugins import Task
 from hub.vocabulary.kinds import KindSpec
+from modules.notifications.answers import Answers
 from modules.notifications.endpoints import Endpoints
 from modules.notifications.files import Files
 from modules.notifications.handlers import HANDLERS, make_tasks
@@ -33,6 +34,7 @@ class Parts:
     telling: Telling
     pump: Pump
     service: Notifications
+    answers: Answers
 
 
 class NotificationsPlugin:
@@ -52,8 +54,9 @@ class NotificationsPlugin:
             telling = Telling(context, files, sending)
             pump = Pump(context, files, telling, sending)
             service = Notifications(context, files, telling, Endpoints(context, files, self._gateway))
-            telling.wake = service.wake = service.endpoints.wake = pump.wake
-            self._parts = Parts(context, telling, pump, service)
+            answers = Answers(context, files)
+            telling.wake = service.wake = service.endpoints.wake = answers.wake = pump.wake
+            self._parts = Parts(context, telling, pump, service, answers)
         return self._parts
 
     def migrations(self) -> Path:
@@ -80,9 +83,9 @@ class NotificationsPlugin:
         from modules.notifications.doors import add_doors
         from modules.notifications.pages import add_pages  # nicegui only where pages are served
 
-        service = self.of(shell.hub.context).service
-        add_pages(shell, service)
-        add_doors(service)
+        parts = self.of(shell.hub.context)
+        add_pages(shell, parts.service)
+        add_doors(parts.service, parts.answers)
 
     def routes(self, context: Context) -> Any:
         from modules.notifications.routes import make_router  # fastapi only where HTTP is served

@@ -26,7 +26,9 @@ import requests
 import requests.adapters
 import requests.sessions
 
+from modules.notifications import push
 from modules.notifications.outgoing import TOTAL_S, Answer, Forbidden, Gateway, Network, NotSent
+from modules.notifications.push import Urgency
 
 # Scheme -> module and class of apprise. Asking apprise for a URL would load all of its 140 services.
 _SERVICES = {
@@ -40,6 +42,7 @@ _SERVICES = {
     "forms": ("custom_form", "NotifyForm"),
     "mailto": ("email", "NotifyEmail"),
     "mailtos": ("email", "NotifyEmail"),
+    **push.SERVICES,
 }
 SCHEMES = tuple(_SERVICES)
 Success = tuple[str, str]
@@ -47,6 +50,8 @@ Success = tuple[str, str]
 _MAIL = ("mailto", "mailtos")
 # The first two make apprise read files or ask further hosts; the last would go out again with everybody's mail.
 _NO_MAIL_OPTIONS = ("pgp", "wkd", "cc=", "bcc=")
+# Scheme -> the code in the answer's body that means taken, beside 0.
+_GOOD = {"wecombot": 0, "wechat": 0, "dingtalk": 0, "feishu": 0, **push.GOOD}
 _RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
 _RATE_WAIT = timedelta(minutes=1)
 _THREADS = 512  # more than there are channels: threads that hang keep nobody else's message waiting
@@ -121,9 +126,10 @@ def hint(url: str) -> str:
     return "off" if url == "off" else f"{urlsplit(url).scheme}://…"
 
 
-def addressed(url: str, address: str) -> str:
-    """The URL for one person: {phone}, {email}, {account} or {person} filled in, quoted."""
-    return re.sub(r"\{(phone|email|account|person)\}", lambda _: quote(address, safe=""), url)
+def addressed(url: str, address: str, reference: str = "") -> str:
+    """The URL for one person: {phone}, {email}, {account}, {person} or {push} filled in, quoted, and {reference}."""
+    url = re.sub(r"\{(phone|email|account|person|push)\}", lambda _: quote(address, safe=""), url)
+    return url.replace("{reference}", reference)
 
 
 def mail_options(url: str) -> list[str]:
@@ -149,7 +155,7 @@ class Senders:
 
     async def send(
         self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, *, to: str = "",
-        success: Success | None = None,
+        success: Success | None = None, urgency: Urgency | None = None,
     ) -> Outcome:  # fmt: skip
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
         does."""
@@ -159,6 +165,8 @@ class Senders:
         if plugin is None:
             return Outcome(False, detail="the channel's URL is not understood by apprise")
         scheme = urlsplit(url).scheme
+        if urgency is not None:
+            push.urge(plugin, scheme, urgency)
         try:
             if scheme in _MAIL:
                 plugin.targets = [one for one in plugin.targets if to in ("", one[1])]
@@ -255,8 +263,8 @@ def judge(
     if not outlet_answers:  # mail, or apprise refused before it asked anybody
         return Outcome(accepted, detail="" if accepted else "no connection to the mail server, or no sign-in")
     answer = outlet_answers[-1]
-    code = _service_code(answer.body) if scheme in ("wecombot", "wechat", "dingtalk", "feishu") else 0
-    if code:
+    code = _service_code(answer.body) if scheme in _GOOD else 0
+    if code and code != _GOOD[scheme]:
         wait = _RATE_WAIT if code in _RATE_CODES else None
         return Outcome(False, answer.status, f"the service says code {code}", wait)
     if not accepted or not 200 <= answer.status < 300:
@@ -278,7 +286,7 @@ def _said(body: bytes, field: str) -> str:
 
 
 def _service_code(body: bytes) -> int:
-    """`errcode` of WeCom and DingTalk, `code` or `StatusCode` of Feishu; 0 where there is none."""
+    """`errcode` of WeCom and DingTalk, `code` or `StatusCode` of Feishu and of push services; 0: there is none."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):

@@ -11,6 +11,8 @@ from fastapi.responses import HTMLResponse
 
 from hub.errors import Refused
 from hub.store.database import NotThere, Row
+from modules.notifications.answers import Answers
+from modules.notifications.callbacks import make_callbacks
 from modules.notifications.service import Notifications
 from modules.notifications.texts import pick
 from modules.notifications.tokens import BadToken
@@ -38,11 +40,12 @@ _REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
 }
 
 
-def add_doors(service: Notifications) -> None:
-    """Put the pages behind the links into the running site."""
+def add_doors(service: Notifications, answers: Answers) -> None:
+    """Put the pages behind the links, and what gateways call, into the running site."""
     from nicegui import app  # it carries every page, signed in or not
 
     app.include_router(make_doors(service))
+    app.include_router(make_callbacks(answers))
 
 
 def make_doors(service: Notifications) -> APIRouter:

@@ -71,6 +71,14 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+def network(name: str) -> str:
+    """An address or network as it is written in a file. ValueError saying what is expected."""
+    try:
+        return str(ip_network(name))
+    except ValueError:
+        raise ValueError("an address or a network, such as 192.168.10.5 or 192.168.10.0/24") from None
+
+
 def networks(names: Sequence[str]) -> tuple[Network, ...]:
     """What a community's file lists as `gateways`."""
     return tuple(ip_network(name) for name in names)

@@ -114,7 +114,7 @@ class NotificationsPage:
             "name": view.pick(row["name"]),
             "state": self._health_cell(row, on=row["on"]),
             "service": row["service"] if row["on"] else "—",
-            "sort": self._say("personal" if row["personal"] else "group") if row["on"] else "—",
+            "sort": self._sort(row) if row["on"] else "—",
             **self._counts(row),
             "fallback": self._names.get(f"channel:{row['fallback']}", row["fallback"]) or "—",
             "actions": self._actions(can),
@@ -137,6 +137,10 @@ class NotificationsPage:
             "trouble": row["detail"] or row["trouble"] or "—",
             "actions": self._actions(can),
         }
+
+    def _sort(self, row: Row) -> str:
+        to = self._say("personal" if row["personal"] else "group")
+        return f"{to} · {self._say('answerable')}" if row["answerable"] else to
 
     def _counts(self, row: Row) -> dict[str, Any]:
         view = self._view
@@ -173,9 +177,13 @@ class NotificationsPage:
             "name": row["name"] or "—",
             "attempts": str(row["attempts"]),
             "next": view.stamp(row["due_at"] if pending else row["finished_at"]),
-            "detail": row["detail"] or "—",
+            "detail": row["detail"] or self._acknowledged(row) or "—",
             "actions": self._actions(can),
         }  # fmt: skip
+
+    def _acknowledged(self, row: Row) -> str:
+        at = row["acknowledged_at"]
+        return f"✓ {self._say('acknowledged')} {self._view.stamp(at)}" if at else ""
 
     def _actions(self, names: list[str]) -> list[tuple[str, str]]:
         return [(name, self._view.pick(words.ACTIONS[name])) for name in names]

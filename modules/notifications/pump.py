@@ -86,6 +86,7 @@ class Pump:
                 before = now - timedelta(days=self._context.settings.event_days)
                 await store.run(connection, "prune", before=before)
                 await store.run(connection, "prune_escalations", before=before)
+                await store.run(connection, "prune_replies", before=before)
         for row in due:
             line = (row["community_id"], row["target"], row["life_safety"])
             if line not in self._busy:

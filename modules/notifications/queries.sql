@@ -151,7 +151,7 @@ UPDATE notifications.delivery SET second = 'wanted' WHERE id = ANY (%(ids)s) AND
 -- name: stranded
 SELECT d.* FROM notifications.delivery d
 JOIN notifications.target t ON t.community_id = d.community_id AND t.target = d.target
-WHERE d.state = 'queued' AND d.target LIKE 'channel:%%' AND d.fallback_of IS NULL AND d.event <> 'test'
+WHERE d.state = 'queued' AND d.target LIKE 'channel:%%' AND d.fallback_of IS NULL AND d.event NOT IN ('test', 'reply')
   AND (d.second = 'wanted' OR (d.second = '' AND (t.failures >= %(failing)s OR (t.retry_at > %(at)s
     AND t.retry_at <= %(longest)s AND (d.life_safety OR t.retry_at >= d.created_at + %(patience)s)))))
 ORDER BY d.life_safety DESC, d.priority, d.id LIMIT 200
@@ -182,6 +182,43 @@ WHERE d.uid = %(uid)s AND d.community_id = %(community_id)s
 
 -- name: use_link
 UPDATE notifications.delivery SET acknowledged_at = %(at)s WHERE id = %(id)s AND acknowledged_at IS NULL
+
+-- name: told_to
+-- Every alarm that this number was told of by this channel since then, as it was told last and now stands.
+SELECT * FROM (
+  SELECT DISTINCT ON (d.alarm_id) d.id, d.uid, d.alarm_id, d.person, d.name, d.language, d.priority, d.title, d.body,
+    d.address, d.started_at, a.state, a.acknowledged_by, a.acknowledged_at
+  FROM notifications.delivery d JOIN hub.alarm a ON a.id = d.alarm_id
+  WHERE d.community_id = %(community_id)s AND d.target = %(target)s AND d.person <> ''
+    AND right(regexp_replace(d.address, '\D', '', 'g'), 11) = %(number)s
+    AND d.event IN ('annunciated', 'escalated') AND d.started_at > %(since)s
+  ORDER BY d.alarm_id, d.started_at DESC) AS told
+ORDER BY started_at DESC LIMIT 50
+
+-- name: referred
+SELECT alarm_id FROM notifications.delivery
+WHERE uid = %(uid)s AND community_id = %(community_id)s AND target = %(target)s
+
+-- name: reply
+SELECT * FROM notifications.reply WHERE community_id = %(community_id)s AND target = %(target)s AND key = %(key)s
+
+-- name: replies_since
+SELECT count(*) AS by_all, count(*) FILTER (WHERE sender = %(sender)s) AS by_one,
+  count(*) FILTER (WHERE sender = %(sender)s AND result = 'not_understood') AS not_understood
+FROM notifications.reply
+WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s AND at <= %(ahead)s
+
+-- name: put_reply
+INSERT INTO notifications.reply (community_id, target, key, at, sender, said, delivery_id, result, answer, done)
+VALUES (%(community_id)s, %(target)s, %(key)s, %(at)s, %(sender)s, %(said)s, %(delivery_id)s, %(result)s, %(answer)s,
+  %(done)s)
+ON CONFLICT (community_id, target, key) DO NOTHING
+
+-- name: end_reply
+UPDATE notifications.reply SET result = %(result)s, answer = %(answer)s, done = true WHERE id = %(id)s AND NOT done
+
+-- name: replies_to
+SELECT at, said, result FROM notifications.reply WHERE delivery_id = %(id)s ORDER BY id DESC LIMIT 50
 
 -- name: list
 SELECT * FROM notifications.delivery
@@ -263,3 +300,7 @@ DELETE FROM notifications.delivery WHERE id IN (
 DELETE FROM notifications.escalation WHERE id IN (
   SELECT id FROM (SELECT id, began_at FROM notifications.escalation ORDER BY id LIMIT 5000) AS oldest
   WHERE began_at < %(before)s)
+
+-- name: prune_replies
+DELETE FROM notifications.reply WHERE id IN (
+  SELECT id FROM (SELECT id, at FROM notifications.reply ORDER BY id LIMIT 5000) AS oldest WHERE at < %(before)s)

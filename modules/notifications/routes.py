@@ -123,7 +123,7 @@ def _deliveries(router: APIRouter, service: Notifications) -> None:
 
     @router.get("/deliveries/{delivery_id}")
     async def show_delivery(who: Who, delivery_id: Long) -> dict[str, Any]:
-        """One delivery with its text and its attempts."""
+        """One delivery with its text, its attempts and what was answered."""
         return plain(await service.show(who, delivery_id))
 
     @router.post("/deliveries/{delivery_id}/replay")

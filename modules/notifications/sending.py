@@ -11,9 +11,12 @@ from modules.notifications import texts, webhooks
 from modules.notifications.channels import Outcome, Senders, addressed
 from modules.notifications.files import Files
 from modules.notifications.outgoing import Forbidden, Gateway, Network, NotSent, networks
+from modules.notifications.push import Urgency
+from modules.notifications.replies import code_of
 from modules.notifications.spec import Channel, NotificationsFile
 from modules.notifications.tokens import make_token
 
+CALLING = ("annunciated", "escalated")  # events that ask for somebody to acknowledge
 GONE = "it is not set up any more"
 
 
@@ -68,24 +71,39 @@ class Sending:
             return Outcome(False, detail=GONE)
         link, minutes = self._link(work, file, channel)
         shown = "" if channel.voice else link  # nobody can follow a link that is read out
-        title, body = texts.finished(work.deliveries, now, work.community["time_zone"], shown, minutes)
-        url = addressed(channel.url.get_secret_value(), first["address"])
+        codes = self._codes(work, channel)
+        title, body = texts.finished(
+            work.deliveries, now, work.community["time_zone"], shown, minutes, codes, voice=channel.voice
+        )
+        reference = first["uid"].hex if len(work.deliveries) == 1 else ""  # an answer to several names none of them
+        url = addressed(channel.url.get_secret_value(), first["address"], reference)
         if channel.voice and minutes:
             url += f"{'&' if '?' in url else '?'}:acknowledge={quote(link, safe='')}"
         success = (channel.success.field, channel.success.equals) if channel.success else None
         to = "" if channel.personal else first["address"]
-        return await self._senders.send(url, title, body, allowed, now, to=to, success=success)
+        urgency = Urgency(*_loudness(work.deliveries), link)
+        return await self._senders.send(url, title, body, allowed, now, to=to, success=success, urgency=urgency)
 
     async def mailed(self, channel: Channel) -> list[str]:
         """The addresses in a group's mail URL; nobody for other channels."""
         return await self._senders.mailed(channel.url.get_secret_value())
 
+    def _codes(self, work: Work, channel: Channel) -> dict[int, str]:
+        """Delivery id -> the code that acknowledges its alarm by an answer, where there can be one."""
+        return {
+            one["id"]: code_of(work.token_key, one["alarm_id"])
+            for one in work.deliveries
+            if channel.answerable and one["alarm_id"] is not None and one["event"] in CALLING
+        }
+
     def _link(self, work: Work, file: NotificationsFile, channel: Channel) -> tuple[str, int | None]:
         """Where a message leads: to acknowledge, for one person and one alarm; else to the alarm, or the desk."""
         first = work.deliveries[0]
+        if first["event"] == "reply":
+            return "", None
         if len(work.deliveries) > 1 or first["alarm_id"] is None:
             return f"{file.public_url}/", None
-        if channel.personal and first["event"] in ("annunciated", "escalated"):
+        if channel.personal and first["event"] in CALLING:
             token = make_token(work.token_key, self._context.clock, first["uid"])
             return f"{file.public_url}/notice/{work.community['code']}/{token}", file.link_minutes
         return f"{file.public_url}/alarms/{first['alarm_id']}", None
@@ -103,3 +121,9 @@ class Sending:
         good = 200 <= answer.status < 300
         detail = "" if good else f"HTTP {answer.status}"
         return Outcome(good, answer.status, detail, answer.retry_after(now), gone=answer.status == 410)
+
+
+def _loudness(deliveries: Sequence[Row]) -> tuple[int, bool]:
+    """Priority of the gravest that calls somebody, and whether it is life safety; what is over need not sound."""
+    calling = [one for one in deliveries if one["event"] in (*CALLING, "storm_began")]
+    return min((one["priority"] for one in calling), default=3), any(one["life_safety"] for one in calling)

@@ -47,6 +47,7 @@ class Notifications:
             {
                 "id": one.id, "name": {"zh": one.name.zh, "en": one.name.en},
                 "service": hint(one.url.get_secret_value()), "on": one.on, "personal": one.personal,
+                "answerable": one.answerable,
                 "language": one.language, "priority": one.priority, "fallback": one.fallback, "events": one.events,
                 "quiet": f"{one.quiet.begins:%H:%M}–{one.quiet.ends:%H:%M}" if one.quiet else "",
                 "rate": one.rate.messages if one.rate else None,
@@ -104,13 +105,14 @@ class Notifications:
         return await self.recent(who, alarm_id=alarm_id, limit=MOST)
 
     async def show(self, who: Principal, delivery_id: int) -> Row:
-        """One delivery with its text and its attempts. NotThere."""
+        """One delivery with its text, its attempts and what was answered. NotThere."""
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
             of = {"id": delivery_id, "community_id": who.community_id}
             row = await store.needed(connection, "one", f"delivery {delivery_id}", **of)
             attempts = await store.rows(connection, "attempts_of", id=delivery_id)
-        return {**_shown(row), "body": row["body"], "attempts_made": attempts}
+            replies = await store.rows(connection, "replies_to", id=delivery_id)
+        return {**_shown(row), "body": row["body"], "attempts_made": attempts, "replies": replies}
 
     async def replay(self, who: Principal, delivery_id: int) -> int:
         """Send a dead delivery again, to a webhook with the same id; 1, or 0 where it is not dead. Refused."""
@@ -198,6 +200,7 @@ def plain(row: Row) -> dict[str, Any]:
         return one.isoformat() if isinstance(one, datetime) else one
 
     done = {name: value(one) for name, one in row.items()}
-    if "attempts_made" in row:
-        done["attempts_made"] = [{name: value(one) for name, one in step.items()} for step in row["attempts_made"]]
+    for steps in ("attempts_made", "replies"):
+        if steps in row:
+            done[steps] = [{name: value(one) for name, one in step.items()} for step in row[steps]]
     return done

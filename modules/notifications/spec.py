@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +17,9 @@ from hub.vocabulary.base import Code, Duration, Model, Name, Text
 from hub.vocabulary.sites import PlacePath
 from modules.notifications.channels import SCHEMES, known_scheme, mail_options
 from modules.notifications.model import Limits, Quiet, Rate, Wants
+from modules.notifications.outgoing import network
+from modules.notifications.push import several
+from modules.notifications.replies import RepliesSpec
 from modules.notifications.texts import EVENTS, FIELDS
 
 PRIORITIES: dict[Priority, int] = {"critical": 1, "high": 2, "medium": 3, "low": 4}
@@ -32,13 +34,6 @@ def _clock(value: object) -> time:
     raise ValueError('a time of day in quotes, such as "22:00"')
 
 
-def _network(value: str) -> str:
-    try:
-        return str(ip_network(value))
-    except ValueError:
-        raise ValueError("an address or a network, such as 192.168.10.5 or 192.168.10.0/24") from None
-
-
 def _template(text: Text) -> Text:
     for name in re.findall(r"\$\{?([A-Za-z_]\w*)", text.zh + text.en):
         if name not in FIELDS:
@@ -51,7 +46,15 @@ def _channel_url(url: SecretStr) -> SecretStr:
         raise ValueError(f"`off`, or an apprise URL of one of {', '.join(SCHEMES)}, better as !env NAME or !file path")
     if barred := mail_options(url.get_secret_value()):
         raise ValueError(f"mail without {', '.join(barred)}; everybody it is for in `to`")
+    if several(url.get_secret_value()):
+        raise ValueError("one topic or device: another channel for another, or {person} or {push}")
     return url
+
+
+def _push_key(key: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\w.-]{3,128}", key.get_secret_value(), re.ASCII):
+        raise ValueError("3 to 128 letters, digits, - . _, better as !env NAME or !file path")
+    return key
 
 
 Clock = Annotated[time, BeforeValidator(_clock, json_schema_input_type=str)]
@@ -88,6 +91,9 @@ class Person(Model):
     account: Annotated[str, Field(max_length=32)] = ""
     phone: Annotated[str, Field(pattern=r"^\+?[0-9-]{3,20}$")] | None = Field(default=None, repr=False)
     email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)] | None = Field(default=None, repr=False)
+    push: Annotated[SecretStr, AfterValidator(_push_key)] | None = Field(
+        default=None, description="key of this person's app: a device of Bark or PushDeer, an application of Gotify"
+    )
     language: Language | None = None
 
 
@@ -97,7 +103,7 @@ class Channel(Model):
     id: Code
     name: Text
     url: Annotated[SecretStr, AfterValidator(_channel_url)] = Field(
-        description="apprise URL; {phone}, {email}, {account} or {person} in it: one message to each person; "
+        description="apprise URL; {phone}, {email}, {account}, {person} or {push} in it: one message to each person; "
         "`off`: not set up"
     )
     voice: bool = Field(
@@ -108,6 +114,7 @@ class Channel(Model):
     success: SuccessSpec | None = Field(
         default=None, description="of json and form: what the gateway's answer must say; none: HTTP 2xx is enough"
     )
+    replies: RepliesSpec | None = Field(default=None, description="of {phone} channels: people answer, 1 acknowledges")
     language: Language = "zh-CN"
     priority: Priority = Field(default="low", description="this and more urgent")
     kinds: Annotated[list[Name], Field(max_length=100)] = Field(default=[], description="empty: all")
@@ -126,14 +133,19 @@ class Channel(Model):
         return self.url.get_secret_value() != "off"
 
     @property
+    def answerable(self) -> bool:
+        """Whether people can answer its messages."""
+        return self.on and self.replies is not None and self.replies.on
+
+    @property
     def personal(self) -> bool:
         """Whether every person gets a message of their own."""
         return bool(self.address_field)
 
     @property
     def address_field(self) -> str:
-        """What of a person its URL needs: phone, email, account or person; "" for a group."""
-        found = re.search(r"\{(phone|email|account|person)\}", self.url.get_secret_value())
+        """What of a person its URL needs: phone, email, account, person or push; "" for a group."""
+        found = re.search(r"\{(phone|email|account|person|push)\}", self.url.get_secret_value())
         return found[1] if found else ""
 
     def limits(self) -> Limits:
@@ -163,7 +175,7 @@ class NotificationsFile(Model):
         description="how people reach this hub: links in messages begin with it"
     )
     link_minutes: int = Field(default=30, ge=1, le=1440, description="how long a link to acknowledge is good")
-    gateways: list[Annotated[str, AfterValidator(_network)]] = Field(
+    gateways: list[Annotated[str, AfterValidator(network)]] = Field(
         default=[], max_length=100, description="private addresses that may be sent to: gateways on the premises"
     )
     people: Annotated[list[Person], Field(max_length=1000)] = []
@@ -244,7 +256,20 @@ def _check_channel(document: Document, file: NotificationsFile, index: int) -> N
         document.report((*at, "voice"), "json or form with {phone} in its URL", sort="reference")
     if channel.success and channel.on and not url.startswith(("json", "form")):
         document.report((*at, "success"), "only for json and form", sort="reference")
+    if channel.answerable and channel.replies is not None:
+        _check_replies(document, channel, channel.replies, (*at, "replies"))
     people = {one.person for one in file.people}
     for n, person in enumerate(channel.recipients):
         if person not in people:
             document.report((*at, "recipients", n), "one of `people`", sort="reference")
+
+
+def _check_replies(document: Document, channel: Channel, replies: RepliesSpec, at: tuple[str | int, ...]) -> None:
+    if channel.address_field != "phone":
+        document.report(at, "a channel with {phone} in its URL", sort="reference")
+    if not (replies.signed or replies.fields.id or replies.fields.time):
+        document.report((*at, "fields"), "id or time, to know a repetition by", sort="reference")
+    if replies.token_in_url and not replies.sources:
+        document.report((*at, "token_in_url"), "only with sources: addresses are written into logs", sort="reference")
+    if replies.fields.reference and "{reference}" not in channel.url.get_secret_value():
+        document.report((*at, "fields", "reference"), "{reference} in the channel's URL", sort="reference")

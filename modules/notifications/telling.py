@@ -14,7 +14,7 @@ from modules.notifications import store, texts, webhooks
 from modules.notifications.files import Files
 from modules.notifications.model import first_due
 from modules.notifications.sending import Sending
-from modules.notifications.spec import Channel, NotificationsFile
+from modules.notifications.spec import Channel, NotificationsFile, Person
 
 _log = structlog.get_logger()
 UNANSWERED = ("active_unacknowledged", "returned_unacknowledged", "latched_unacknowledged")
@@ -110,14 +110,15 @@ class Telling:
                 "person": row["code"], "known_as": _known_as(row), "name": row["name"], "account": row["account"] or "",
                 "phone": row.get("phone") or (known and known.phone) or "",
                 "email": row.get("email") or (known and known.email) or "",
-                "language": (known and known.language) or "",
+                "push": _push_of(known), "language": (known and known.language) or "",
             })  # fmt: skip
         reachable = [one for one in found if one[channel.address_field]]
         if not reachable:
             fixed = [one for one in file.people if one.person in channel.recipients]
             reachable = [
                 {"person": one.person, "known_as": one.person, "name": one.name, "account": one.account,
-                 "phone": one.phone or "", "email": one.email or "", "language": one.language or ""}
+                 "phone": one.phone or "", "email": one.email or "", "push": _push_of(one),
+                 "language": one.language or ""}
                 for one in fixed
             ]  # fmt: skip
         accounts = [one["account"] for one in reachable if one["account"]]
@@ -232,6 +233,10 @@ def key_of(event: str, alarm: Mapping[str, Any]) -> str:
 def _known_as(row: Row) -> str:
     """What a person is called in deliveries and, having acknowledged, on the alarm: unique, and readable to people."""
     return str(row["account"] or f"{row['name']} {row['code']}")
+
+
+def _push_of(person: Person | None) -> str:
+    return person.push.get_secret_value() if person is not None and person.push is not None else ""
 
 
 def _box(address: str) -> str:

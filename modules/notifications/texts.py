@@ -11,6 +11,7 @@ from modules.notifications.model import LATE, masked
 Text = dict[str, str]
 
 _LONGEST = 300
+_CHOICES = 4  # alarms named in one answer: an SMS is short
 _MOST_BYTES = 1500  # of several messages in one
 
 FIELDS = ("priority", "title", "text", "place", "device", "time", "community", "on_duty", "step")
@@ -21,6 +22,23 @@ EVENTS: dict[str, Text] = {
     "storm_began": {"zh": "报警风暴开始", "en": "Alarm storm began"},
     "storm_ended": {"zh": "报警风暴结束", "en": "Alarm storm ended"},
     "test": {"zh": "测试通知", "en": "Test notification"},
+    "reply": {"zh": "回复", "en": "Answer"},
+}
+ANSWERS: dict[str, Text] = {
+    "acknowledged": {"zh": "已确认：$what。请按预案处置。", "en": "Acknowledged: $what. Please follow the procedure."},
+    "already": {"zh": "$by 已于 $time 确认，无需再确认：$what", "en": "$by acknowledged it already, at $time: $what"},
+    "over": {"zh": "报警已结束，无需确认：$what", "en": "It is over, nothing to acknowledge: $what"},
+    "which": {
+        "zh": "尚未确认：不能确定是哪条报警。请回复 1 和编号：",
+        "en": "Not acknowledged: which alarm? Reply 1 and its code:",
+    },
+    "wrong_code": {"zh": "尚未确认：编号不对。", "en": "Not acknowledged: there is no such code."},
+    "expired": {
+        "zh": "尚未确认：通知已超过 $minutes 分钟，请登录报警台确认。",
+        "en": "Not acknowledged: told over $minutes min ago. Please sign in at the alarm desk.",
+    },
+    "not_understood": {"zh": "看不懂回复，尚未确认。", "en": "Not understood, nothing is acknowledged."},
+    "choice": {"zh": "回复 1 $code：$what", "en": "1 $code: $what"},
 }
 _PRIORITY: dict[int, Text] = {
     1: {"zh": "1级·危急", "en": "1 critical"},
@@ -50,6 +68,15 @@ _WORDS: dict[str, Text] = {
         "zh": "确认（$minutes 分钟内有效）：$link",
         "en": "Acknowledge (good for $minutes min): $link",
     },
+    "answer": {
+        "zh": "回复 1 确认；有多条报警时回复 1 $code",
+        "en": "Reply 1 to acknowledge; with several alarms, 1 $code",
+    },
+    "answer_several": {
+        "zh": "回复 1 和编号确认，如 1 $code",
+        "en": "Reply 1 and the code to acknowledge, such as 1 $code",
+    },
+    "press": {"zh": "请按 1 确认。", "en": "Press 1 to acknowledge."},
     "more": {"zh": "……另有 $count 条", "en": "… and $count more"},
     "several": {"zh": "$count 条通知", "en": "$count notifications"},
     "test": {
@@ -121,16 +148,44 @@ def alarm_message(
     return title, "\n".join([body.strip(), *extra])
 
 
+def what_of(message: Mapping[str, Any]) -> str:
+    """A delivery row in one line."""
+    return f"{message['title']} · {message['body'].splitlines()[0]}"
+
+
+def answer_to(
+    result: str, row: Mapping[str, Any] | None, waiting: Sequence[Mapping[str, Any]], zone: str, minutes: int
+) -> str:
+    """What is said back to somebody who answered about an alarm, its `row` as it now stands, in their language; "" to a
+    stranger. `waiting`: what of theirs is open, each with its `code`: named where nothing came of it."""
+    if row is None:
+        return ""
+    language = row["language"]
+    fields: dict[str, object] = {"what": what_of(row), "minutes": minutes}
+    if result == "already":
+        at = row["acknowledged_at"]
+        fields |= {"by": (row["acknowledged_by"] or "").partition(":")[2] or "—", "time": local(at, zone) if at else ""}
+    said = Template(pick(ANSWERS[result], language)).safe_substitute(fields)
+    if result not in ("which", "wrong_code", "not_understood"):
+        return said
+    choice = Template(pick(ANSWERS["choice"], language))
+    return "\n".join(
+        [said, *(choice.safe_substitute(code=one["code"], what=what_of(one)) for one in waiting[:_CHOICES])]
+    )
+
+
 def plain_message(event: str, language: str) -> tuple[str, str]:
     """Title and body of a message that is about no alarm."""
     return pick(EVENTS[event], language), word(event, language)
 
 
 def finished(
-    messages: Sequence[Mapping[str, Any]], now: datetime, zone: str, link: str, minutes: int | None
-) -> tuple[str, str]:
+    messages: Sequence[Mapping[str, Any]], now: datetime, zone: str, link: str, minutes: int | None,
+    codes: Mapping[int, str] | None = None, *, voice: bool = False,
+) -> tuple[str, str]:  # fmt: skip
     """Title and body as they are sent: of several delivery rows one text; marks for late, repeated and second channel;
-    the link, which acknowledges where it is good for `minutes`, if there is to be one."""
+    how to answer, where `codes` (delivery id -> code) says that one can, for `voice` by a key; the link, which
+    acknowledges where it is good for `minutes`, if there is to be one."""
     first = messages[0]
     language = first["language"]
     oldest = min(one["happened_at"] for one in messages)
@@ -140,11 +195,16 @@ def finished(
         *([word("second", language)] if any(one["fallback_of"] for one in messages) else []),
     ]
     way = [word("acknowledge" if minutes else "open", language, link=link, minutes=minutes)] if link else []
+    codes = codes or {}
+    if codes:
+        ask = "press" if voice else "answer" if len(messages) == 1 else "answer_several"
+        way = [word(ask, language, code=next(iter(codes.values()))), *way]
     if len(messages) == 1:
         return first["title"], "\n".join([first["body"], *marks, *way])
     lines, size = [], 0
     for number, one in enumerate(messages, 1):
-        line = f"{number}. {one['title']} · {one['body'].splitlines()[0]}"
+        code = f" [{codes[one['id']]}]" if codes and one["id"] in codes else ""
+        line = f"{number}. {what_of(one)}{code}"
         size += len(line.encode())
         if size > _MOST_BYTES:
             lines.append(word("more", language, count=len(messages) - number + 1))

@@ -33,6 +33,8 @@ SAYS: dict[str, Text] = {
     "tested": {"zh": "已发出测试，结果见投递记录。", "en": "A test is on its way; see the deliveries."},
     "group": {"zh": "群", "en": "Group"},
     "personal": {"zh": "个人", "en": "Personal"},
+    "answerable": {"zh": "可回复", "en": "takes answers"},
+    "acknowledged": {"zh": "已由此通知确认", "en": "Acknowledged from it"},
     "off": {"zh": "未接入", "en": "Not set up"},
     "well": {"zh": "正常", "en": "Well"},
     "failing": {"zh": "故障", "en": "Failing"},
@@ -83,6 +85,7 @@ EVENTS: dict[str, Text] = {
     "storm_began": {"zh": "报警风暴开始", "en": "Storm began"},
     "storm_ended": {"zh": "报警风暴结束", "en": "Storm ended"},
     "test": {"zh": "测试", "en": "Test"},
+    "reply": {"zh": "对回复的应答", "en": "Answer to a reply"},
 }
 ACTIONS: dict[str, Text] = {
     "test": {"zh": "测试", "en": "Test"},

@@ -188,7 +188,7 @@ people:
   - {{person: boss, name: 王经理, phone: "13900000099", account: boss}}
   - {{person: lee, name: Lee, phone: "13900000001", email: lee@example.com, language: en}}
   - {{person: g11, name: 徐长江, email: xu@example.com}}
-  - {{person: li, name: 李志强, account: guard, email: li@example.com}}
+  - {{person: li, name: 李志强, account: guard, email: li@example.com, push: KeyOfLi}}
 channels: {channels}
 escalation: {escalation}
 """

@@ -62,6 +62,23 @@ async def test_an_alarm_goes_once_to_the_group_and_to_who_is_on_shift(ground: Gr
     assert {row["address"] for row in rows} == {"", "***02"}
 
 
+async def test_a_push_is_as_loud_as_the_alarm_and_a_tap_on_it_leads_to_acknowledge(ground: Ground, sms: Receiver):
+    url = sms.url.replace("http", "bark") + "/{push}"
+    ground.write([{"id": "app", "url": url, "events": ["settled"], "recipients": ["li"]}])
+    async with ground.running(ports=roster(LI, ZHAO)) as parts:
+        alarm = ground.alarm(life_safety=True)
+        await ground.tell(parts, alarm)
+        [call] = sms.got
+        link = call.json["url"]
+        assert (call.json["device_key"], call.json["level"]) == ("KeyOfLi", "critical")
+        await parts.service.acknowledge("demo", link.rpartition("/")[2], "")
+        await parts.telling.settled(**ground.job(alarm))
+        await parts.pump.settle()
+    assert link.startswith("https://hub.example.com/notice/demo/")
+    over = sms.got[1].json
+    assert (over["level"], over["url"]) == ("active", f"https://hub.example.com/alarms/{alarm}")
+
+
 @pytest.mark.parametrize("ports", [{}, roster(ZHAO)], ids=["no roster module", "nobody at the post"])
 async def test_nobody_on_shift_means_the_fixed_list_and_it_is_said(ground: Ground, sms: Receiver, ports: Any):
     ground.write([by_sms(sms, recipients=["boss", "lee"])], {"high": [{"post": "control", "channels": ["sms"]}]})

@@ -90,6 +90,18 @@ async def test_channels_endpoints_and_deliveries_are_shown_and_followed(world: A
     assert "whsec_" not in page and "json://127" not in page
 
 
+async def test_what_takes_answers_and_what_was_acknowledged_from_is_shown(world: Any):
+    url = "json://127.0.0.1/?:to={phone}"
+    replies = {"secret": "a-token-of-20-letters", "fields": {"id": "sn"}}
+    world.ground.write([{"id": "sms", "url": url, "replies": replies}])
+    await world.parts.pump.settle()
+    world.ground.rows("UPDATE notifications.delivery SET acknowledged_at = %s WHERE target = 'channel:group'",
+                      world.ground.clock.now())  # fmt: skip
+    _, [channels, _, deliveries], _ = await opened(world, "zh-CN")
+    assert [row["sort"] for row in channels.props["rows"]] == ["个人 · 可回复"]
+    assert any(row["detail"].startswith("✓ 已由此通知确认") for row in deliveries.props["rows"])
+
+
 async def test_a_guard_is_offered_nothing_to_change(world: Any):
     _, [channels, endpoints, deliveries], _ = await opened(world, "en", "guard")
     assert endpoints.props["rows"] == []
@@ -98,6 +110,6 @@ async def test_a_guard_is_offered_nothing_to_change(world: Any):
 
 def test_every_state_and_event_has_words():
     assert set(words.STATES) == set(STATES)
-    assert {*TYPES, "escalated"} == set(words.EVENTS)
+    assert {*TYPES, "escalated", "reply"} == set(words.EVENTS)
     for group in (words.SAYS, words.ACTIONS, words.QUESTIONS, words.REFUSALS, words.EVENTS):
         assert all(text["zh"] and text["en"] for text in group.values())

@@ -16,16 +16,27 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
+from apprise.plugins.pushplus import NotifyPushplus
+from apprise.plugins.serverchan import NotifyServerChan
 from apprise.plugins.wechat import NotifyWeChat
 from apprise.plugins.wecombot import NotifyWeComBot
 
 from modules.notifications.channels import Outcome, Senders
 from modules.notifications.outgoing import Gateway, networks
+from modules.notifications.push import Urgency
 from tests.integration.notifications_ground import MailServer
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 HERE = networks(["127.0.0.0/8"])
-NAMES = ("qyapi.weixin.qq.com", "oapi.dingtalk.com", "open.feishu.cn", "gateway.example.com", "mail.example.com")
+NAMES = (
+    "sctapi.ftqq.com",
+    "www.pushplus.plus",
+    "qyapi.weixin.qq.com",
+    "oapi.dingtalk.com",
+    "open.feishu.cn",
+    "gateway.example.com",
+    "mail.example.com",
+)
 
 
 async def resolver(host: str, port: int) -> list[str]:
@@ -38,6 +49,7 @@ class Service:
     def __init__(self) -> None:
         self.answer: dict[str, Any] = {"errcode": 0}
         self.got: list[tuple[str, str, Any]] = []  # host, path, body
+        self.headers: dict[str, str] = {}  # of the last request
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,6 +59,7 @@ class Service:
             body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
             form = "urlencoded" in headers.get("content-type", "")
             told = {name: values[0] for name, values in parse_qs(body).items()} if form else json.loads(body or "null")
+            self.headers = headers
             self.got.append((headers["host"], head[0].split()[1], told))
             text = json.dumps(self.answer).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
@@ -75,7 +88,8 @@ async def service(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatc
     port = service.port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     for plugin, field in ((NotifyWeComBot, "notify_url"), (NotifyDingTalk, "notify_url"), (NotifyFeishu, "notify_url"),
-                          (NotifyWeChat, "token_url"), (NotifyWeChat, "notify_url")):  # fmt: skip
+                          (NotifyWeChat, "token_url"), (NotifyWeChat, "notify_url"), (NotifyServerChan, "notify_url"),
+                          (NotifyPushplus, "notify_url")):  # fmt: skip
         url = getattr(plugin, field)
         host = urlsplit(url).netloc
         monkeypatch.setattr(plugin, field, url.replace(host, f"{host}:{port}"))
@@ -83,14 +97,14 @@ async def service(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatc
     server.close()
 
 
-def sending(url: str, gateway: Gateway | None = None) -> Any:
-    return Senders(gateway or Gateway(resolver)).send(url, "【2级·高】强行开门", "1号楼 <b>门</b>", HERE, NOW)
+def sending(url: str, gateway: Gateway | None = None, **more: Any) -> Any:
+    return Senders(gateway or Gateway(resolver)).send(url, "【2级·高】强行开门", "1号楼 <b>门</b>", HERE, NOW, **more)
 
 
 async def test_wecom_by_its_own_name(service: Service):
     assert await sending("wecombot://11111111-2222-3333-4444-555555555555") == Outcome(True, 200)
     [(host, path, body)] = service.got
-    assert host == f"{NAMES[0]}:{service.port}"
+    assert host == f"{NAMES[2]}:{service.port}"
     assert path == "/cgi-bin/webhook/send?key=11111111-2222-3333-4444-555555555555"
     assert body["msgtype"] == "text"
     assert "强行开门" in body["text"]["content"] and "1号楼 <b>门</b>" in body["text"]["content"]
@@ -104,7 +118,7 @@ async def test_dingtalk_is_signed(service: Service):
     # https://open.dingtalk.com/document/robots/customize-robot-security-settings
     secret = "SEC0123456789abcdef"
     signed = hmac.digest(secret.encode(), f"{asked['timestamp']}\n{secret}".encode(), "sha256")
-    assert host.startswith(NAMES[1]) and b64decode(asked["sign"]) == signed
+    assert host.startswith(NAMES[3]) and b64decode(asked["sign"]) == signed
     assert asked["access_token"] == "0123456789abcdef0123456789abcdef"
 
 
@@ -112,14 +126,14 @@ async def test_feishu(service: Service):
     service.answer = {"code": 0, "msg": "success", "data": {}}
     assert (await sending("feishu://0123456789abcdef0123456789abcdef")).delivered
     [(host, _, body)] = service.got
-    assert host.startswith(NAMES[2]) and "强行开门" in body["content"]["text"]
+    assert host.startswith(NAMES[4]) and "强行开门" in body["content"]["text"]
 
 
 async def test_a_wecom_application_asks_for_its_token_and_sends(service: Service):
     service.answer = {"errcode": 0, "access_token": "token-7", "expires_in": 7200}
     assert await sending("wechat://ww0123456789abcdef:secret-of-the-app@1000002/g02") == Outcome(True, 200)
     [(host, asked, _), (_, path, body)] = service.got
-    assert host.startswith(NAMES[0]) and asked.startswith("/cgi-bin/gettoken?")
+    assert host.startswith(NAMES[2]) and asked.startswith("/cgi-bin/gettoken?")
     assert parse_qs(urlsplit(asked).query) == {"corpid": ["ww0123456789abcdef"], "corpsecret": ["secret-of-the-app"]}
     assert path == "/cgi-bin/message/send?access_token=token-7"
     assert (body["touser"], str(body["agentid"])) == ("g02", "1000002") and "强行开门" in body["text"]["content"]
@@ -137,6 +151,62 @@ async def test_a_gateway_that_wants_a_form(service: Service):
     [(host, path, form)] = service.got
     assert (host, path) == (name, "/send")
     assert (form["mobile"], "门" in form["content"]) == ("13800000002", True)
+
+
+LINK = "https://hub.example.com/notice/demo/a-token"
+LIFE, GRAVE, LOW = Urgency(2, True, LINK), Urgency(2, False, LINK), Urgency(4, False, LINK)
+
+
+@pytest.mark.parametrize(("urgency", "priority"), [(LIFE, "max"), (GRAVE, "high"), (LOW, "low")])
+async def test_ntfy_on_the_premises(service: Service, urgency: Urgency, priority: str):
+    url = f"ntfys://tk_0123456789@gateway.example.com:{service.port}/guards"
+    assert await sending(url, urgency=urgency) == Outcome(True, 200)
+    [(host, path, body)] = service.got
+    assert (host, path) == (f"gateway.example.com:{service.port}", "/")
+    assert (body["topic"], "强行开门" in body["title"], "门" in body["message"]) == ("guards", True, True)
+    told = service.headers
+    assert (told["x-priority"], told["x-click"]) == (priority, LINK)
+    assert told["authorization"] == "Bearer tk_0123456789"
+    assert "x-icon" not in told  # a picture from a foreign host
+
+
+@pytest.mark.parametrize(("urgency", "priority"), [(LIFE, 10), (GRAVE, 8), (LOW, 2)])
+async def test_gotify_on_the_premises(service: Service, urgency: Urgency, priority: int):
+    url = f"gotifys://gateway.example.com:{service.port}/A0123456789abcd"
+    assert await sending(url, urgency=urgency) == Outcome(True, 200)
+    [(_, path, body)] = service.got
+    assert (path, body["priority"], service.headers["x-gotify-key"]) == ("/message", priority, "A0123456789abcd")
+    assert "强行开门" in body["title"] and "门" in body["message"]
+
+
+@pytest.mark.parametrize(("urgency", "level"), [(LIFE, "critical"), (GRAVE, "timeSensitive"), (LOW, "passive")])
+async def test_bark_on_the_premises(service: Service, urgency: Urgency, level: str):
+    service.answer = {"code": 200, "message": "success"}
+    assert await sending(f"barks://gateway.example.com:{service.port}/Key0123", urgency=urgency) == Outcome(True, 200)
+    [(_, path, body)] = service.got
+    assert (path, body["device_key"], body["level"], body["url"]) == ("/push", "Key0123", level, LINK)
+    assert "icon" not in body
+    service.answer = {"code": 400, "message": "device key not found"}
+    refused = await sending(f"barks://gateway.example.com:{service.port}/Key0123", urgency=urgency)
+    assert (refused.delivered, refused.detail) == (False, "the service says code 400")
+
+
+@pytest.mark.parametrize(
+    ("url", "good", "bad"),
+    [
+        ("pushdeers://gateway.example.com:{port}/PDU0123", {"code": 0}, {"code": 80501}),
+        ("schan://SCT0123456789", {"code": 0}, {"code": 40001}),
+        ("pushplus://0123456789abcdef0123456789abcdef", {"code": 200}, {"code": 903}),
+    ],
+    ids=["pushdeer", "serverchan", "pushplus"],
+)
+async def test_push_services_in_china(service: Service, url: str, good: Any, bad: Any):
+    service.answer = good
+    assert await sending(url.format(port=service.port), urgency=LIFE) == Outcome(True, 200)
+    assert "强行开门" in json.dumps(service.got[0][2], ensure_ascii=False)
+    service.answer = bad
+    outcome = await sending(url.format(port=service.port), urgency=LIFE)
+    assert not outcome.delivered and str(bad["code"]) in outcome.detail
 
 
 @pytest.mark.parametrize("answer", [{"errcode": 45009, "errmsg": "api freq out of limit"}, {"errcode": 93000}])

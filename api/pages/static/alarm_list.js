@@ -1,5 +1,6 @@
 // The live alarm list: keeps its own rows, so that one change repaints one row. Text is always text.
 import { rank, Clockwork, SHAPES } from "/static/desk_time.js";
+import { Notices } from "/static/notices.js";
 import { Siren } from "/static/siren.js";
 
 const TABS = ["desk", "shelved", "suppressed", "out_of_service", "stale"];
@@ -51,6 +52,8 @@ export default {
             <option v-if="muteUntil > tick" value="on">{{ t.sound_off }} {{ hhmm(muteUntil) }}</option>
             <option v-for="minutes in [1, 10, 30]" :key="minutes" :value="minutes">{{ t.mute }} {{ minutes }} {{ t.units[1] }}</option>
           </select></label>
+        <button v-if="noticed" type="button" class="ghost notices" :aria-pressed="noticed === 'on'" :disabled="noticed === 'insecure' || noticed === 'blocked'"
+          :title="t.notices[noticed]" :aria-label="t.notices[noticed]" @click="turnNotices"><i class="material-icons" aria-hidden="true">{{ noticed === 'on' ? 'desktop_windows' : 'desktop_access_disabled' }}</i></button>
       </div>
       <p v-if="hidden" class="strip" role="status"><i class="material-icons" aria-hidden="true">filter_alt</i>
         <span>{{ t.hidden.replace('%n', hidden) }}</span><button type="button" class="ghost small" @click="clear">{{ t.clear }}</button></p>
@@ -93,7 +96,7 @@ export default {
     return {
       items: Object.fromEntries(this.rows.map((row) => [row.id, row])), selected: this.start || 0, picked: {},
       storm: this.first, openGroup: null, filters: false, parent: 0, most: PAGE, tick: Date.now(), skew: this.now - Date.now(),
-      muteUntil: 0, blocked: false, shapes: SHAPES, tabs: TABS, ...this.kept(),
+      muteUntil: 0, blocked: false, noticed: "", shapes: SHAPES, tabs: TABS, ...this.kept(),
     };
   },
   computed: {
@@ -132,6 +135,8 @@ export default {
   created() {
     this.clockwork = new Clockwork(this.zone, this.t.units);
     this.siren = new Siren();
+    this.notices = new Notices();
+    this.noticed = this.notices.state;
     this.stood = null;
     this.muteUntil = this.siren.until;
     if (this.items[this.selected]) this.tab = this.tabOf(this.items[this.selected]);
@@ -152,6 +157,7 @@ export default {
     window.socket?.off("connect", this.onConnect);
     for (const touch of TOUCHES) document.removeEventListener(touch, this.onTouch, true);
     this.siren.close();
+    this.notices.close();
   },
   methods: {
     keptAs() { return "hub.desk." + this.me; },
@@ -166,9 +172,10 @@ export default {
       this.remember();
       for (const row of rows) {
         const before = this.items[row.id];
+        if (!this.calls(row)) this.notices.end(row.id);
         if (row.state === "normal") { delete this.items[row.id]; delete this.picked[row.id]; continue; }
         this.items[row.id] = row;
-        if (this.calls(row) && before?.annunciated_at !== row.annunciated_at) this.siren.ring(row);
+        if (this.calls(row) && before?.annunciated_at !== row.annunciated_at) { this.siren.ring(row); this.notify(row); }
       }
       this.forget();
     },
@@ -177,7 +184,17 @@ export default {
       const fresh = rows.filter((row) => this.calls(row) && !this.items[row.id]);
       this.items = Object.fromEntries(rows.map((row) => [row.id, row]));
       this.forget();
-      if (fresh.length) this.siren.ring(fresh.reduce((a, b) => (b.priority < a.priority ? b : a)));
+      for (const id of this.notices.open.keys()) if (!this.items[id] || !this.calls(this.items[id])) this.notices.end(id);
+      if (!fresh.length) return;
+      const gravest = fresh.reduce((a, b) => (b.priority < a.priority ? b : a));
+      this.siren.ring(gravest);
+      for (const row of fresh) if (row.life_safety || row === gravest) this.notify(row);
+    },
+    /** No text of the alarm: it may stand on a locked screen, and cards and plates are in it. */
+    notify(row) { this.notices.show(row, `${SHAPES[row.priority]} ${row.priority} ${this.pick(row.title)}`, this.where(row), this.choose); },
+    async turnNotices() {
+      await this.notices.turn();
+      this.noticed = this.notices.state;
     },
     /** What is on the shelf, be its alarm over or not. */
     shelve(rows) {
@@ -221,6 +238,7 @@ export default {
       this.tick = Date.now();
       if (this.tick - before > SLEPT_MS) this.$emit("reload");
       this.blocked = this.siren.blocked;
+      this.noticed = this.notices.state;
       this.siren.repeat(this.byTab.desk.filter(this.sounds));
     },
     /** Sound begins or ends to work: what came meanwhile is rung for, if it still calls. */
