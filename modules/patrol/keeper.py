@@ -87,6 +87,7 @@ class Keeper:
 
     async def tick(self) -> int:
         """Look at what is due now; how many rounds that were."""
+        await self._go_on(lambda: self._each(self._expect))  # a fault of the roster's ends no patrol
         return await self._each(self._tick)
 
     async def _each(self, work: Callable[[str, int], Awaitable[int]]) -> int:
@@ -120,7 +121,6 @@ class Keeper:
         return new
 
     async def _tick(self, _: str, community_id: int) -> int:
-        await self._expect(community_id)
         async with self._context.database.session([community_id]) as connection:
             now = self._context.clock.now()
             rows = await store.due(
@@ -130,12 +130,12 @@ class Keeper:
         self._announce(changed)
         return len(changed)
 
-    async def _expect(self, community_id: int) -> None:
+    async def _expect(self, _: str, community_id: int) -> int:
         """Write down who is on duty at the posts of the rounds that open or begin now: by the roster of that moment, so
         that what is changed in it afterwards accuses nobody. In a change of shifts both sides are expected."""
         port = self._context.ports.get("duty.on_shift")
         if port is None:
-            return
+            return 0
         now = self._context.clock.now()
         async with self._context.database.session([community_id]) as connection:
             rows = await store.unexpected(connection, community_id, now, _AT_ONCE)
@@ -144,6 +144,7 @@ class Keeper:
             people = dict.fromkeys(person_key(one) for one in stood)
             async with self._context.database.session([community_id]) as connection:
                 await store.expect(connection, community_id, row["id"], list(people), now)
+        return len(rows)
 
     async def settle(self, connection: Connection, community_id: int, checkpoint: str, at: datetime) -> list[Change]:
         """Look at the rounds that evidence just kept belongs to; the changes to `announce` after the commit."""

@@ -134,6 +134,15 @@ async def test_a_post_where_nobody_stands_accuses_nobody_and_says_so(guards: Gua
     assert not any(visit["stand_in"] for visit in here.round()["visits"])
 
 
+async def test_a_roster_that_cannot_be_read_stops_no_patrol(guards: Guards):
+    async def broken(*_: object) -> list[dict[str, Any]]:
+        raise RuntimeError("the roster is broken")
+
+    guards.here.context.ports["duty.on_shift"] = broken
+    await guards.walk(guards.night)
+    assert (guards.here.round()["state"], guards.expected()) == ("complete", None)
+
+
 async def test_the_duty_desk_and_the_sheet_of_the_day_tell_who_was_expected_and_who_came(guards: Guards):
     here = guards.here
     stranger = "g04" if guards.night != "g04" else "g05"

@@ -176,26 +176,28 @@ def test_a_file_survives_being_stored(tmp_path: Path):
         assert file_of(json.loads(json.dumps(file_json(file)))) == file
 
 
-_starts = st.lists(st.integers(0, 47), min_size=1, max_size=12, unique=True).map(sorted)
+_starts = st.lists(st.integers(0, 47), min_size=6, max_size=24, unique=True).map(sorted)
 
 
-@given(_starts, _starts, st.integers(0, 20), st.integers(0, 24 * 60), st.booleans())
-@settings(deadline=None, max_examples=50)
+@given(_starts, _starts, st.integers(0, 20), st.integers(0, 29), st.integers(-19, 27), st.booleans())
+@settings(deadline=None, max_examples=100)
 def test_after_a_change_at_any_moment_no_two_rounds_of_a_device_are_open_at_once(
-    old: list[int], new: list[int], early: int, moment: int, renamed: bool
+    old: list[int], new: list[int], early: int, shift: int, moment: int, renamed: bool
 ):
+    """`shift`: the new plan is so many minutes off the old one's; `moment`: of an old round, in minutes."""
     shipped = load_patrols([packaged_config()])["demo"]
 
-    def planned(slots: list[int], name: str) -> list[Planned]:
-        times = [time(slot // 2, slot % 2 * 30) for slot in slots]
+    def planned(slots: list[int], name: str, minute: int) -> list[Planned]:
+        times = [time(slot // 2, slot % 2 * 30 + minute) for slot in slots]
         spans = {"early": timedelta(minutes=early), "grace": timedelta(minutes=20)}
         plan = shipped.plans[0].model_copy(update={"id": name, "times": times, "every": None, **spans})
         return rounds(shipped.model_copy(update={"plans": [plan]}), SHANGHAI, NOW - hours(24), NOW + hours(48))
 
-    now = NOW + timedelta(minutes=moment)
-    before = [one for one in planned(old, "a") if one.round.opens <= now]
+    walked = planned(old, "a", 0)
+    now = walked[len(walked) // 2].round.begins + timedelta(minutes=moment)
+    before = [one for one in walked if one.round.opens <= now]
     begun = [{"plan": "a", "device": one.plan.device, "closes": one.round.closes} for one in before]
-    came = after(planned(new, "b" if renamed else "a"), begun, now)
+    came = after(planned(new, "b" if renamed else "a", shift), begun, now)
     spans = sorted((one.round.opens, one.round.closes) for one in (*before, *came))
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
     assert all(now < one.round.opens <= one.round.begins for one in came)
