@@ -47,9 +47,9 @@ class DutyPlugin:
         return make_router(Duty(context))
 
     def ports(self, context: Context) -> Mapping[str, Any]:
-        """`duty.on_shift`, `duty.shift_at`, `duty.people`, `duty.person_of_card`: see `OnDuty`. With personal data:
-        who uses them answers for what is shown. `duty.overview`: see `hub.overview`."""
+        """`duty.on_shift`, `duty.shift_at`, `duty.posts`, `duty.people`, `duty.person_of_card`: see `OnDuty`. With
+        personal data: who uses them answers for what is shown. `duty.overview`: see `hub.overview`."""
         on = OnDuty(context)
-        return {"duty.on_shift": on.on_shift, "duty.shift_at": on.shift_at, "duty.people": on.people,
-                "duty.person_of_card": on.person_of_card,
+        return {"duty.on_shift": on.on_shift, "duty.shift_at": on.shift_at, "duty.posts": on.posts,
+                "duty.people": on.people, "duty.person_of_card": on.person_of_card,
                 "duty.overview": partial(overview.tell, Duty(context))}  # fmt: skip

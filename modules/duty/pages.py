@@ -17,6 +17,8 @@ from modules.duty.words import (
     HAND_OVER_SAYS,
     HAND_OVER_TITLE,
     HAND_OVER_VIEWS,
+    ROUND_EXPECTED,
+    ROUND_STAND_IN,
     ROUND_STATES,
 )
 
@@ -224,8 +226,11 @@ def list_rows(
         return row(each, text, "/duty-log/incidents", "occurred_at", "")
 
     def walk(each: dict[str, Any]) -> dict[str, Any]:
-        more = f"{view.pick(ROUND_STATES[each['state']])} · {each['done']}/{each['stops']}"
-        return row(each, view.pick(each["name"]), f"/patrols/{each['id']}", "begins", more)
+        said = [view.pick(ROUND_STATES[each["state"]]), f"{each['done']}/{each['stops']}"]
+        if expected := each.get("expected"):  # lists signed before there were posts have none
+            said.append(f"{view.pick(ROUND_EXPECTED)} {'、'.join(expected)}")
+        said += [f"{view.pick(ROUND_STAND_IN)} {'、'.join(each['walked'])}"] if each.get("stand_in") else []
+        return row(each, view.pick(each["name"]), f"/patrols/{each['id']}", "begins", " · ".join(said))
 
     def piece(each: dict[str, Any]) -> dict[str, Any]:
         return row(each, view.pick(each["name"]), "", "since", each["holder_name"] or view.pick(HAND_OVER_IN_STORE))

@@ -295,6 +295,12 @@ class OnDuty(Desk):
         begins, ends, code = max(begun)
         return {"shift": code, "begins": begins, "ends": ends}
 
+    async def posts(self, community_id: int) -> list[dict[str, Any]]:
+        """Every post that is active: code, name."""
+        async with self._context.database.session([community_id]) as connection:
+            found = await store.rows(connection, "posts", community_id)
+        return [{"code": each["code"], "name": each["name"]} for each in found if each["active"]]
+
     async def people(self, community_id: int) -> list[dict[str, Any]]:
         """Everybody active: person (id), code, name, account, phone, qualifications."""
         async with self._context.database.session([community_id]) as connection:

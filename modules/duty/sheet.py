@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from openpyxl import Workbook
 from openpyxl.styles import Font
 
-from modules.duty.words import ROUND_STATES
+from modules.duty.words import ROUND_EXPECTED, ROUND_STAND_IN, ROUND_STATES, ROUND_WALKED
 
 Text = dict[str, str]
 Block = tuple[Text, list[Text], list[list[str]]]
@@ -96,10 +96,17 @@ def _blocks(sheet: Mapping[str, Any], zone: ZoneInfo, language: str) -> list[Blo
          [[f"{row['priority']} {say(_PRIORITIES[row['priority']], language)}", str(row["raised"]),
            str(row["unacknowledged"])] for row in sheet["alarms"]]),
         ({"zh": "巡更", "en": "Patrols"},
-         [TIME, {"zh": "路线", "en": "Route"}, STATE, {"zh": "已到巡更点", "en": "Checkpoints done"}],
+         [TIME, {"zh": "路线", "en": "Route"}, STATE, {"zh": "已到巡更点", "en": "Checkpoints done"}, ROUND_EXPECTED,
+          ROUND_WALKED],
          [[at(row["begins"]), say(row["name"], language), say(ROUND_STATES[row["state"]], language),
-           f"{row['done']}/{row['stops']}"] for row in sheet["rounds"]]),
+           f"{row['done']}/{row['stops']}", "、".join(row["expected"]), _walked(row, language)]
+          for row in sheet["rounds"]]),
     ]  # fmt: skip
+
+
+def _walked(row: Mapping[str, Any], language: str) -> str:
+    mark = f" ({say(ROUND_STAND_IN, language)})" if row["stand_in"] else ""
+    return "、".join(row["walked"]) + mark
 
 
 def _hand_over(row: Mapping[str, Any], at: Any, language: str) -> list[str]:

@@ -141,6 +141,10 @@ ROUND_STATES: dict[str, Text] = {
     "missed": {"zh": "漏巡", "en": "Missed"},
 }
 
+ROUND_EXPECTED: Text = {"zh": "应巡", "en": "Expected"}
+ROUND_WALKED: Text = {"zh": "实巡", "en": "Walked by"}
+ROUND_STAND_IN: Text = {"zh": "代巡", "en": "Stand-in"}
+
 HAND_OVER_IN_STORE = {"zh": "在库", "en": "in store"}
 
 ROSTER_TITLE = {"zh": "排班", "en": "Roster"}

@@ -72,7 +72,7 @@ class Pump:
 
     async def look(self) -> None:
         """Everything that is due is begun; comes back without waiting for anybody's answer."""
-        self._files.refresh()
+        await self._files.refresh()
         communities = list(self._context.communities.values())
         if not communities:
             return

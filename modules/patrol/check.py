@@ -1,27 +1,44 @@
-"""What `hub check` finds beyond one patrol file: devices, points and places that the community's site does not have."""
+"""What is wrong beyond one patrol file: devices, points and places that the community's site does not have, posts that
+its duty roster does not. The same for `hub check` and for a running hub whose files change."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from hub.catalog.document import Document
-from hub.catalog.load import load_catalog
+from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.problems import CatalogError, Key, Problem, closest
-from hub.catalog.sources import find_files, label
+from hub.catalog.sources import find_files, label, read_document
 from hub.vocabulary.kinds import KindSpec
 from modules.patrol.files import read_patrols
 from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile
 
+Posts = Mapping[str, Collection[str]]
+"""Community code -> codes of its posts."""
 
-def check_patrols(
-    roots: Sequence[Path], kinds: Mapping[str, KindSpec], environment: Mapping[str, str]
-) -> list[Problem]:
+
+def check_patrols(roots: Sequence[Path], environment: Mapping[str, str]) -> list[Problem]:
     """Every problem of the patrol files, each with file, line and field."""
-    found, problems = read_patrols(roots)
     try:
         catalog = load_catalog(roots, environment)
     except CatalogError:
-        return problems  # the site's own problems are told already
+        return read_patrols(roots)[1]  # the site's own problems are told already
+    return checked(roots, catalog, {})[1]
+
+
+def load_checked(roots: Sequence[Path], environment: Mapping[str, str], posts: Posts) -> dict[str, PatrolFile]:
+    """Community code -> its patrols, as the site and the registered `posts` are now. CatalogError with every problem,
+    those of the site too."""
+    found, problems = checked(roots, load_catalog(roots, environment), posts)
+    if problems:
+        raise CatalogError(problems)
+    return found
+
+
+def checked(roots: Sequence[Path], catalog: Catalog, posts: Posts) -> tuple[dict[str, PatrolFile], list[Problem]]:
+    """The patrol files that can be read, and all that is wrong. A post is known by a duty file or by `posts`."""
+    found, problems = read_patrols(roots)
     sites = {site.community.code: site for site in catalog.sites.values()}
+    filed = _posts(roots)
     own = {label(path) for path in find_files(roots[1:], "patrols/*.yaml").values()}
     for code, (file, document) in found.items():
         before = len(document.problems)
@@ -34,9 +51,33 @@ def check_patrols(
             )
         else:
             devices = {spec.id: catalog.profiles[spec.profile].kind for spec in site.devices}
-            _check(document, file, devices, {place.path for place in site.places}, kinds)
+            _check(document, file, devices, {place.path for place in site.places}, catalog.kinds)
+            if code in filed or code in posts:
+                _check_posts(document, file, {*filed.get(code, ()), *posts.get(code, ())})
         problems += document.problems[before:]
-    return problems
+    return {code: file for code, (file, _) in found.items()}, problems
+
+
+def _posts(roots: Sequence[Path]) -> Posts:
+    """The posts of the duty files. What is wrong with those is not ours to tell."""
+    found: dict[str, set[str]] = {}
+    for path in find_files(roots, "duty/*.yaml").values():
+        document = read_document(path, {})
+        listed = document.value(("posts",))
+        codes = {one.get("code") for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
+        community = document.value(("community",))
+        if isinstance(community, str):
+            found.setdefault(community, set()).update(code for code in codes if isinstance(code, str))
+    return found
+
+
+def _check_posts(document: Document, file: PatrolFile, posts: Collection[str]) -> None:
+    for index, plan in enumerate(file.plans):
+        if plan.post is not None and plan.post not in posts:
+            document.report(
+                ("plans", index, "post"), f"a post of the community (duty/{file.community}.yaml)",
+                suggestion=closest(plan.post, posts), sort="reference",
+            )  # fmt: skip
 
 
 def _check(

@@ -13,11 +13,12 @@ from hub.principal import Principal
 from hub.store.database import Connection
 from modules.patrol import store
 from modules.patrol.codes import CheckpointCode, CodeBook, check_age
-from modules.patrol.keeper import Keeper
+from modules.patrol.keeper import Keeper, person_key
 from modules.patrol.model import Evidence
 from modules.patrol.phone import OLDEST, Estimate, PhoneClock, clock_error, estimate
 from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile, ProofSpec
 from modules.patrol.position import Position
+from modules.patrol.versions import Versions
 
 MOST_CHECKINS = 200
 _AHEAD = timedelta(minutes=1)
@@ -40,9 +41,9 @@ class CheckIn:
 class Recorder:
     """Keeps evidence and has the rounds it belongs to looked at, in one transaction each."""
 
-    def __init__(self, context: Context, files: Mapping[str, PatrolFile], keeper: Keeper) -> None:
+    def __init__(self, context: Context, versions: Versions, keeper: Keeper) -> None:
         self._context = context
-        self._files = files
+        self._versions = versions
         self._keeper = keeper
 
     # -- what the building noticed -------------------------------------------------------------------------------
@@ -53,14 +54,7 @@ class Recorder:
     ) -> None:  # fmt: skip
         """The job behind events of devices. A second run changes nothing: evidence is named by its event."""
         device = self._context.devices.get(device_id)
-        file = self._files.get(device.community) if device and device.community_id == community_id else None
-        if device is None or file is None:
-            return
-        found = [
-            (checkpoint, proof) for checkpoint in file.checkpoints for proof in checkpoint.proofs
-            if _proves(proof, device, name, data)
-        ]  # fmt: skip
-        if not found:
+        if device is None or device.community_id != community_id:
             return
         card = data.get("card")
         person = await self._person(community_id, card) if isinstance(card, str) else ""
@@ -68,7 +62,12 @@ class Recorder:
         happened = min(datetime.fromisoformat(at), heard + _AHEAD)
         changes = []
         async with self._context.database.session([community_id]) as connection:
-            for checkpoint, proof in found:
+            checkpoints = await self._versions.checkpoints(connection, community_id, device.community, happened)
+            found = [
+                (checkpoint, proof) for checkpoint in checkpoints for proof in checkpoint.proofs
+                if _proves(proof, device, name, data)
+            ]  # fmt: skip
+            for checkpoint, proof in sorted(found, key=lambda one: -one[1].percent):  # of several the strongest is kept
                 if proof.by == "door" and not person:
                     continue  # a resident comes home
                 one = Evidence(
@@ -81,13 +80,10 @@ class Recorder:
         self._keeper.announce(changes)
 
     async def _person(self, community_id: int, card: str) -> str:
-        """Whose card it is, as far as the duty roster knows: "user:li" with an account, else "person:17"."""
+        """Whose card it is, as far as the duty roster knows."""
         port = self._context.ports.get("duty.person_of_card")
         found = await port(community_id, card) if port is not None else None
-        if not found:
-            return ""
-        account = found.get("account")
-        return f"user:{account}" if account else f"person:{found['person']}"
+        return person_key(found) if found else ""
 
     # -- what a guard's phone captured ---------------------------------------------------------------------------
 
@@ -126,19 +122,19 @@ class Recorder:
     ) -> dict[str, Any]:
         key = f"{who.actor}/{phone}/{one.counter}"
         code = book.read(one.code)
-        checkpoint = file.checkpoint(code.checkpoint)
-        proof = next((p for p in checkpoint.proofs if p.by == code.sort), None) if checkpoint else None
-        if checkpoint is None or proof is None:
-            raise Refused("not_here", "this checkpoint takes no such code any more", 422)
-        answers = _checked(checkpoint, one)
+        at = when.at if code.shown is None or when.online else code.shown
         if not one.note.isprintable():
             raise Refused("bad_note", "a note is one line of printable characters", 422)
         changes = []
         async with self._context.database.session([who.community_id]) as connection:
             if (before := await store.known(connection, who.community_id, key)) is not None:
                 return _repeated(before["checkpoint"], before["at"], before["away"])
+            checkpoints = await self._versions.checkpoints(connection, who.community_id, file.community, at)
+            checkpoint, proof = _taking(checkpoints, code)
+            items = [file.checkpoint(code.checkpoint), *(each for each in checkpoints if each.id == code.checkpoint)]
+            answers = _checked(checkpoint, [item for each in items if each for item in each.items], one)
             away = checkpoint.away(one.position)
-            at, weight = self._weigh(code, proof, checkpoint, when, now, elsewhere=away is not None)
+            weight = self._weigh(code, proof, checkpoint, when, now, elsewhere=away is not None)
             if code.nonce and not await store.use_code(connection, who.community_id, code.nonce, key, now):
                 raise Refused("used_code", "this code was used already; read the new one on the display", 422)
             timely = when.online or when.agreed if code.shown is None else not when.online
@@ -160,21 +156,21 @@ class Recorder:
     def _weigh(
         self, code: CheckpointCode, proof: ProofSpec, checkpoint: CheckpointSpec, when: Estimate, now: datetime,
         *, elsewhere: bool,
-    ) -> tuple[datetime, int]:  # fmt: skip
-        """When it was, and how much it proves. A display's code that is handed in later, or by a phone that is
+    ) -> int:  # fmt: skip
+        """How much it proves. A display's code that is handed in later, or by a phone that is
         elsewhere, proves when it was shown, but not that the guard himself read it: it counts no more than a printed
         one."""
         if code.shown is None:
-            return when.at, proof.percent
+            return proof.percent
         printed = min(next((p.percent for p in checkpoint.proofs if p.by == "qr"), 60), proof.percent)
         if when.online:
             check_age(code, when.at)
-            return when.at, printed if elsewhere else proof.percent
+            return printed if elsewhere else proof.percent
         if not when.doubtful:
             check_age(code, when.at)
         elif now - code.shown > OLDEST:  # who used it may be forgotten by now
             raise Refused("too_old", "a display's code of more than 7 days ago", 422)
-        return code.shown, printed
+        return printed
 
     async def _inspect(
         self, connection: Connection, who: Principal, file: PatrolFile, checkpoint: CheckpointSpec,
@@ -223,7 +219,7 @@ class Recorder:
     async def _open(self, community_id: int) -> tuple[PatrolFile, CodeBook]:
         async with self._context.database.session([community_id]) as connection:
             row = await store.community(connection, community_id)
-            file = self._files.get(row["code"])
+            file = self._versions.files.get(row["code"])
             if file is None:
                 raise Refused("no_patrols", "this community has no patrol file", 404)
             return file, await store.code_book(connection, community_id, row["code"])
@@ -248,9 +244,21 @@ def _masked(card: object) -> str:
     return f"…{text[-4:]}" if len(text) >= _SHOWN_CARD else "…"
 
 
-def _checked(checkpoint: CheckpointSpec, one: CheckIn) -> list[tuple[ItemSpec, float]]:
-    """Answers with their items. Refused(422) `bad_answer` for an unknown item or an answer of the wrong sort."""
-    items = {item.id: item for item in checkpoint.items}
+def _taking(checkpoints: Sequence[CheckpointSpec], code: CheckpointCode) -> tuple[CheckpointSpec, ProofSpec]:
+    """The checkpoint of a code, as it takes it for most. Refused(422) `not_here`."""
+    found = [(one, proof) for one in checkpoints if one.id == code.checkpoint
+             for proof in one.proofs if proof.by == code.sort]  # fmt: skip
+    if not found:
+        raise Refused("not_here", "this checkpoint takes no such code any more", 422)
+    return max(found, key=lambda one: one[1].percent)
+
+
+def _checked(
+    checkpoint: CheckpointSpec, asked: Sequence[ItemSpec], one: CheckIn
+) -> list[tuple[ItemSpec, float]]:  # fmt: skip
+    """Answers with their items, the last `asked` of a name. Refused(422) `bad_answer` for an unknown item or an answer
+    of the wrong sort."""
+    items = {item.id: item for item in asked}
     found = []
     for name, value in one.answers.items():
         item = items.get(name)

@@ -10,10 +10,10 @@ from hub.store.database import Row
 
 _HEAD = {
     "zh": ("计划", "路线", "开始", "状态", "补证", "巡更点", "应到", "实到", "人员", "证明", "超时", "错序", "过快",
-           "未检", "未比对", "缺照片", "距检查点（m）"),
+           "未检", "未比对", "缺照片", "距检查点（m）", "岗位", "应巡", "代巡"),
     "en": ("Plan", "Route", "Begins", "State", "Proved later", "Checkpoint", "Due", "Seen", "Person", "Proof", "Late",
            "Out of order", "Too fast", "Not inspected", "Not compared",
-           "No photograph", "Metres from the checkpoint"),
+           "No photograph", "Metres from the checkpoint", "Post", "Expected", "Stand-in"),
 }  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -42,7 +42,8 @@ def _line(row: Row, names: Mapping[str, str]) -> list[str]:
         " ".join(names.get(f"item:{row['checkpoint']}:{item}", item) for item in row["unanswered"]),
         str(row["uncompared"] or ""),
         " ".join(names.get(f"item:{row['checkpoint']}:{item}", item) for item in row["unphotographed"]),
-        str(row["away"] or ""),
+        str(row["away"] or ""), names.get(f"post:{row['post']}", row["post"] or ""),
+        " ".join(names.get(one, one) for one in row["expected"] or ()), "✓" if row["stand_in"] else "",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Patrol files: `config/patrols/<community>.yaml`, read and checked at start and by `hub check`."""
+"""Patrol files: `config/patrols/<community>.yaml`, read at the start, whenever they change, and by `hub check`."""
 
 from collections.abc import Sequence
 from pathlib import Path

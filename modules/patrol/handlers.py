@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 from hub.plugins import EventHandler, Task
 from modules.patrol.evidence import Recorder
-from modules.patrol.plans import EVENTS, PatrolFile
+from modules.patrol.plans import EVENTS
+from modules.patrol.versions import Versions
 
 _HEAR = "patrol.hear"
 
 
-def event_handlers(files: Mapping[str, PatrolFile]) -> Mapping[tuple[str, str], EventHandler]:
-    """Taps, entries and plates of the devices that prove a checkpoint; `files` by community code."""
-    named = {(code, proof.device) for code, file in files.items() for one in file.checkpoints for proof in one.proofs}
-    handler = EventHandler(_HEAR, lambda device: (device.community, device.code) in named)
+def event_handlers(versions: Versions) -> Mapping[tuple[str, str], EventHandler]:
+    """Taps, entries and plates of the devices that prove a checkpoint by now."""
+    handler = EventHandler(_HEAR, lambda device: versions.listens(device.community, device.code))
     return dict.fromkeys(EVENTS.values(), handler)
 
 

@@ -22,8 +22,9 @@ from hub.store.database import Connection, Row
 from modules.patrol import store
 from modules.patrol.calendars import known_year
 from modules.patrol.model import Effect, step
-from modules.patrol.plans import PatrolFile, rounds
+from modules.patrol.plans import rounds
 from modules.patrol.stored import plan_of
+from modules.patrol.versions import Versions
 
 AHEAD = timedelta(hours=26)
 _REPLAN_S = 600.0
@@ -36,11 +37,15 @@ _log = structlog.get_logger()
 
 
 class Keeper:
-    """The rounds of every community that has a patrol file."""
+    """The rounds of every community that has a patrol file. `refresh`: reads the files again where they changed, and
+    says whether they did."""
 
-    def __init__(self, context: Context, files: Mapping[str, PatrolFile]) -> None:
+    def __init__(
+        self, context: Context, versions: Versions, refresh: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
         self._context = context
-        self._files = files
+        self._versions = versions
+        self._refresh = refresh
         self._warned: set[object] = set()
 
     async def run(self) -> NoReturn:
@@ -50,11 +55,20 @@ class Keeper:
         await clock.sleep(_FIRST_S)
         planned = clock.monotonic()
         while True:
-            if clock.monotonic() - planned >= _REPLAN_S:
+            if not await self._go_on(self.reread) and clock.monotonic() - planned >= _REPLAN_S:
                 await self._go_on(self.plan_ahead)
                 planned = clock.monotonic()
             if not await self._go_on(self.tick):
                 await clock.sleep(_EACH_S)
+
+    async def reread(self) -> bool:
+        """Apply files that changed to the rounds that have not begun; whether there were any."""
+        if self._refresh is None or not await self._refresh():
+            return False
+        await self.plan_ahead()
+        for community_id in self._context.communities.values():
+            self._context.live.publish(Change("patrol", community_id, f"plans:{community_id}", {"plans": "changed"}))
+        return True
 
     async def _go_on(self, work: Callable[[], Awaitable[int]]) -> int:
         """Do it; a fault at one community is written down, and the others go on."""
@@ -67,12 +81,13 @@ class Keeper:
             return 0
 
     async def plan_ahead(self) -> int:
-        """Write down the rounds of the coming day; how many are new. Rounds that are open already stay as they are.
-        What is older than `HUB_EVENT_DAYS` is forgotten."""
+        """Write down the rounds of the coming day; how many are new. Rounds that have begun stay as they are. What is
+        older than `HUB_EVENT_DAYS` is forgotten."""
         return await self._each(self._plan)
 
     async def tick(self) -> int:
         """Look at what is due now; how many rounds that were."""
+        await self._go_on(lambda: self._each(self._expect))  # a fault of the roster's ends no patrol
         return await self._each(self._tick)
 
     async def _each(self, work: Callable[[str, int], Awaitable[int]]) -> int:
@@ -94,13 +109,13 @@ class Keeper:
         now = self._context.clock.now()
         async with self._context.database.session([community_id]) as connection:
             row = await store.community(connection, community_id)
-            file = self._files.get(code)
+            file = self._versions.files.get(code)
             found = rounds(file, ZoneInfo(row["time_zone"]), now, now + AHEAD) if file else []
-            found = [one for one in found if one.round.opens > now]
-            new = await store.plan_ahead(connection, community_id, found, now)
+            version = await self._versions.keep(connection, community_id, code, now)
+            new = await store.plan_ahead(connection, community_id, found, now, version)
             await store.forget_codes(connection, community_id, now - _CODES_KEPT)
             kept = timedelta(days=self._context.settings.event_days)
-            await store.forget(connection, community_id, now - kept)
+            await store.forget(connection, community_id, now - kept, version)
         for year in {one.round.begins.year for one in found if not known_year(one.round.begins.year)}:
             self._warn(year, "holidays of the year are unknown; Monday to Friday count as workdays", year=year)
         return new
@@ -114,6 +129,22 @@ class Keeper:
             changed = [await self._look(connection, row) for row in rows]
         self._announce(changed)
         return len(changed)
+
+    async def _expect(self, _: str, community_id: int) -> int:
+        """Write down who is on duty at the posts of the rounds that open or begin now: by the roster of that moment, so
+        that what is changed in it afterwards accuses nobody. In a change of shifts both sides are expected."""
+        port = self._context.ports.get("duty.on_shift")
+        if port is None:
+            return 0
+        now = self._context.clock.now()
+        async with self._context.database.session([community_id]) as connection:
+            rows = await store.unexpected(connection, community_id, now, _AT_ONCE)
+        for row in rows:
+            stood = [one for at in (row["begins"], row["ends"]) for one in await port(community_id, row["post"], at)]
+            people = dict.fromkeys(person_key(one) for one in stood)
+            async with self._context.database.session([community_id]) as connection:
+                await store.expect(connection, community_id, row["id"], list(people), now)
+        return len(rows)
 
     async def settle(self, connection: Connection, community_id: int, checkpoint: str, at: datetime) -> list[Change]:
         """Look at the rounds that evidence just kept belongs to; the changes to `announce` after the commit."""
@@ -166,7 +197,9 @@ class Keeper:
             return
         data = {"round": self.label(row, device)}
         if effect.checkpoint is not None:
-            data["checkpoint"] = self._name(device, effect.checkpoint)
+            file = await self._versions.of(connection, row["community_id"], device.community, row["version"])
+            found = file.checkpoint(effect.checkpoint) if file else None
+            data["checkpoint"] = found.name.zh if found else effect.checkpoint
         if effect.result is not None:
             data["result"] = effect.result
         key = f"patrol:{row['id']}:{effect.key}"
@@ -182,12 +215,13 @@ class Keeper:
         begins = row["begins"].astimezone(ZoneInfo(device.zone))
         return f"{begins:%m-%d %H:%M} #{row['id']}"
 
-    def _name(self, device: Device, checkpoint: str) -> str:
-        file = self._files.get(device.community)
-        found = file.checkpoint(checkpoint) if file else None
-        return found.name.zh if found else checkpoint
-
     def _warn(self, what: object, text: str, **more: object) -> None:
         if what not in self._warned:
             self._warned.add(what)
             _log.warning(text, **more)
+
+
+def person_key(person: Mapping[str, Any]) -> str:
+    """How evidence names somebody whom the duty roster knows: "user:li" with an account, else "person:17"."""
+    account = person.get("account")
+    return f"user:{account}" if account else f"person:{person['person']}"

@@ -53,6 +53,7 @@ class Round:
     ordered: bool
     late: timedelta
     remind: timedelta
+    expected: frozenset[str] = frozenset()  # who was on duty at its post; empty: anybody
 
     @property
     def overdue_at(self) -> datetime:
@@ -100,6 +101,7 @@ class Visit:
     unphotographed: tuple[str, ...] = ()  # ... and of these a photograph is missing
     later: bool = False  # done, but only because of a check-in without a connection
     away: int | None = None  # the most metres from the checkpoint that a check-in was too far
+    stand_in: bool = False  # by somebody who was not on duty at the round's post
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,8 @@ def _visit(plan: Round, stop: Stop, evidence: Iterable[Evidence], now: datetime)
         if _strength(tried) > _strength(best):
             best = tried
     late = now >= stop.due + plan.late if best.done_at is None else best.done_at > stop.due + plan.late
-    return _with(best, late=late)
+    stand_in = bool(best.person and plan.expected and best.person not in plan.expected)
+    return _with(best, late=late, stand_in=stand_in)
 
 
 def _inspected(stop: Stop, visit: Visit, answered: Answered, photographed: Answered) -> Visit:

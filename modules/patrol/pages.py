@@ -9,10 +9,10 @@ from nicegui import ui
 
 from hub.store.database import Row
 from modules.patrol import pages_log, pages_phone, pages_round
-from modules.patrol.pages_round import chip, columns, proofs, remarks
+from modules.patrol.pages_round import chip, columns, expected, proofs, remarks
 from modules.patrol.service import Patrols
 from modules.patrol.widgets import Timeline, share_of_day
-from modules.patrol.words import STATES, UNKNOWN_PERSON, Text, names_of
+from modules.patrol.words import STATES, UNKNOWN_PERSON, Text
 
 _TITLE = {"zh": "巡更", "en": "Patrols"}
 _SAYS: dict[str, Text] = {
@@ -36,6 +36,7 @@ _COLUMNS: dict[str, tuple[Text, str]] = {
     "begins": ({"zh": "开始", "en": "Begins"}, "link"),
     "state": ({"zh": "状态", "en": "State"}, "chip"),
     "plan": ({"zh": "计划", "en": "Plan"}, ""),
+    "expected": ({"zh": "应巡", "en": "Expected"}, ""),
     "done": ({"zh": "到点", "en": "Done"}, "num"),
     "proof": ({"zh": "证明", "en": "Proof"}, ""),
     "people": ({"zh": "人员", "en": "Guard"}, ""),
@@ -75,7 +76,6 @@ class DayPage:
     async def build(self) -> None:
         view = self._view
         self._people = await self._patrols.names(view.principal)
-        self._names = names_of(self._patrols.file(view.principal), view.language)
         with view.head(view.pick(_TITLE)), view.box("figures"):
             with view.box("segmented", role="group", aria_label=view.pick(_SAYS["timeline"])):
                 self._step("‹", "before", -1)
@@ -138,6 +138,7 @@ class DayPage:
     async def _show(self, _changes: object = None) -> None:
         view = self._view
         rows = await self._patrols.rounds(view.principal, self._chosen)
+        self._names = await self._patrols.titles(view.principal, rows, view.language)
         day = self._painted = self._chosen or self._today()
         self._shown.text = day.isoformat()
         self._show_tiles(rows)
@@ -196,6 +197,7 @@ class DayPage:
             "begins": {"text": f"{row['begins'].astimezone(self._zone):%H:%M}", "href": f"/patrols/{row['id']}"},
             "state": chip(view, row["state"]),
             "plan": self._names.get(f"plan:{row['plan']}", row["plan"]),
+            "expected": expected(view, row, self._names, self._people),
             "done": f"{row['done']}/{len(row['checkpoints'])}",
             "proof": proofs(view, sorts),
             "people": view.pick(UNKNOWN_PERSON) if someone else "、".join(people) or "—",

@@ -10,10 +10,11 @@ from nicegui import ui
 from hub.live import Change
 from modules.patrol.codes import png_data_uri
 from modules.patrol.offline import add_offline
+from modules.patrol.pages_round import expected
 from modules.patrol.screen import SCREEN, add_screen
 from modules.patrol.service import Patrols
 from modules.patrol.widgets import CheckInForm
-from modules.patrol.words import STATES, Text, names_of
+from modules.patrol.words import STATES, Text
 
 _TITLE = {"zh": "巡更打卡", "en": "Check in"}
 _CODES = {"zh": "巡更点二维码", "en": "QR codes of checkpoints"}
@@ -87,6 +88,7 @@ _SAYS: dict[str, Text] = {
     "rounds": {"zh": "进行中的巡更", "en": "Rounds under way"},
     "none": {"zh": "现在没有进行中的巡更。", "en": "No round is under way now."},
     "due": {"zh": "应到", "en": "due"},
+    "expected": {"zh": "应巡：", "en": "Expected:"},
     "remind": {"zh": "快到时间了：", "en": "Due soon: "},
     "no_file": {"zh": "本小区没有设置巡更（config/patrols/）。", "en": "No patrols are set here (config/patrols/)."},
     "print": {"zh": "打印", "en": "Print"},
@@ -143,9 +145,10 @@ class FormPage:
         if file is None:
             view.tag("p", view.pick(_SAYS["no_file"]), "empty-line")
             return
-        self._names = names_of(file, view.language)
+        checkpoints = await self._patrols.checkpoints(view.principal)
+        self._people = await self._patrols.names(view.principal)
         texts = {name: view.pick(text) for name, text in _FORM.items()}
-        CheckInForm(texts, view.person(view.principal.actor), file, view.language)
+        CheckInForm(texts, view.person(view.principal.actor), checkpoints, view.language)
         with view.panel(view.pick(_SAYS["rounds"])):
             self._rounds = view.box("", aria_live="polite")
         await self._show()
@@ -153,7 +156,7 @@ class FormPage:
 
     async def _hear(self, changes: list[Change]) -> None:
         for change in changes:
-            for checkpoint in change.data["remind"]:
+            for checkpoint in change.data.get("remind", ()):
                 name = self._names.get(f"checkpoint:{checkpoint}", checkpoint)
                 text = f"{self._view.pick(_SAYS['remind'])}{name}"
                 ui.notify(text, type="warning", position="top", timeout=15_000, close_button="✕")
@@ -162,6 +165,7 @@ class FormPage:
     async def _show(self) -> None:
         view = self._view
         rows = await self._patrols.recent(view.principal, states=("running", "overdue"), limit=_SHOWN_ROUNDS)
+        self._names = await self._patrols.titles(view.principal, rows, view.language)
         self._rounds.clear()
         with self._rounds:
             if not rows:
@@ -169,6 +173,9 @@ class FormPage:
             for row in rows:
                 mark, _, word = STATES[row["state"]]
                 view.tag("h3", f"{self._names.get('plan:' + row['plan'], row['plan'])} · {mark} {view.pick(word)}")
+                if row["post"] is not None:
+                    said = expected(view, row, self._names, self._people)
+                    view.tag("p", f"{view.pick(_SAYS['expected'])} {said}", "muted")
                 with view.box("steps", "ul"):
                     for visit in row["visits"]:
                         self._paint_visit(visit)

@@ -9,9 +9,11 @@ from modules.patrol.service import Patrols
 from modules.patrol.words import (
     AWAY,
     LATE,
+    NOBODY,
     OUT_OF_ORDER,
     PROVED_LATER,
     SORTS,
+    STAND_IN,
     STATES,
     TOO_FAST,
     UNANSWERED,
@@ -19,7 +21,6 @@ from modules.patrol.words import (
     UNKNOWN_PERSON,
     UNPHOTOGRAPHED,
     Text,
-    names_of,
 )
 
 _SAYS: dict[str, Text] = {
@@ -37,6 +38,7 @@ _HEAD: dict[str, Text] = {
     "state": {"zh": "状态", "en": "State"},
     "done": {"zh": "到点", "en": "Done"},
     "begins": {"zh": "时间", "en": "Time"},
+    "expected": {"zh": "应巡", "en": "Expected"},
     "flags": {"zh": "备注", "en": "Remarks"},
 }
 _VISITS: dict[str, tuple[Text, str]] = {
@@ -101,10 +103,22 @@ def remarks(view: Any, visits: list[dict[str, Any]], *, proved_later: bool = Fal
     said += [f"{view.pick(UNANSWERED)} {unanswered}"] if unanswered else []
     unseen = sum(len(visit.get("unphotographed", ())) for visit in visits)  # visits of before have none
     said += [f"{view.pick(UNPHOTOGRAPHED)} {unseen}"] if unseen else []
+    said += [view.pick(STAND_IN)] if any(visit.get("stand_in") for visit in visits) else []
     farthest = max((visit.get("away") or 0 for visit in visits), default=0)
     said += [view.pick(AWAY).format(farthest)] if farthest else []
     proved_later = proved_later or any(visit["later"] for visit in visits)
     return " · ".join(said + ([view.pick(PROVED_LATER)] if proved_later else [])) or "—"
+
+
+def expected(view: Any, row: Row, names: dict[str, str], people: dict[str, str]) -> str:
+    """Whose round it is: the post, and who was on duty there when it was due."""
+    if row["post"] is None:
+        return "—"
+    post = str(names.get(f"post:{row['post']}", row["post"]))
+    if row["expected"] is None:
+        return post  # it is not due yet
+    stood = "、".join(people.get(one) or view.person(one) for one in row["expected"])
+    return f"{post} · {stood or view.pick(NOBODY)}"
 
 
 def pictures(view: Any, names: dict[str, str], rows: list[Row]) -> list[dict[str, Any]]:
@@ -131,7 +145,7 @@ class RoundPage:
         view = self._view
         row = await self._patrols.show(view.principal, self._number)
         self._people = await self._patrols.names(view.principal)
-        self._names = names_of(self._patrols.file(view.principal), view.language)
+        self._names = await self._patrols.titles(view.principal, [row], view.language)
         self._items = self._item_names()
         plan = self._names.get(f"plan:{row['plan']}", row["plan"])
         with view.head(f"{plan} · {row['begins'].astimezone(self._zone):%m-%d %H:%M}"), view.box("figures"):
@@ -164,6 +178,7 @@ class RoundPage:
                 (view.pick(_HEAD["state"]), f"{cell['mark']} {cell['text']}"),
                 (view.pick(_HEAD["done"]), f"{row['done']}/{len(row['checkpoints'])}"),
                 (view.pick(_HEAD["begins"]), self._clock(row["begins"], row["ends"])),
+                (view.pick(_HEAD["expected"]), expected(view, row, self._names, self._people)),
                 (view.pick(_HEAD["flags"]), remarks(view, row["visits"], proved_later=row["proved_later"])),
             ])  # fmt: skip
         self._visits.show([self._visit(visit) for visit in row["visits"]])

@@ -1,6 +1,6 @@
 """Photographs of a check-in: sent after it, each by itself, for a phone's connection may not carry all at once."""
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable
 from typing import Any
 
 from hub import audit
@@ -11,7 +11,7 @@ from hub.media.store import keep
 from hub.principal import Principal
 from modules.patrol import store
 from modules.patrol.keeper import Keeper
-from modules.patrol.plans import PatrolFile
+from modules.patrol.versions import Versions
 
 MOST_PHOTOS = 3
 """So many a check-in, and so many for each item that asks for one."""
@@ -20,9 +20,9 @@ MOST_PHOTOS = 3
 class Photos:
     """Keeps photographs and has the rounds they belong to looked at, for an item may ask for one."""
 
-    def __init__(self, context: Context, files: Mapping[str, PatrolFile], keeper: Keeper) -> None:
+    def __init__(self, context: Context, versions: Versions, keeper: Keeper) -> None:
         self._context = context
-        self._files = files
+        self._versions = versions
         self._keeper = keeper
 
     async def add(
@@ -38,23 +38,25 @@ class Photos:
         async with self._context.database.session([who.community_id]) as connection:
             known = await store.known(connection, who.community_id, key)
             row = await store.community(connection, who.community_id)
-        if known is None:
-            raise Refused("no_check_in", "this check-in was not taken", 404)
-        file = self._files.get(row["code"])
-        checkpoint = file.checkpoint(known["checkpoint"]) if file else None
-        if item and (checkpoint is None or not any(one.id == item and one.photo for one in checkpoint.items)):
+            if known is None:
+                raise Refused("no_check_in", "this check-in was not taken", 404)
+            there = await self._versions.checkpoints(connection, who.community_id, row["code"], known["at"])
+        file = self._versions.files.get(row["code"])
+        checkpoints = [*there, *(file.checkpoints if file else ())]
+        asking = {one.id for each in checkpoints if each.id == known["checkpoint"] for one in each.items if one.photo}
+        if item and item not in asking:
             raise Refused("bad_item", f"no item {item[:48]!r} there asks for a photograph", 422)
         picture = await take(parts)
         now = self._context.clock.now()
         async with self._context.database.session([who.community_id]) as connection:
             await store.lock(connection, who.community_id, key)
-            there = await store.photos_of(connection, who.community_id, key)
+            kept = await store.photos_of(connection, who.community_id, key)
             before = await store.photo(connection, who.community_id, photo)
             if before is not None:
                 if before["key"] != key:
                     raise Refused("other_check_in", "a photograph of another check-in has this name", 409)
                 return {"outcome": "repeated", "picture": str(before["picture"])}
-            if sum(one["item"] == item for one in there) >= MOST_PHOTOS:
+            if sum(one["item"] == item for one in kept) >= MOST_PHOTOS:
                 raise Refused("too_many_pictures", f"at most {MOST_PHOTOS} photographs", 409)
             number = await keep(
                 connection, who.community_id, picture, subject=f"check_in:{known['id']}", source=who.actor,

@@ -1,9 +1,9 @@
 """What a patrol file says: checkpoints and their proofs, routes, plans; and the rounds that follow from it. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -179,6 +179,9 @@ class PlanSpec(Model):
     times: Annotated[list[LocalTime], Field(max_length=288)] = []
     every: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=1))] | None = None
     between: Between = Between()
+    post: Code | None = Field(
+        default=None, description="the post of the duty roster (岗位) whose people walk it; default: anybody"
+    )
     shift: Text | None = Field(default=None, description="what the shift that walks it is called")
     early: Span = Field(default=timedelta(minutes=5), description="so long before the beginning proofs count")
     late: Span = Field(default=timedelta(minutes=5), description="so long after it is due a stop is late")
@@ -237,6 +240,23 @@ def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -
             for begin, after in zip(begins, nexts, strict=True)
             if begin < until
         ]
+    return found
+
+
+def after(planned: Sequence[Planned], begun: Sequence[Mapping[str, Any]], now: datetime) -> list[Planned]:
+    """Those planned rounds that can still come after what has `begun` (plan, device and closes of each): of a plan, and
+    of a device, no two rounds are open at once. One that would open too soon opens later; one that would begin too soon
+    is left out, for what is under way is walked to its end."""
+    busy: dict[tuple[str, str], datetime] = {}
+    for row in begun:
+        for key in (("plan", row["plan"]), ("device", row["device"])):
+            busy[key] = max(row["closes"], busy.get(key, row["closes"]))
+    found = []
+    for one in planned:
+        free = [busy.get(key, now) for key in (("plan", one.plan.id), ("device", one.plan.device))]
+        opens = max(one.round.opens, *free)
+        if now < opens <= one.round.begins:
+            found.append(replace(one, round=replace(one.round, opens=opens)))
     return found
 
 

@@ -2,19 +2,60 @@
 SELECT id, code, time_zone FROM hub.community WHERE id = ANY (%(ids)s)
 
 -- name: put_round
-INSERT INTO patrol.round (community_id, plan, route, device, opens, begins, ends, closes, checkpoints, spec, wake_at,
-                          changed_at)
-VALUES (%(community_id)s, %(plan)s, %(route)s, %(device)s, %(opens)s, %(begins)s, %(ends)s, %(closes)s,
-        %(checkpoints)s, %(spec)s, %(opens)s, %(at)s)
+INSERT INTO patrol.round (community_id, plan, route, device, post, opens, begins, ends, closes, checkpoints, spec,
+                          version, wake_at, changed_at)
+VALUES (%(community_id)s, %(plan)s, %(route)s, %(device)s, %(post)s, %(opens)s, %(begins)s, %(ends)s, %(closes)s,
+        %(checkpoints)s, %(spec)s, %(version)s, %(opens)s, %(at)s)
 ON CONFLICT (community_id, plan, begins) DO NOTHING
 
 -- name: ahead
-SELECT id, plan, route, device, opens, begins, ends, closes, spec FROM patrol.round
-WHERE community_id = %(community_id)s AND opens > %(now)s
+-- A phone or reader whose clock is a little ahead begins a round before it opens.
+SELECT id, plan, route, device, post, opens, begins, ends, closes, spec FROM patrol.round
+WHERE community_id = %(community_id)s AND opens > %(now)s AND told = '{}'
 FOR UPDATE
+
+-- name: begun
+SELECT plan, device, closes FROM patrol.round
+WHERE community_id = %(community_id)s AND closes > %(now)s AND (opens <= %(now)s OR told <> '{}')
 
 -- name: drop
 DELETE FROM patrol.round WHERE community_id = %(community_id)s AND id = ANY (%(ids)s)
+
+-- name: adopt
+UPDATE patrol.round SET version = %(version)s
+WHERE community_id = %(community_id)s AND opens > %(now)s AND told = '{}' AND version IS DISTINCT FROM %(version)s
+
+-- name: put_version
+INSERT INTO patrol.version (community_id, digest, file, since) VALUES (%(community_id)s, %(digest)s, %(file)s, %(at)s)
+ON CONFLICT DO NOTHING
+
+-- name: version
+SELECT file FROM patrol.version WHERE community_id = %(community_id)s AND digest = %(digest)s
+
+-- name: versions_open
+SELECT DISTINCT version FROM patrol.round
+WHERE community_id = %(community_id)s AND closes > %(now)s AND version IS NOT NULL
+
+-- name: versions_at
+SELECT r.version, array_agg(DISTINCT c.name) AS names FROM patrol.round r CROSS JOIN LATERAL unnest(r.checkpoints) c (name)
+WHERE r.community_id = %(community_id)s AND r.opens <= %(at)s AND r.closes > %(at)s
+GROUP BY r.version
+
+-- name: forget_versions
+DELETE FROM patrol.version v WHERE community_id = %(community_id)s AND digest IS DISTINCT FROM %(current)s
+  AND NOT EXISTS (SELECT FROM patrol.round r WHERE r.community_id = v.community_id AND r.version = v.digest)
+
+-- name: unexpected
+SELECT id, post, begins, ends FROM patrol.round
+WHERE community_id = %(community_id)s AND wake_at IS NOT NULL AND post IS NOT NULL AND opens <= %(now)s
+  AND (expected_at IS NULL OR (expected_at < begins AND begins <= %(now)s))
+ORDER BY begins, id LIMIT %(limit)s
+
+-- name: expect
+-- A round that is not closed is looked at again, to mark who stood in.
+UPDATE patrol.round SET expected = %(expected)s, expected_at = %(at)s,
+  wake_at = CASE WHEN expected IS DISTINCT FROM %(expected)s THEN least(wake_at, %(at)s) ELSE wake_at END
+WHERE community_id = %(community_id)s AND id = %(id)s AND wake_at IS NOT NULL
 
 -- name: due
 SELECT * FROM patrol.round r WHERE community_id = %(community_id)s AND wake_at <= %(now)s
@@ -149,8 +190,8 @@ WHERE p.community_id = %(community_id)s AND (%(checkpoints)s::text[] IS NULL OR 
 ORDER BY p.at DESC, p.received DESC LIMIT %(limit)s
 
 -- name: page
-SELECT id, community_id, plan, route, device, opens, begins, ends, closes, checkpoints, state, visits, done, flags,
-       people, proved_later, finished_at, changed_at
+SELECT id, community_id, plan, route, device, post, expected, opens, begins, ends, closes, checkpoints, state, visits,
+       done, flags, people, proved_later, finished_at, changed_at, version
 FROM patrol.round
 WHERE community_id = %(community_id)s AND (begins >= %(since)s OR closes > %(open_at)s) AND begins < %(until)s
   AND (%(plan)s::text IS NULL OR plan = %(plan)s)
@@ -201,12 +242,12 @@ WHERE community_id = %(community_id)s AND begins >= %(since)s AND closes <= %(no
 GROUP BY plan, state
 
 -- name: log
-SELECT r.id, r.plan, r.route, r.begins, r.state, r.proved_later, v ->> 'checkpoint' AS checkpoint,
+SELECT r.id, r.version, r.plan, r.route, r.begins, r.state, r.proved_later, r.post, r.expected, v ->> 'checkpoint' AS checkpoint,
        (v ->> 'due')::timestamptz AS due, (v ->> 'done_at')::timestamptz AS done_at, v ->> 'person' AS person,
        v -> 'sorts' AS sorts, (v ->> 'late')::boolean AS late, (v ->> 'out_of_order')::boolean AS out_of_order,
        (v ->> 'too_fast')::boolean AS too_fast, v -> 'unanswered' AS unanswered,
        coalesce(v -> 'unphotographed', '[]') AS unphotographed,
-       (v ->> 'away')::int AS away, (
+       (v ->> 'away')::int AS away, coalesce((v ->> 'stand_in')::boolean, false) AS stand_in, (
          SELECT count(*)::int FROM patrol.inspection i
          WHERE i.community_id = r.community_id AND i.checkpoint = v ->> 'checkpoint' AND i.uncompared
            AND i.at >= r.opens AND i.at < r.closes

@@ -17,7 +17,6 @@ from modules.patrol.phone import PhoneClock
 from modules.patrol.position import MOST_ACCURACY, MOST_LAT, MOST_LON, Position
 from modules.patrol.service import MOST as MOST_ROUNDS
 from modules.patrol.service import Covered, Patrols, plans_json, round_json
-from modules.patrol.words import names_of
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -155,7 +154,7 @@ def _add_log(router: APIRouter, patrols: Patrols) -> None:
     async def export_log(who: Who, form: Literal["csv", "xlsx"], since: Day, until: Day) -> Response:
         """The patrol log of the local days from `since` to `until`, both included, as a file."""
         rows = await patrols.log(who, since, until)
-        names = await patrols.names(who) | names_of(patrols.file(who), who.language)
+        names = await patrols.names(who) | await patrols.titles(who, rows, who.language)
         table = export.lines(rows, names, who.language)
         await patrols.note_export(who, since, until, form)
         body = export.to_csv(table) if form == "csv" else export.to_xlsx(table)

@@ -1,6 +1,6 @@
 """What people look at: rounds of a day, one round, how well checkpoints are covered, the log."""
 
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,11 +15,13 @@ from hub.store.database import NotThere, Row
 from modules.patrol import codes, store
 from modules.patrol.codes import CodeBook
 from modules.patrol.evidence import Recorder
-from modules.patrol.keeper import Keeper
+from modules.patrol.keeper import Keeper, person_key
 from modules.patrol.model import STATES
 from modules.patrol.photos import Photos
 from modules.patrol.plans import CheckpointSpec, PatrolFile
 from modules.patrol.scan import read_code
+from modules.patrol.versions import Versions
+from modules.patrol.words import names_of, pick
 
 MOST = 500
 MOST_DAYS = 92
@@ -48,20 +50,49 @@ class Covered:
 
 
 class Patrols:
-    """Use cases over patrols, for one principal at a time. `files`: community code -> its patrol file."""
+    """Use cases over patrols, for one principal at a time. `files`: community code -> its patrol file; `refresh`: reads
+    them again where they changed."""
 
-    def __init__(self, context: Context, files: Mapping[str, PatrolFile]) -> None:
+    def __init__(
+        self, context: Context, files: Mapping[str, PatrolFile], refresh: Callable[[], Awaitable[bool]] | None = None
+    ) -> None:
         self._context = context
         self._files = files
-        self.keeper = Keeper(context, files)
-        self.recorder = Recorder(context, files, self.keeper)
-        self.photos = Photos(context, files, self.keeper)
+        self.versions = Versions(files)
+        self.keeper = Keeper(context, self.versions, refresh)
+        self.recorder = Recorder(context, self.versions, self.keeper)
+        self.photos = Photos(context, self.versions, self.keeper)
 
     def file(self, who: Principal) -> PatrolFile | None:
         """The patrol file of the principal's community."""
         who.require("see")
-        codes = {number: code for code, number in self._context.communities.items()}
-        return self._files.get(codes.get(who.community_id, ""))
+        return self._files.get(self._code(who))
+
+    def _code(self, who: Principal) -> str:
+        return next((code for code, number in self._context.communities.items() if number == who.community_id), "")
+
+    async def checkpoints(self, who: Principal) -> list[CheckpointSpec]:
+        """The checkpoints where somebody may check in now: those of rounds under way as they began."""
+        who.require("see")
+        async with self._context.database.session([who.community_id]) as connection:
+            now = self._context.clock.now()
+            found = await self.versions.checkpoints(connection, who.community_id, self._code(who), now)
+        file = self.file(who)
+        order = {one.id: number for number, one in enumerate(file.checkpoints if file else ())}
+        return sorted(found, key=lambda one: order.get(one.id, len(order)))
+
+    async def titles(self, who: Principal, rows: Sequence[Row], language: str) -> dict[str, str]:
+        """What the plans, checkpoints and posts of rounds are called: `plan:night`, `checkpoint:garage`, `post:gate`.
+        Those that are gone from the file as they were called when the round began."""
+        who.require("see")
+        async with self._context.database.session([who.community_id]) as connection:
+            files = await self.versions.several(connection, who.community_id, self._code(who), rows)
+        port = self._context.ports.get("duty.posts")
+        posts = await port(who.community_id) if port is not None else []
+        found = {f"post:{one['code']}": pick(one["name"], language) for one in posts}
+        for file in [None, *files]:
+            found |= names_of(file, language)
+        return found
 
     async def rounds(self, who: Principal, day: date | None = None) -> list[Row]:
         """The rounds that begin on a local day, in order of time; by default today's and those of yesterday that are
@@ -160,7 +191,7 @@ class Patrols:
         port = self._context.ports.get("duty.people")
         people = await port(who.community_id) if port is not None else []
         return {f"person:{one['person']}": one["name"] for one in people} | {
-            f"user:{one['account']}": one["name"] for one in people if one.get("account")
+            person_key(one): one["name"] for one in people
         }
 
     async def printed(self, who: Principal) -> list[tuple[CheckpointSpec, str]]:
@@ -254,7 +285,7 @@ def _covered(one: CheckpointSpec, counted: Row | None, seen: Row | None, since: 
 
 def round_json(row: Row) -> dict[str, Any]:
     """A round as plain JSON values (times ISO 8601 UTC), its evidence included where it was read."""
-    hidden = ("spec", "told", "wake_at")
+    hidden = ("spec", "told", "wake_at", "version", "expected_at")
     plain = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in row.items()}
     for name in ("evidence", "inspections", "photos"):
         if name in row:

@@ -11,7 +11,7 @@ from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
 from modules.patrol.codes import CodeBook
 from modules.patrol.model import Evidence, Step, Visit
-from modules.patrol.plans import Planned
+from modules.patrol.plans import Planned, after
 from modules.patrol.position import Position
 from modules.patrol.stored import plan_json, visits_json
 
@@ -40,9 +40,13 @@ async def community(connection: Connection, community_id: int) -> Row:
 # -- rounds ----------------------------------------------------------------------------------------------------------
 
 
-async def plan_ahead(connection: Connection, community_id: int, planned: Sequence[Planned], now: datetime) -> int:
-    """Make the rounds not yet open those that are planned; those already right stay. How many are new."""
-    wanted = {(one.plan.id, one.round.begins): _values(one) for one in planned}
+async def plan_ahead(
+    connection: Connection, community_id: int, planned: Sequence[Planned], now: datetime, version: str | None
+) -> int:
+    """Make the rounds that have not begun those that are planned by the file `version`; those already right stay, and
+    so do those that have begun. How many are new."""
+    begun = await _all(connection, "begun", community_id=community_id, now=now)
+    wanted = {(one.plan.id, one.round.begins): _values(one) for one in after(planned, begun, now)}
     wrong = []
     for row in await _all(connection, "ahead", community_id=community_id, now=now):
         values = wanted.get((row["plan"], row["begins"]))
@@ -55,16 +59,55 @@ async def plan_ahead(connection: Connection, community_id: int, planned: Sequenc
     for (plan, _), values in wanted.items():
         names = [stop["checkpoint"] for stop in values["spec"]["stops"]]
         row_values = {**values, "spec": Jsonb(values["spec"]), "plan": plan, "checkpoints": names, "at": now}
-        await connection.execute(_SQL["put_round"], {**row_values, "community_id": community_id})
+        await connection.execute(
+            _SQL["put_round"], {**row_values, "community_id": community_id, "version": version}
+        )  # fmt: skip
+    await connection.execute(_SQL["adopt"], {"community_id": community_id, "now": now, "version": version})
     return len(wanted)
 
 
 def _values(planned: Planned) -> dict[str, Any]:
     plan = planned.round
     return {
-        "route": planned.plan.route, "device": planned.plan.device, "opens": plan.opens, "begins": plan.begins,
-        "ends": plan.ends, "closes": plan.closes, "spec": plan_json(plan),
+        "route": planned.plan.route, "device": planned.plan.device, "post": planned.plan.post, "opens": plan.opens,
+        "begins": plan.begins, "ends": plan.ends, "closes": plan.closes, "spec": plan_json(plan),
     }  # fmt: skip
+
+
+async def put_version(
+    connection: Connection, community_id: int, digest: str, file: Mapping[str, Any], at: datetime
+) -> None:
+    """Keep a patrol file, once."""
+    await connection.execute(
+        _SQL["put_version"], {"community_id": community_id, "digest": digest, "file": Jsonb(file), "at": at}
+    )
+
+
+async def version(connection: Connection, community_id: int, digest: str) -> dict[str, Any] | None:
+    """A patrol file that was kept."""
+    row = await _one(connection, "version", community_id=community_id, digest=digest)
+    return row["file"] if row else None
+
+
+async def versions_open(connection: Connection, community_id: int, now: datetime) -> list[Row]:
+    """`version` of every file that a round not closed yet refers to."""
+    return await _all(connection, "versions_open", community_id=community_id, now=now)
+
+
+async def versions_at(connection: Connection, community_id: int, at: datetime) -> list[Row]:
+    """`version` of the files of the rounds that are open at an instant, each with the `names` of their checkpoints."""
+    return await _all(connection, "versions_at", community_id=community_id, at=at)
+
+
+async def unexpected(connection: Connection, community_id: int, now: datetime, limit: int) -> list[Row]:
+    """`id`, `post`, `begins` and `ends` of rounds of which it is time to say who is expected."""
+    return await _all(connection, "unexpected", community_id=community_id, now=now, limit=limit)
+
+
+async def expect(connection: Connection, community_id: int, round_id: int, people: Sequence[str], at: datetime) -> None:
+    """Write down who is expected on a round."""
+    values = {"community_id": community_id, "id": round_id, "expected": list(people), "at": at}
+    await connection.execute(_SQL["expect"], values)
 
 
 async def due(
@@ -117,7 +160,7 @@ async def settle(connection: Connection, row: Row, step: Step, at: datetime) -> 
 
 def _flags(visit: Visit) -> int:
     left = len(visit.unanswered) + len(visit.unphotographed)
-    return visit.late + visit.out_of_order + visit.too_fast + (visit.away is not None) + left
+    return visit.late + visit.out_of_order + visit.too_fast + visit.stand_in + (visit.away is not None) + left
 
 
 # -- evidence --------------------------------------------------------------------------------------------------------
@@ -151,10 +194,12 @@ async def forget_codes(connection: Connection, community_id: int, before: dateti
     await connection.execute(_SQL["forget_codes"], {"community_id": community_id, "before": before})
 
 
-async def forget(connection: Connection, community_id: int, before: datetime) -> None:
-    """Rounds closed, evidence, answers and photographs received before then; but for rounds nothing of 180 days."""
+async def forget(connection: Connection, community_id: int, before: datetime, version: str | None) -> None:
+    """Rounds closed, evidence, answers and photographs received before then; but for rounds nothing of 180 days. And
+    the patrol files that no round refers to, other than the present `version`."""
     for name in ("forget_rounds", "forget_evidence", "forget_inspections", "forget_photos"):
         await connection.execute(_SQL[name], {"community_id": community_id, "before": before})
+    await connection.execute(_SQL["forget_versions"], {"community_id": community_id, "current": version})
 
 
 async def signing_key(connection: Connection, community_id: int) -> bytes:

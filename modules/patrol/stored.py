@@ -1,10 +1,11 @@
-"""Plans and outcomes of rounds as JSON, and back. Pure."""
+"""Plans and outcomes of rounds, and whole patrol files, as JSON, and back. Pure."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from modules.patrol.model import Outcome, Round, Stop
+from modules.patrol.plans import PatrolFile
 
 
 def visits_json(outcome: Outcome) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ def plan_json(plan: Round) -> dict[str, Any]:
 
 
 def plan_of(row: Mapping[str, Any]) -> Round:
-    """The plan of a stored row: columns opens, begins, ends, closes and `plan_json`'s in `spec`."""
+    """The plan of a stored row: columns opens, begins, ends, closes, expected and `plan_json`'s in `spec`."""
     spec = row["spec"]
     return Round(
         row["opens"], row["begins"], row["ends"], row["closes"],
@@ -40,4 +41,26 @@ def plan_of(row: Mapping[str, Any]) -> Round:
             for stop in spec["stops"]
         ),
         spec["ordered"], timedelta(seconds=spec["late"]), timedelta(seconds=spec["remind"]),
+        frozenset(row["expected"] or ()),
     )  # fmt: skip
+
+
+def file_json(file: PatrolFile) -> dict[str, Any]:
+    """A patrol file as plain JSON values, written as a person would write them: `file_of` reads it as any file."""
+    plain: dict[str, Any] = _plain(file.model_dump(by_alias=True, exclude_defaults=True))
+    return plain
+
+
+def file_of(plain: Mapping[str, Any]) -> PatrolFile:
+    """The file that `file_json` gave. ValidationError when this release does not take it."""
+    return PatrolFile.model_validate(plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds()}s"
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value

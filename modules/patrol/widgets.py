@@ -7,7 +7,7 @@ from typing import Any
 from nicegui.element import Element
 
 from hub.vocabulary.units import symbol
-from modules.patrol.plans import PatrolFile
+from modules.patrol.plans import CheckpointSpec
 
 
 class Timeline(Element, component="static/timeline.js"):
@@ -29,7 +29,9 @@ class Timeline(Element, component="static/timeline.js"):
 class CheckInForm(Element, component="static/checkin.js"):
     """The guard's form; it sends to the API by itself, as soon as there is a connection."""
 
-    def __init__(self, texts: Mapping[str, str], account: str, file: PatrolFile, language: str) -> None:
+    def __init__(
+        self, texts: Mapping[str, str], account: str, checkpoints: Sequence[CheckpointSpec], language: str
+    ) -> None:
         super().__init__()
         self._props.update({"t": dict(texts), "account": account, "url": "/api/v1/patrol/checkins"})
         self._props["reader"] = "/api/v1/patrol/codes/photographs"
@@ -43,7 +45,7 @@ class CheckInForm(Element, component="static/checkin.js"):
                     for item in one.items
                 ],
             }
-            for one in file.checkpoints
+            for one in checkpoints
         }  # fmt: skip
 
 

@@ -30,6 +30,8 @@ TOO_FAST: Text = {"zh": "过快", "en": "Too fast"}
 UNANSWERED: Text = {"zh": "未检", "en": "Not inspected"}
 UNPHOTOGRAPHED: Text = {"zh": "缺照片", "en": "No photograph"}
 AWAY: Text = {"zh": "距检查点 {:,} m", "en": "{:,} m from the checkpoint"}
+STAND_IN: Text = {"zh": "代巡", "en": "Stand-in"}
+NOBODY: Text = {"zh": "排班无人", "en": "nobody on the roster"}
 UNCOMPARED: Text = {"zh": "未比对", "en": "Not compared"}
 UNKNOWN_PERSON: Text = {"zh": "未知人员", "en": "Unknown person"}
 

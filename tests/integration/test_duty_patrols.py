@@ -56,8 +56,8 @@ async def test_the_sheet_of_a_day_tells_its_rounds(ground: Ground):
     walk(ground, "complete", 30 * HOUR, 3)
     sheet = await ground.duty.diary.sheet(ground.viewer, DAY)
     title, heads, rows = blocks(sheet, "en")[-1]
-    assert (title, heads[2:]) == ("Patrols", ["State", "Checkpoints done"])
+    assert (title, heads[2:]) == ("Patrols", ["State", "Checkpoints done", "Expected", "Walked by"])
     assert rows == [
-        ["2026-11-21 15:00", "plan-missed", "Missed", "0/3"],
-        ["2026-11-21 18:00", "plan-complete", "Complete", "3/3"],
+        ["2026-11-21 15:00", "plan-missed", "Missed", "0/3", "", ""],
+        ["2026-11-21 18:00", "plan-complete", "Complete", "3/3", "", ""],
     ]

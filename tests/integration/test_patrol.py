@@ -54,10 +54,10 @@ async def test_planning_again_changes_nothing_and_another_plan_replaces_only_wha
     assert here.rows("SELECT id FROM patrol.round ORDER BY id") == before
     await here.until(BEGIN)
     open_now = here.round()["id"]
-    files = here.patrols.keeper._files
+    files = here.patrols.versions.files
     plan = files["demo"].plans[0]
     fewer = files["demo"].model_copy(update={"plans": [plan.model_copy(update={"every": minutes(60)})]})
-    here.patrols.keeper._files = {"demo": fewer}
+    here.patrols.versions.files = {"demo": fewer}
     await here.patrols.keeper.plan_ahead()
     begins = here.rows("SELECT plan, count(*) FROM patrol.round WHERE opens > %s GROUP BY plan", here.clock.now())
     assert begins == [("garden-round", 25)]

@@ -189,7 +189,7 @@ async def test_a_visit_without_answers_is_shown_counted_and_exported_as_not_insp
         for one in here.patrols.file(here.who()).checkpoints  # type: ignore[union-attr]
     ]
     file = here.patrols.file(here.who()).model_copy(update={"checkpoints": asked})  # type: ignore[union-attr]
-    here.patrols.keeper._files = {"demo": file}
+    here.patrols.versions.files = {"demo": file}
     await here.patrols.keeper.plan_ahead()
     printed = await printed_codes(here)
     await here.until(BEGIN + minutes(2))

@@ -283,3 +283,30 @@ async def test_the_patrol_carts_plate_completes_a_printed_code_and_another_plate
         assert line.rows(
             "SELECT state FROM patrol.round WHERE plan = 'garage-round' AND begins = %s", BEGIN + minutes(5)
         ) == [(state,)]
+
+
+async def test_a_new_route_with_its_device_is_walked_and_missed_without_a_restart(database_url: str, tmp_path: Path):
+    """Site and patrol file are saved; the hub reloads the one and the keeper the other, in whichever order."""
+    for folder in ("sites", "patrols"):
+        shutil.copytree(packaged_config() / folder, tmp_path / folder)
+    async with running(database_url, config_dir=tmp_path) as line:
+        await line.until(BEGIN)
+        site, plans = tmp_path / "sites/demo.yaml", tmp_path / "patrols/demo.yaml"
+        plan = plans.read_text("utf-8").replace("device: route-garage\n", "device: route-cellar\n")
+        plans.write_text(plan.replace("id: garage-round\n", "id: cellar-round\n"), "utf-8")
+        assert not await line.patrols.keeper.reread(), "refused: the site has no such device yet"
+        known = "  - {id: route-garage,"
+        text = site.read_text("utf-8")
+        assert known in text
+        new = next(one for one in text.splitlines() if one.startswith(known)).replace("route-garage", "route-cellar")
+        site.write_text(text.replace(known, f"{new}\n{known}"), "utf-8")
+        await line.hub.reload()
+        assert await line.patrols.keeper.reread()
+        await line.until(BEGIN + minutes(4))
+        await line.tap("patrol-2")
+        await line.until(BEGIN + minutes(15.5))
+        assert [alarm[0] for alarm in line.alarms("route-cellar")] == ["patrol-missed"]
+        begun = "SELECT begins, state FROM patrol.round WHERE device = 'route-cellar' AND closes <= %s"
+        assert line.rows(begun, line.clock.now()) == [(BEGIN + minutes(5), "incomplete")]
+        gone = "SELECT count(*) FROM patrol.round WHERE device = 'route-garage' AND opens > %s"
+        assert line.rows(gone, BEGIN) == [(0,)]

@@ -53,7 +53,7 @@ async def test_a_check_in_elsewhere_is_taken_flagged_and_no_proof_by_itself(here
         ("b1-lobby", 320), ("garden", None),
     }  # fmt: skip
     table = lines(log, {}, "en")
-    assert [line[-1] for line in table if line[-1]] == ["Metres from the checkpoint", "320"]
+    assert [line[16] for line in table if line[16]] == ["Metres from the checkpoint", "320"]
 
 
 async def test_without_a_position_or_where_the_place_is_not_known_a_check_in_counts_as_before(here: Ground):

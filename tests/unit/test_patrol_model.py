@@ -238,6 +238,7 @@ def test_a_plan_survives_being_stored():
         "ends": plan.ends,
         "closes": plan.closes,
         "spec": plan_json(plan),
+        "expected": sorted(plan.expected),
     }
     assert plan_of(row) == plan
 
@@ -296,7 +297,7 @@ def test_a_restart_at_any_moment_changes_nothing(heap):
         broken.look()
         stored = frozenset(sorted(broken.told))
         row = {"opens": plan.opens, "begins": plan.begins, "ends": plan.ends, "closes": plan.closes,
-               "spec": plan_json(plan)}  # fmt: skip
+               "spec": plan_json(plan), "expected": None}  # fmt: skip
         broken.plan, broken.told, broken.evidence = plan_of(row), stored, broken.evidence[::-1]
         assert step(broken.plan, broken.evidence, stored, broken.now).effects == ()
     broken.until(plan.closes + minutes(600))

@@ -1,5 +1,6 @@
 """Calendars, patrol files, codes of checkpoints and phone clocks: by hand-computed examples."""
 
+import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -7,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.catalog.paths import packaged_config
@@ -19,8 +20,8 @@ from modules.patrol.codes import LIFE, CodeBook, check_age, svg
 from modules.patrol.export import lines, to_csv, to_xlsx
 from modules.patrol.files import load_patrols
 from modules.patrol.phone import OLDEST, PhoneClock, clock_error, estimate
-from modules.patrol.plans import rounds
-from tests.unit.demo_devices import demo_catalog
+from modules.patrol.plans import Planned, after, rounds
+from modules.patrol.stored import file_json, file_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -92,12 +93,12 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     folder = tmp_path / "patrols"
     folder.mkdir(exist_ok=True)
     (folder / "demo.yaml").write_text(text)
-    found = check_patrols([packaged_config(), tmp_path], demo_catalog().kinds, {})
+    found = check_patrols([packaged_config(), tmp_path], {})
     return [problem.render().partition("patrols/")[2] for problem in found]
 
 
 def test_the_shipped_patrols_are_in_order():
-    assert check_patrols([packaged_config()], demo_catalog().kinds, {}) == []
+    assert check_patrols([packaged_config()], {}) == []
     file = load_patrols([packaged_config()])["demo"]
     found = rounds(file, SHANGHAI, NOW, NOW + hours(24))
     assert len(found) == 288
@@ -128,6 +129,8 @@ def test_a_good_file_has_no_problems_and_its_rounds_never_share_an_instant(tmp_p
         ("unit: Cel", "unit: kPa", "expected Cel, for that is what the sensor tells"),
         ("point: temperature", "point: temprature", "did you mean 'temperature'?"),
         ("route: round", "route: ring", "a route of this file"),
+        ("route: round", "route: round, post: patol", "demo.yaml:12: plans[0].post: found 'patol', expected a post of "
+         "the community (duty/demo.yaml) — did you mean 'patrol'?"),
         ("every: 1h", "every: 35m", "more than 0:40:00 from one round to the next"),
         ("every: 1h", "every: 40m", "demo.yaml:13: plans[0].every: more than 0:40:00 from one round"),
         ("max: 20m", "max: 0s", "demo.yaml:10: routes[0].stops[1].max: found '0s', expected a duration above 0s"),
@@ -164,6 +167,40 @@ def test_what_the_how_to_shows_is_a_good_file(tmp_path: Path, name: str):
     (tmp_path / "patrols/demo.yaml").write_text(blocks[1] + blocks[2], "utf-8")
     file = load_patrols([tmp_path])["demo"]
     assert [plan.id for plan in file.plans] == ["night"]
+
+
+def test_a_file_survives_being_stored(tmp_path: Path):
+    problems(tmp_path, GOOD)
+    for root in (packaged_config(), tmp_path):
+        file = load_patrols([root])["demo"]
+        assert file_of(json.loads(json.dumps(file_json(file)))) == file
+
+
+_starts = st.lists(st.integers(0, 47), min_size=6, max_size=24, unique=True).map(sorted)
+
+
+@given(_starts, _starts, st.integers(0, 20), st.integers(0, 29), st.integers(-19, 27), st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_after_a_change_at_any_moment_no_two_rounds_of_a_device_are_open_at_once(
+    old: list[int], new: list[int], early: int, shift: int, moment: int, renamed: bool
+):
+    """`shift`: the new plan is so many minutes off the old one's; `moment`: of an old round, in minutes."""
+    shipped = load_patrols([packaged_config()])["demo"]
+
+    def planned(slots: list[int], name: str, minute: int) -> list[Planned]:
+        times = [time(slot // 2, slot % 2 * 30 + minute) for slot in slots]
+        spans = {"early": timedelta(minutes=early), "grace": timedelta(minutes=20)}
+        plan = shipped.plans[0].model_copy(update={"id": name, "times": times, "every": None, **spans})
+        return rounds(shipped.model_copy(update={"plans": [plan]}), SHANGHAI, NOW - hours(24), NOW + hours(48))
+
+    walked = planned(old, "a", 0)
+    now = walked[len(walked) // 2].round.begins + timedelta(minutes=moment)
+    before = [one for one in walked if one.round.opens <= now]
+    begun = [{"plan": "a", "device": one.plan.device, "closes": one.round.closes} for one in before]
+    came = after(planned(new, "b" if renamed else "a", shift), begun, now)
+    spans = sorted((one.round.opens, one.round.closes) for one in (*before, *came))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
+    assert all(now < one.round.opens <= one.round.begins for one in came)
 
 
 def test_a_wrong_file_stops_the_hub(tmp_path: Path):
@@ -270,12 +307,14 @@ def test_the_log_as_a_file_has_no_formulas():
         "id": 7, "plan": "night", "route": "round", "begins": NOW, "state": "complete", "proved_later": True,
         "checkpoint": "garden", "due": NOW, "done_at": None, "person": '=HYPERLINK("x")', "sorts": ["qr"], "late": True,
         "out_of_order": False, "too_fast": None, "zone": SHANGHAI, "unanswered": ["lamp"], "uncompared": 2,
-        "unphotographed": ["gate", "lamp"], "away": 320,
+        "unphotographed": ["gate", "lamp"], "away": 320, "post": "gate",
+        "expected": ["person:7", "user:li"], "stand_in": True,
     }  # fmt: skip
-    table = lines([row], {"plan:night": "夜巡", "sort:qr": "二维码"}, "zh-CN")
+    table = lines([row], {"plan:night": "夜巡", "sort:qr": "二维码", "post:gate": "门岗", "user:li": "李"}, "zh-CN")
     assert table[1] == [
         "夜巡", "round", "2026-11-21 20:00:00", "complete", "✓", "garden", "2026-11-21 20:00:00", "",
         "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2", "gate lamp", "320",
+        "门岗", "person:7 李", "✓",
     ]  # fmt: skip
     assert len(table[0]) == len(table[1])
     assert to_csv(table).decode("utf-8-sig").splitlines()[0].startswith("计划,路线")

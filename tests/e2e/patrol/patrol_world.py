@@ -5,7 +5,9 @@ import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
@@ -80,6 +82,22 @@ class World:
         )
 
 
+def rostered(here: Ground) -> None:
+    """Zhao stands the patrol post for an hour, then qian ought to; zhao walks on."""
+    people = {"zhao": "赵强", "qian": "钱进"}
+
+    async def on_shift(_: int, post: str | None, at: datetime) -> list[dict[str, Any]]:
+        return [{"person": "zhao" if at < BEGIN + minutes(60) else "qian", "account": None}] if post == "patrol" else []
+
+    async def posts(_: int) -> list[dict[str, Any]]:
+        return [{"code": "patrol", "name": {"zh": "巡逻", "en": "Patrol"}}]
+
+    async def known(_: int) -> list[dict[str, Any]]:
+        return [{"person": code, "name": name, "account": None} for code, name in people.items()]
+
+    here.context.ports |= {"duty.on_shift": on_shift, "duty.posts": posts, "duty.people": known}
+
+
 async def a_night(here: Ground) -> None:
     """Ten rounds of each route, some late, some half, one missed."""
     chance = random.Random(3)
@@ -116,6 +134,7 @@ async def served() -> AsyncIterator[World]:
             server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             await listens(port)
+            rostered(here)
             await a_night(here)
             yield World(here, browser, f"http://127.0.0.1:{port}")
             await browser.close()

@@ -64,6 +64,20 @@ async def test_the_day_is_live_and_leads_to_a_round(world: World):
         assert complaints == []
 
 
+async def test_who_is_expected_and_who_stood_in_is_shown(world: World):
+    kept = world.here.round(begins=BEGIN + minutes(30))["id"], world.here.round(begins=BEGIN + minutes(70))["id"]
+    async with world.signed_in("li", "en", "phone") as (page, complaints):
+        for number, name, marked in ((kept[0], "赵强", False), (kept[1], "钱进", True)):
+            await world.open(page, f"/patrols/{number}")
+            text = await page.locator("#main").inner_text()
+            assert f"Patrol · {name}" in text and ("Stand-in" in text) is marked
+        await world.open(page, "/patrols")
+        assert "Patrol · 钱进" in await page.locator(".hub-table").inner_text()
+        await world.open(page, "/patrol/checkin")
+        await page.wait_for_selector("text=Expected: Patrol · 钱进")
+        assert complaints == []
+
+
 async def test_a_guard_checks_in_by_phone_with_and_without_a_connection(world: World):
     here, [(last,)] = world.here, world.here.rows("SELECT coalesce(max(id), 0) FROM patrol.evidence")
     async with world.signed_in("li", "en", "phone") as (page, complaints):

@@ -1,0 +1,65 @@
+"""Configuration files of a running hub, read anew when they change."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+
+from hub.catalog.problems import CatalogError
+from hub.catalog.sources import find_files
+
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Watched(Generic[T]):
+    """What files say, as far as they were ever good: wrong ones are refused, and what was good before stays.
+
+    `name`: what the log calls them; `patterns`: which files under the roots to look at; `first`: what they say now;
+    `load`: reads them again, in a thread, and raises CatalogError where they are wrong.
+    """
+
+    def __init__(
+        self, name: str, roots: Sequence[Path], patterns: Sequence[str], first: Callable[[], T],
+        load: Callable[[], T] | None = None,
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._roots = roots
+        self._patterns = patterns
+        self._load = load or first
+        self._stamps = self._look()
+        self.current = first()
+
+    @property
+    def stale(self) -> bool:
+        """Whether a file is another than it was at the last reading."""
+        return self._look() != self._stamps
+
+    async def refresh(self) -> bool:
+        """Read again where a file changed; whether something else is in force now."""
+        if not self.stale:
+            return False
+        self._stamps = self._look()
+        try:
+            fresh = await asyncio.to_thread(self._load)
+        except CatalogError as error:
+            _log.error("the changed files are refused; the old ones stay in force", what=self._name,
+                       problems=str(error))  # fmt: skip
+            return False
+        changed, self.current = fresh != self.current, fresh
+        if changed:
+            _log.info("the changed files are in force", what=self._name)
+        return changed
+
+    def _look(self) -> dict[str, tuple[str, int, int]]:
+        found = {}
+        for pattern in self._patterns:
+            for name, path in find_files(self._roots, pattern).items():
+                try:
+                    now = path.stat()
+                except FileNotFoundError:  # an editor puts the new one in its place
+                    continue
+                found[name] = (str(path), now.st_mtime_ns, now.st_size)
+        return found
