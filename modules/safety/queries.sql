@@ -8,7 +8,6 @@ SELECT time_zone FROM hub.community WHERE id = %(community_id)s
 SELECT path, name FROM hub.place WHERE community_id = %(community_id)s ORDER BY path
 
 -- name: put
--- Days of inspection and service never go back: a list that was handed out before is older than the records since.
 INSERT INTO safety.equipment AS e (community_id, number, kind, place, spot, model, inspect, made, installed, serviced,
                                    inspected, expires, registered, inspect_due, remind_on, service_due, life_ends)
 VALUES (%(community_id)s, %(number)s, %(kind)s, %(place)s, %(spot)s, %(model)s, %(inspect)s, %(made)s, %(installed)s,
@@ -19,7 +18,6 @@ ON CONFLICT (community_id, number) DO UPDATE SET kind = excluded.kind, place = e
   serviced = excluded.serviced, inspected = excluded.inspected, expires = excluded.expires,
   inspect_due = excluded.inspect_due, remind_on = excluded.remind_on, service_due = excluded.service_due,
   life_ends = excluded.life_ends
-RETURNING id
 
 -- name: stand
 UPDATE safety.equipment SET inspected = %(inspected)s, serviced = %(serviced)s, fault = %(fault)s,

@@ -88,9 +88,10 @@ class Equipment:
             piece, wrong = piece_of(cells, await self._places(connection, who), today)
             if piece is None:
                 raise BadList(wrong, who.language)
-            done = await self._take(connection, who, [piece], today)
+            await self._take(connection, who, [piece], today)
+            made = await store.one(connection, "by_number", who.community_id, piece.number, number=piece.number)
         self._announce(who.community_id)
-        return int(done["id"])
+        return int(made["id"])
 
     async def take_list(self, who: Principal, parts: AsyncIterable[bytes], most: int = 1024 * 1024) -> dict[str, int]:
         """Take in a clerk's list, all of it or nothing: {"added": n, "changed": n, "same": n}. What stands in the
@@ -106,6 +107,7 @@ class Equipment:
 
     async def take_rows(self, who: Principal, found: list[list[str]]) -> dict[str, int]:
         """The same with the rows already read."""
+        who.require("maintain")
         async with self._session(who) as connection:
             today = await self._begin(connection, who)
             places = await self._places(connection, who)
@@ -114,27 +116,24 @@ class Equipment:
                 raise BadList(wrong, who.language)
             done = await self._take(connection, who, pieces, today)
         self._announce(who.community_id)
-        return {name: done[name] for name in ("added", "changed", "same")}
+        return done
 
     async def _take(self, connection: Connection, who: Principal, pieces: list[Piece], today: date) -> dict[str, int]:
         known = {row["number"]: row for row in await store.rows(connection, "known", who.community_id)}
         if len(known.keys() | {piece.number for piece in pieces}) > MOST:
             raise Refused("too_many", f"a register has at most {MOST} pieces", 409)
-        done = {"added": 0, "changed": 0, "same": 0, "id": 0}
-        for piece in pieces:
-            row = known.get(piece.number)
-            if row is not None:
-                piece = _not_back(piece, row)  # noqa: PLW2901 the same piece, with what is known of it
+        done = {"added": 0, "changed": 0, "same": 0}
+        fresh: list[tuple[Piece, date]] = []
+        for given in pieces:
+            row = known.get(given.number)
+            piece = _not_back(given, row) if row is not None else given
             same = row is not None and store.piece_of(row) == piece
             done["same" if same else "added" if row is None else "changed"] += 1
-            done["id"] = row["id"] if row is not None else 0
             if not same:
-                done["id"] = await store.put(
-                    connection, who.community_id, piece, row["registered"] if row is not None else today
-                )
-        detail = {name: done[name] for name in ("added", "changed")}
-        on = f"equipment:{done['id']}" if len(pieces) == 1 else "safety:register"
-        await audit.record(connection, who, "safety.put", on, self._now(), detail)
+                fresh.append((piece, row["registered"] if row is not None else today))
+        await store.put(connection, who.community_id, fresh)
+        on = f"equipment:{pieces[0].number}" if len(pieces) == 1 else "safety:register"
+        await audit.record(connection, who, "safety.put", on, self._now(), {**done})
         await telling.tell(self._context, connection, who.community_id, today)
         return done
 

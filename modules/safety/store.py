@@ -41,10 +41,14 @@ async def zone(connection: Connection, community_id: int) -> ZoneInfo:
     return ZoneInfo((await one(connection, "zone", community_id, f"community {community_id}"))["time_zone"])
 
 
-async def put(connection: Connection, community_id: int, piece: Piece, registered: date) -> int:
-    """Write a piece as it is described, new or over the one of its number; its id."""
-    values = {**piece.__dict__, "registered": registered, **_dues(dues(piece, registered))}
-    return int((await one(connection, "put", community_id, piece.number, **values))["id"])
+async def put(connection: Connection, community_id: int, pieces: Sequence[tuple[Piece, date]]) -> None:
+    """Write pieces as they are described, new or over those of their numbers, with the day they were registered."""
+    values = [
+        {**piece.__dict__, "registered": day, **_dues(dues(piece, day)), "community_id": community_id}
+        for piece, day in pieces
+    ]
+    async with connection.cursor() as cursor:
+        await cursor.executemany(_SQL["put"], values)
 
 
 async def stand(connection: Connection, row: Row, standing: Standing, actor: str) -> None:

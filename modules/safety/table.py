@@ -14,6 +14,7 @@ MOST_ROWS = 5000
 MOST_COLUMNS = 40
 _MOST_CELL = 1000
 _MOST_UNPACKED = 16 * 1024 * 1024
+_MADE_TEXT = ("'=", "'+", "'-", "'@")  # what a file that was handed out has before a text that is no formula
 _BROKEN = (zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError,
            OverflowError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
 
@@ -67,4 +68,5 @@ def _text(cell: object) -> str:
         return f"{cell:%Y-%m-%d}"
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
-    return "" if cell is None else str(cell)[:_MOST_CELL].strip()
+    text = "" if cell is None else str(cell)[:_MOST_CELL].strip()
+    return text[1:] if text.startswith(_MADE_TEXT) else text

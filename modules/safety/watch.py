@@ -44,16 +44,15 @@ class Watch:
 
     async def _begin(self, code: str, community_id: int) -> None:
         """Take in the list of a community whose register is empty; once a start."""
-        rows = self._lists.pop(code, None)
+        rows = self._lists.get(code)
         if rows is None:
             return
         async with self._context.database.session([community_id]) as connection:
             known = await store.one(connection, "how_many", community_id, "count")
-        if known["total"]:
-            return
         try:
-            done = await self._equipment.take_rows(Principal("config:safety", community_id, "admin"), rows)
+            if not known["total"]:
+                done = await self._equipment.take_rows(Principal("config:safety", community_id, "admin"), rows)
+                _log.info("fire equipment taken from the list", community=code, pieces=done["added"])
         except BadList as error:
             _log.error("the list of fire equipment is refused", community=code, problems=error.detail)
-        else:
-            _log.info("fire equipment taken from the list", community=code, pieces=done["added"])
+        del self._lists[code]

@@ -107,6 +107,11 @@ def test_a_list_is_read_however_excel_saved_it(sort: str):
     ]
 
 
+def test_what_the_export_made_text_is_the_text_again():
+    rows = read_table(rows_as("csv", [["编号", "具体位置"], ["1", "'-1层"], ["2", "'90s"]]))
+    assert [row[1] for row in rows[1:]] == ["-1层", "'90s"]
+
+
 @pytest.mark.parametrize(
     ("row", "column", "code"),
     [
