@@ -35,7 +35,8 @@ async def tell(context: Context, connection: Connection, community_id: int, toda
         return False
     at = context.clock.now()
     points = {name: float(count) for name, count in counts.items()}
-    await reports.put(connection, device, key=f"safety:{at.isoformat()}", at=at, points=points)
+    key = f"safety:{at.isoformat()}:{'-'.join(str(count) for count in counts.values())}"
+    await reports.put(connection, device, key=key, at=at, points=points)
     await store.do(connection, "tell", community_id, counts=counts)
     return True
 

@@ -54,7 +54,8 @@ async def test_the_pages_are_healthy(world: World, language: str, size: str) -> 
         await page.locator(".hub-table").wait_for()
         await page.screenshot(path=SHOTS / f"fire-{language}-{size}.png")
         await healthy(page, language, complaints)
-        assert size != "phone" or await page.evaluate(SMALL) == []
+        if size == "phone":  # the input of a file is hidden in its button
+            assert [one for one in await page.evaluate(SMALL) if one != ["", 1, 1]] == []
         await page.locator(".hub-table a", has_text="FE-02").click()
         await page.locator("h1", has_text="FE-02").wait_for()
         await page.screenshot(path=SHOTS / f"fire-piece-{language}-{size}.png")
