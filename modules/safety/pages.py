@@ -29,7 +29,7 @@ def add_pages(shell: Any, equipment: Equipment) -> None:
 def chip(view: Any, states: Any) -> dict[str, str]:
     """All that a piece is, in the tone of the worst, as a cell."""
     mark, tone, _ = STATES[states[0]]
-    return {"mark": mark, "tone": tone, "text": "、".join(view.pick(STATES[state][2]) for state in states)}
+    return {"mark": mark, "tone": tone, "text": " · ".join(view.pick(STATES[state][2]) for state in states)}
 
 
 class RegisterPage:
