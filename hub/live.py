@@ -8,7 +8,7 @@ import msgspec
 
 Topic = Literal[
     "point", "event", "alarm", "command", "device", "workorder", "run_state",
-    "storm", "patrol", "duty", "notice", "rule",
+    "storm", "patrol", "duty", "safety", "notice", "rule",
 ]  # fmt: skip
 
 

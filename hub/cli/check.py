@@ -43,7 +43,7 @@ def roots_for(paths: Sequence[Path]) -> list[Path]:
 
 def _root_of(file: Path) -> Path:
     for parent in file.parents:
-        if parent.name in ("profiles", "sites", "rules", "tariffs", "patrols", "duty", "notifications"):
+        if parent.name in ("profiles", "sites", "rules", "tariffs", "patrols", "duty", "safety", "notifications"):
             return parent.parent
     return file.parent
 

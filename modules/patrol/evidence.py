@@ -176,7 +176,8 @@ class Recorder:
         self, connection: Connection, who: Principal, file: PatrolFile, checkpoint: CheckpointSpec,
         answers: Sequence[tuple[ItemSpec, float]], note: str, key: str, at: datetime, now: datetime,
     ) -> list[str]:  # fmt: skip
-        """Keep the answers; a fault or a deviation from the sensor is told on the route. The items that deviate."""
+        """Keep the answers; a fault, a deviation from the sensor, and what was inspected of the fire equipment are told
+        on the route. The items that deviate."""
         deviating = []
         for item, value in answers:
             sensor = await self._sensor(connection, who.community_id, item, at)
@@ -187,12 +188,23 @@ class Recorder:
                 "sensor_at": sensor[0] if sensor else None, "deviates": deviates, "note": note,
                 "uncompared": item.device is not None and sensor is None,
             })  # fmt: skip
-            if deviates and number is not None:
+            if number is None:
+                continue
+            if deviates:
                 deviating.append(item.id)
                 data: dict[str, Any] = {"item": f"{checkpoint.name.zh} · {item.name.zh}", "value": value}
                 if sensor is not None:
                     data["sensor"] = sensor[1]
-                await self._tell(connection, who.community_id, file, checkpoint.id, at, data, number)
+                await self._tell(
+                    connection, who.community_id, file, checkpoint.id, at, "inspection_deviation", data, number
+                )
+            if item.equipment is not None:
+                known = await store.known(connection, who.community_id, key)
+                data = {"equipment": item.equipment, "result": "fault" if deviates else "normal", "note": note,
+                        "person": who.actor, "photographs": f"check_in:{known['id']}" if known else ""}  # fmt: skip
+                await self._tell(
+                    connection, who.community_id, file, checkpoint.id, at, "equipment_inspected", data, number
+                )
         return deviating
 
     async def _sensor(
@@ -206,15 +218,15 @@ class Recorder:
 
     async def _tell(
         self, connection: Connection, community_id: int, file: PatrolFile, checkpoint: str, at: datetime,
-        data: Mapping[str, Any], number: int,
+        event: str, data: Mapping[str, Any], number: int,
     ) -> None:  # fmt: skip
         found = await store.rounds_at(connection, community_id, checkpoint, at)
         code = found[0]["device"] if found else _route_device(file, checkpoint)
         device: Device | None = self._keeper.device(community_id, code) if code else None
         if device is not None:
             label = self._keeper.label(found[0], device) if found else "—"
-            events = [("inspection_deviation", {"round": label, **data})]
-            await reports.put(connection, device, key=f"patrol:inspection:{number}", at=at, events=events)
+            key = f"patrol:inspection:{number}" + (f":{data['equipment']}" if "equipment" in data else "")
+            await reports.put(connection, device, key=key, at=at, events=[(event, {"round": label, **data})])
 
     async def _open(self, community_id: int) -> tuple[PatrolFile, CodeBook]:
         async with self._context.database.session([community_id]) as connection:

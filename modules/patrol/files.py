@@ -45,8 +45,13 @@ def _check_names(document: Document, file: PatrolFile) -> None:
     checkpoints = _unique(document, ("checkpoints",), file.checkpoints)
     routes = _unique(document, ("routes",), file.routes)
     _unique(document, ("plans",), file.plans)
+    walked = {stop.checkpoint for plan in file.plans if plan.route in routes for stop in routes[plan.route].stops}
     for index, checkpoint in enumerate(file.checkpoints):
         _unique(document, ("checkpoints", index, "items"), checkpoint.items)
+        for number, item in enumerate(checkpoint.items):
+            if item.equipment is not None and checkpoint.id not in walked:  # its route tells of the inspection
+                where: Key = ("checkpoints", index, "items", number, "equipment")
+                document.report(where, "an item of a checkpoint that a plan's route visits")
     for index, route in enumerate(file.routes):
         seen: set[str] = set()
         for number, stop in enumerate(route.stops):

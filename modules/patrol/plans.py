@@ -88,6 +88,9 @@ class ItemSpec(Model):
     photo: Literal["required"] | None = Field(
         default=None, description="required: a visit without a photograph of it is shown so"
     )
+    equipment: Annotated[str, Field(min_length=1, max_length=40)] | None = Field(
+        default=None, description="number of a piece of fire equipment: the answer is its inspection (yes_no only)"
+    )
     unit: str | None = Field(default=None, description="UCUM code of the point, for a reading")
     device: Code | None = Field(default=None, description="the sensor; default: nothing to compare with")
     point: Name | None = None
@@ -102,6 +105,8 @@ class ItemSpec(Model):
             raise ValueError("give `device`, `point` and `tolerance` together")
         if self.answer == "yes_no" and (any(given) or self.unit is not None):
             raise ValueError("only a reading has `unit`, `device`, `point` and `tolerance`")
+        if self.answer == "reading" and self.equipment is not None:
+            raise ValueError("only a yes_no is the inspection of a piece of `equipment`")
         if self.answer == "reading" and self.unit is None:
             raise ValueError("a reading needs a `unit`")
         return self

@@ -23,6 +23,7 @@ from modules.billing import BillingPlugin
 from modules.duty import DutyPlugin
 from modules.notifications import NotificationsPlugin
 from modules.patrol import PatrolPlugin
+from modules.safety import SafetyPlugin
 from modules.workorders import WorkOrdersPlugin
 from rules.plugin import RulesPlugin
 from tests.e2e.desk_rows import fill_desk
@@ -112,7 +113,7 @@ async def desk_world(playwright: Playwright) -> AsyncIterator[World]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        plugs = [DutyPlugin(), NotificationsPlugin(), PatrolPlugin()]
+        plugs = [DutyPlugin(), NotificationsPlugin(), PatrolPlugin(), SafetyPlugin()]
         async with seeded(new_database(url), SystemClock(), {"http_port": port}, plugs) as seeds:
             await add_accounts(Hub(seeds.context).accounts, seeds)
             book = seeds.context.rulebook = await open_rulebook(seeds.context)

@@ -35,7 +35,7 @@ def test_the_demo_is_the_community_we_tell_of(catalog: Catalog) -> None:
     site = catalog.sites["demo"]
     rooms = [place for place in site.places if place.kind == "room"]
     meters = [device for device in site.devices if device.profile == "heyue-em300"]
-    assert (len(rooms), len(meters), len(site.devices)) == (200, 200, 436)
+    assert (len(rooms), len(meters), len(site.devices)) == (200, 200, 437)
     assert {place.path for place in rooms} == {device.place for device in meters}
 
 
@@ -58,7 +58,7 @@ def test_bus_settings_come_from_the_environment() -> None:
 
 def test_devices_have_numbers_and_only_the_points_their_profile_gives(catalog: Catalog) -> None:
     devices = build_devices(catalog, LocalIds())
-    assert list(devices) == list(range(1, 437))
+    assert list(devices) == list(range(1, 438))
     assert all(number == device.id for number, device in devices.items())
     ids = [point.id for device in devices.values() for point in device.points.values()]
     assert sorted(ids) == list(range(1, len(ids) + 1))
@@ -183,7 +183,7 @@ def test_published_reference_is_that_of_the_configuration(catalog: Catalog) -> N
 
 def test_check_says_ok_problems_or_no_such_path(capsys: pytest.CaptureFixture[str]) -> None:
     assert check([], "en", {}) == 0
-    assert capsys.readouterr().out == "OK: kinds: 16, profiles: 17, sites: 1, devices: 436\n"
+    assert capsys.readouterr().out == "OK: kinds: 17, profiles: 18, sites: 1, devices: 437\n"
     assert check([CASES / "profile-unknown-point"], "en", {}) == 1
     assert capsys.readouterr().out.endswith("1 problem in 1 file\n")
     assert check([CASES / "profile-unknown-point"], "zh", {}) == 1

@@ -42,4 +42,4 @@ def test_the_page_is_true(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert run_check(again) == installed
     (tmp_path / "my-site/profiles/water_meter").mkdir()
     (tmp_path / "my-site/profiles/water_meter/acme-wm2.yaml").write_text(water, encoding="utf-8")
-    assert installed.replace("18", "19") == run_check(again)
+    assert installed.replace("19", "20") == run_check(again)
