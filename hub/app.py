@@ -25,7 +25,7 @@ from hub.decisions import Calculator, Evaluator, NoCalculator
 from hub.errors import BadFrame, Misconfigured, Unreachable
 from hub.jobs import job_app, run_jobs
 from hub.live import Live
-from hub.media import snapshots
+from hub.media.parts import camera_work
 from hub.model import Arrival, Device, Frame
 from hub.pipeline.intake import ArrivalQueue
 from hub.pipeline.pipeline import Pipeline
@@ -237,11 +237,10 @@ class Hub:
         self.supervisor.start("alarms", alarms.run)
         tasks = {name: task for plug in offering(self.plugs, OffersTasks) for name, task in plug.tasks(context).items()}
         tasks["hub.command"] = context.commands.carry_out_wish
-        cameras = snapshots.Snapshots(
-            self.database, self.clock, self.devices, self.communities, context.alarms, self._driver_of
-        )
-        tasks[snapshots.TASK] = cameras.ask
-        self.supervisor.start("snapshots", cameras.run)
+        noting, asking = camera_work(context, self._driver_of)
+        tasks |= noting
+        for name, work in asking.items():
+            self.supervisor.start(name, work)
         self.supervisor.start("jobs", lambda: run_jobs(job_app(self.settings.database_url, tasks), self.clock))
         self.supervisor.start("configuration", self._watch_configuration)
         self.supervisor.start("audit", AuditHeads(self.settings.database_url, self.clock).run)

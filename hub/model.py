@@ -59,6 +59,17 @@ class Device(msgspec.Struct, frozen=True):
         return self.kind.events[name]
 
 
+class Clip(msgspec.Struct, frozen=True):
+    """A camera's stream for some seconds: an MP4, as the camera coded it and without sound."""
+
+    body: bytes
+    begins: int  # UTC microseconds
+    seconds: float
+    codec: str  # h264, hevc
+    width: int
+    height: int
+
+
 class Acknowledger(Protocol):
     """Where an arrival came from, waiting to hear that it is safe."""
 

@@ -1,10 +1,11 @@
 """The small protocols by which rooms meet. One method each where it can be."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 from hub.clock import Clock
-from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Receipt
+from hub.model import Arrival, Clip, CommandRequest, DeadLetter, Device, Frame, Receipt
 from hub.vocabulary.sites import Bus
 
 
@@ -61,6 +62,25 @@ class TakesPictures(Protocol):
 
     async def picture(self, device: Device) -> tuple[bytes, int]:
         """An image as it now is, in any format, and when it was taken. Unreachable, Rejected, Misconfigured."""
+        ...
+
+
+class Tape(Protocol):
+    """What a camera shows from a moment on."""
+
+    async def cut(self, until: int) -> Clip:
+        """A clip up to that moment (UTC microseconds), or to where the stream ended. Unreachable: nothing of that time
+        is there; Rejected: it cannot be made a clip of; Misconfigured."""
+        ...
+
+
+@runtime_checkable
+class RecordsClips(Protocol):
+    """A driver whose cameras are held ready for clips."""
+
+    def tape(self, device: Device, since: int) -> AbstractContextManager[Tape]:
+        """Keep what the camera shows from that moment (UTC microseconds) on while the context is open. Unreachable: it
+        is not held ready."""
         ...
 
 

@@ -39,6 +39,9 @@ class Settings(Model):
         description="pictures are kept so long; those in a sealed evidence pack or of an incident "
         "handed to the police for good",
     )
+    clip_days: int = Field(
+        default=90, ge=30, description="clips of alarms are kept so long; those in a sealed evidence pack for good"
+    )
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
 

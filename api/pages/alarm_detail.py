@@ -47,12 +47,14 @@ class AlarmDetail:
         self._values: dict[str, Any] = {}
         self._alarm: Row | None = None
         self._near: list[int] = []
+        self._pictures: list[Row] = []
         self._behind = False  # the alarm changed
         self._moved = False  # something happened around it
         self._painted = view.now() - _BEFORE
         with box("detail-pane", "aside", aria_label=view.t("alarms.detail"), tabindex="0") as self._pane:
             with box("") as self._top:
                 self._hint()
+            self._scene = box("")
             self._progress = CommandProgress(view)
             self._procedure = box("")
             with box("") as self._trend:
@@ -94,7 +96,11 @@ class AlarmDetail:
         with self._top:
             self._paint_head(alarm)
             self._paint_actions(alarm, device)
-            paint_snapshots(view, pictures)
+        if pictures != self._pictures:  # painted anew, a clip that plays would begin again
+            self._pictures = pictures
+            self._scene.clear()
+            with self._scene:
+                paint_snapshots(view, pictures)
         self._procedure.clear()
         with self._procedure:
             may = view.may("acknowledge")

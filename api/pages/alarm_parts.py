@@ -132,7 +132,7 @@ def paint_comments(view: View, alarm: Row) -> None:
 
 
 def paint_snapshots(view: View, rows: list[Row]) -> None:
-    """Pictures of the place from when the alarm was raised, each to be opened large, or why there is none."""
+    """Pictures of the place from when the alarm was raised, to be opened large, and clips; or why there is none."""
     if not rows:
         return
     tag("h3", view.t("alarm.snapshots"))
@@ -150,6 +150,38 @@ def paint_snapshots(view: View, rows: list[Row]) -> None:
                     tag("span", f"{view.pick(row['device_name'])} · {stamp}")
                     if missing:
                         tag("span", missing, "muted")
+            if row["clip_until"] is not None:
+                _paint_clip(view, row)
+
+
+def _paint_clip(view: View, row: Row) -> None:
+    """It never starts by itself, and only its head is loaded before."""
+    missing, name = _why_no_clip(view, row), view.pick(row["device_name"])
+    stamp = view.stamp(row["clip_begins"] or row["clip_done_at"] or row["clip_until"])
+    with box("", "figure"):
+        address = f"/api/v1/clips/{row['clip_id']}"
+        if not missing:
+            film = box(
+                "", "video", src=address, preload="metadata", aria_label=f"{view.t('alarm.clip')}, {name}, {stamp}"
+            )
+            film._props |= {"controls": True, "muted": True, "playsinline": True}
+        with box("", "figcaption"):
+            tag("span", f"{name} · {stamp}" + ("" if missing else f" · {row['clip_seconds']:.0f} s"))
+            if missing:
+                tag("span", missing, "muted")
+                return
+            if row["clip_codec"] == "hevc":
+                tag("span", view.t("alarm.clip_hevc"), "muted")
+            file = f"{row['device']}-{row['clip_begins']:%Y%m%dT%H%M%SZ}.mp4"
+            tag("a", view.t("alarm.clip_save"), href=address, download=file)
+
+
+def _why_no_clip(view: View, row: Row) -> str:
+    if row["clip_done_at"] is None:
+        return view.t("alarm.clip_waiting")
+    if row["clip_id"] is None:
+        return view.t("alarm.clip_none").replace("%r", row["clip_reason"])
+    return view.t("error.clip_gone") if row["clip_gone"] else ""
 
 
 def _why_no_picture(view: View, row: Row) -> str:

@@ -15,12 +15,13 @@ from hub.store.database import Row
 _SLOW_US = 2_000_000
 PARTS = {
     "alarms": "part.alarms", "analyses": "part.analyses", "audit": "part.audit", "bus": "part.bus",
-    "configuration": "part.configuration", "duty": "part.duty", "jobs": "part.jobs",
+    "clips": "part.clips", "configuration": "part.configuration", "duty": "part.duty", "jobs": "part.jobs",
     "notifications": "part.notifications", "pages": "part.pages", "patrol": "part.patrol",
-    "pipeline": "part.pipeline", "upkeep": "part.upkeep",
+    "pipeline": "part.pipeline", "snapshots": "part.snapshots", "upkeep": "part.upkeep",
 }  # fmt: skip
 COUNTERS = {
     "alarm_transitions": "counter.alarm_transitions", "arrivals": "counter.arrivals", "batches": "counter.batches",
+    "clips": "counter.clips", "clips_left_out": "counter.clips_left_out",
     "dead_letters": "counter.dead_letters", "dropped": "counter.dropped", "duplicates": "counter.duplicates",
     "events": "counter.events", "frames": "counter.frames", "readings": "counter.readings",
 }  # fmt: skip

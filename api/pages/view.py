@@ -44,6 +44,7 @@ _REASONS = (
     "error.life_safety", "error.not_shelvable", "error.over", "error.unacknowledged", "error.still_active",
     "error.in_service", "error.no_step", "error.no_device",
     "error.picture_too_large", "error.picture_unknown", "error.picture_broken", "error.picture_gone",
+    "error.clip_gone",
     "error.too_many_pictures",
 )  # fmt: skip
 

@@ -51,7 +51,8 @@ async def alarm_timeline(
 
 class SnapshotOut(BaseModel):
     """`picture` null: `reason` says why there is none, or `done_at` is null and it is on its way. `gone`: past its
-    days; `altered`: no longer what was taken. The pixels: `/pictures/{picture}`."""
+    days; `altered`: no longer what was taken. The pixels: `/pictures/{picture}`. `clip_until` null: the camera makes no
+    clips; else the same again for its clip, at `/clips/{clip}`."""
 
     device_id: int
     device: str
@@ -67,16 +68,26 @@ class SnapshotOut(BaseModel):
     height: int | None
     gone: bool
     altered: bool
+    clip_until: datetime | None
+    clip_done_at: datetime | None
+    clip_reason: str | None
+    clip: UUID | None
+    clip_begins: datetime | None
+    clip_seconds: float | None
+    clip_codec: str | None
+    clip_sha256: str | None
+    clip_size: int | None
+    clip_gone: bool
 
 
 @router.get("/{alarm_id}/snapshots")
 async def alarm_snapshots(request: Request, who: Who, alarm_id: BigId) -> list[SnapshotOut]:
-    """What each camera of the place gave when the alarm was raised."""
+    """The picture and the clip that each camera of the place gave when the alarm was raised."""
     rows = await EvidenceDesk(hub_of(request).context).snapshots(who, alarm_id)
-    hashes = [row["sha256"].hex() if row["sha256"] else None for row in rows]
+    hashes = [{name: row[name].hex() for name in ("sha256", "clip_sha256") if row[name]} for row in rows]
     return [
-        SnapshotOut.model_validate({**row, "picture": row["picture_id"], "sha256": one})
-        for row, one in zip(rows, hashes, strict=True)
+        SnapshotOut.model_validate({**row, "picture": row["picture_id"], "clip": row["clip_id"], **each})
+        for row, each in zip(rows, hashes, strict=True)
     ]
 
 

@@ -1,17 +1,21 @@
-"""The driver of a bus of cameras: pictures when an alarm asks for them, and now and then one to see that they work."""
+"""The driver of a bus of cameras: pictures when an alarm asks for them, now and then one to see that they work, and for
+those with `clip` their stream held ready."""
 
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 
 from drivers.rtsp.ffmpeg import Stream, grab
+from drivers.rtsp.recorder import Recorder
 from hub.clock import Clock
 from hub.codecs.reasons import DeadReason
 from hub.errors import BadFrame, Expired, Misconfigured, Rejected, Unreachable
 from hub.model import Arrival, CommandRequest, DeadLetter, Device, Frame, Reading, Receipt, frame_key
-from hub.ports import Decoder, DeviceReport, Intake
+from hub.ports import Decoder, DeviceReport, Intake, Tape
+from hub.tasks import end
 from hub.vocabulary.rtsp import RtspAddress, RtspBus, is_stream
 from hub.vocabulary.sites import Bus
 
@@ -20,6 +24,14 @@ class _Told(msgspec.Struct):
     """What the driver says after each picture."""
 
     took_ms: int
+
+
+class _Held(msgspec.Struct):
+    """A camera whose stream is held ready, as it was installed when that began."""
+
+    device: Device
+    recorder: Recorder
+    task: asyncio.Task[None]
 
 
 class RtspDecoder:
@@ -62,6 +74,7 @@ class RtspDriver:
         self._due: dict[str, float] = {}  # monotonic time of the next look at each
         self._silent: set[str] = set()  # cameras that did not answer the last time
         self._told: dict[str, tuple[str, str]] = {}
+        self._held: dict[str, _Held] = {}
         self._wake = asyncio.Event()
         self._intake: Intake | None = None
         self.update(devices)
@@ -87,29 +100,74 @@ class RtspDriver:
         return Stream(address.url, self._bus.username, self._bus.password)
 
     async def run(self, intake: Intake) -> None:
-        """Look at each camera every `probe` until cancelled. Unreachable when none of them gives a picture;
-        Misconfigured without ffmpeg."""
+        """Look at each camera every `probe` until cancelled, and hold the streams of those with `clip` ready.
+
+        Unreachable when none of them gives picture or stream; Misconfigured without ffmpeg.
+        """
         if self._intake is not intake:
             intake.on_room(self._wake.set)
             self._intake = intake
         self._due = dict.fromkeys(self._cameras, self._clock.monotonic())
         self._silent.clear()
-        while True:
-            self._wake.clear()
-            code = self._next()
-            if code is None or intake.full():
-                left = min(self._due.values(), default=math.inf) - self._clock.monotonic()
-                await self._rest(min(max(left, 1.0), 3600.0))
-                continue
-            device = self._cameras[code]
-            try:
-                await self.picture(device)
-            except Unreachable:
-                if len(self._silent) == len(self._cameras):
-                    raise
-            except Rejected:
-                pass  # told as the camera's state; asked again at once and again, it would lock the account
-            self._looked(device)
+        try:
+            while True:
+                await self._turn(intake)
+        finally:
+            await end([held.task for held in self._held.values()])
+            self._held.clear()
+
+    async def _turn(self, intake: Intake) -> None:
+        self._wake.clear()
+        await self._hold()
+        code = self._next()
+        if code is None or intake.full():
+            left = min(self._due.values(), default=math.inf) - self._clock.monotonic()
+            await self._rest(min(max(left, 1.0), 3600.0))
+            return
+        device = self._cameras[code]
+        try:
+            await self.picture(device)
+        except Unreachable:
+            if len(self._silent) == len(self._cameras) and not any(held.recorder.flows for held in self._held.values()):
+                raise
+        except Rejected:
+            pass  # told as the camera's state; asked again at once and again, it would lock the account
+        self._looked(device)
+
+    async def _hold(self) -> None:
+        """Record those with `clip` as they are installed now, and nobody else."""
+        gone = [code for code, held in self._held.items() if self._cameras.get(code) != held.device]
+        for held in self._held.values():
+            if held.task.done():
+                held.task.result()  # a fault of ours: the supervisor tells it
+        await end([self._held.pop(code).task for code in gone])
+        for code, device in self._cameras.items():
+            address = device.spec.address
+            assert isinstance(address, RtspAddress)
+            if address.clip is not None and code not in self._held:
+                stream = msgspec.structs.replace(self._stream(device), url=address.clip.url or address.url)
+                recorder = Recorder(stream, address.clip.before, self._bus.probe.total_seconds(), self._clock,
+                                    lambda device=device: self._recording(device))  # type: ignore[misc]  # fmt: skip
+                task = asyncio.create_task(recorder.run(), name=f"clip:{code}")
+                task.add_done_callback(lambda _: self._wake.set())
+                self._held[code] = _Held(device, recorder, task)
+
+    def _recording(self, device: Device) -> None:
+        """Whether it records changed: that stands beside its state, where it works at all."""
+        if self._same(device) and self._told.get(device.code, ("",))[0] == "connected":
+            self._tell_works(device)
+
+    def _tell_works(self, device: Device) -> None:
+        held = self._held.get(device.code)
+        trouble = held.recorder.trouble if held else ""
+        self._tell(device, "connected", f"no clips: {trouble}" if trouble else "")
+
+    def tape(self, device: Device, since: int) -> AbstractContextManager[Tape]:
+        """What it shows from then on. Unreachable: its stream is not held ready."""
+        held = self._held.get(device.code)
+        if held is None or held.device != device:
+            raise Unreachable(f"{device.code}: its stream is not held ready")
+        return held.recorder.tape(since)
 
     async def _rest(self, seconds: float) -> None:
         timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
@@ -155,7 +213,7 @@ class RtspDriver:
                 raise
             taken, took_s = self._clock.now_us(), self._clock.monotonic() - began
         self._silent.discard(device.code)
-        self._tell(device, "connected", "")
+        self._tell_works(device)
         self._looked(device)
         if self._intake is not None:
             self._intake.offer([self._arrival(device, taken, took_s)])

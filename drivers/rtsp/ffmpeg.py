@@ -1,4 +1,4 @@
-"""One frame of a stream, by ffmpeg as a child process that cannot outlast its deadline or its owner.
+"""ffmpeg as a child process that cannot outlast its owner, and one frame of a stream by it.
 
 The address with name and password goes in on standard input (a list of the concat demuxer): arguments of a process can
 be read by everybody on the machine. What ffmpeg complains of is bounded and told without them.
@@ -12,6 +12,8 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -24,10 +26,11 @@ _TAIL = 4096
 _CONNECT_S = 3.0
 _PORT = 554
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
+_QUIET = ("-hide_banner", "-nostats", "-loglevel", "error")
+LISTED = ("-protocol_whitelist", "pipe,rtp,tcp", "-f", "concat", "-safe", "0")
+"""How ffmpeg is told to read `Stream.script` on standard input."""
 _ARGUMENTS = (
-    "-hide_banner", "-nostats", "-loglevel", "error",
-    "-protocol_whitelist", "pipe,rtp,tcp", "-f", "concat", "-safe", "0",
-    "-skip_frame", "nokey", "-i", "pipe:0",  # a key frame is whole; what follows one that was missed is grey
+    *LISTED, "-skip_frame", "nokey", "-i", "pipe:0",  # a key frame is whole; what follows one that was missed is grey
     "-map", "0:v:0", "-frames:v", "1", "-vf", "scale='min(1920,iw)':-2", "-c:v", "mjpeg", "-q:v", "3",
     "-f", "image2pipe", "pipe:1",
 )  # fmt: skip
@@ -71,14 +74,21 @@ async def grab(stream: Stream, seconds: float) -> bytes:
     """
     try:
         async with asyncio.timeout(seconds):
-            await _reach(stream)
-            return await _run(stream)
+            await reach(stream)
+            async with child(_ARGUMENTS) as process:
+                body, said = await talk(process, stream.script(), MOST_BYTES)
+                code = await process.wait()
     except TimeoutError:
         raise Unreachable(f"{stream.where}: no picture within {seconds:g} s") from None
+    if len(body) > MOST_BYTES:
+        raise Rejected(f"{stream.where}: more than {MOST_BYTES} bytes for one picture")
+    if code != 0 or not body:
+        raise failure(stream, said, "the stream held no picture")
+    return body
 
 
-async def _reach(stream: Stream) -> None:
-    """Nobody starts a process for a camera whose network is down."""
+async def reach(stream: Stream) -> None:
+    """Nobody starts a process for a camera whose network is down. Unreachable."""
     try:
         parts = urlsplit(stream.url)
         async with asyncio.timeout(_CONNECT_S):
@@ -94,46 +104,54 @@ async def _reach(stream: Stream) -> None:
         await writer.wait_closed()
 
 
-async def _run(stream: Stream) -> bytes:
+@asynccontextmanager
+async def child(arguments: Sequence[str], files: Sequence[int] = ()) -> AsyncIterator[Process]:
+    """ffmpeg while the context is open, with these open files handed to it; the kernel kills it when we die.
+
+    Misconfigured: it is not installed.
+    """
     program = shutil.which("ffmpeg", path=_ENVIRONMENT["PATH"])
     if program is None:
         raise Misconfigured("ffmpeg is not installed: cameras need it (apt-get install ffmpeg)")
     owner = (str(os.getpid()), str(int(signal.SIGKILL)), "-1", "-1")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", launch.__file__, *owner, program, *_ARGUMENTS,
-        stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd="/", env=_ENVIRONMENT, start_new_session=True,
+        sys.executable, "-I", "-S", launch.__file__, *owner, program, *_QUIET, *arguments,
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd="/", env=_ENVIRONMENT, start_new_session=True, pass_fds=files,
     )  # fmt: skip
     try:
-        body, said = await _talk(process, stream.script())
-        code = await process.wait()
+        yield process
     finally:
         if process.returncode is None:
             _kill(process)
-            await process.wait()
-    if len(body) > MOST_BYTES:
-        raise Rejected(f"{stream.where}: more than {MOST_BYTES} bytes for one picture")
-    if code != 0 or not body:
-        raise _failure(stream, said)
-    return body
+        assert process.stdout
+        while await process.stdout.read(65_536):  # asyncio's wait() comes back only when all that it said is taken
+            pass
+        await process.wait()
 
 
-async def _talk(process: Process, script: bytes) -> tuple[bytes, bytes]:
-    """(what came out, up to a byte over the limit; the end of what was complained of)."""
-    assert process.stdin and process.stdout and process.stderr
-    complaints = asyncio.ensure_future(_tail(process.stderr))
+async def talk(process: Process, given: bytes, most: int) -> tuple[bytes, bytes]:
+    """Give it all of `given`; (what came out, up to a byte over `most`; the end of what was complained of)."""
+    assert process.stdout and process.stderr
+    complaints = asyncio.ensure_future(tail(process.stderr))
     try:
-        with contextlib.suppress(OSError):  # it ended already: its complaint says why
-            process.stdin.write(script)
-            await process.stdin.drain()
-            process.stdin.close()
+        await give(process, given)
         body = bytearray()
-        while len(body) <= MOST_BYTES and (part := await process.stdout.read(65_536)):
+        while len(body) <= most and (part := await process.stdout.read(65_536)):
             body += part
-        if len(body) > MOST_BYTES:
+        if len(body) > most:
             _kill(process)
-        return bytes(body), await complaints
+        return bytes(body[: most + 1]), await complaints
     finally:
         complaints.cancel()
+
+
+async def give(process: Process, given: bytes) -> None:
+    """All that it will ever read."""
+    assert process.stdin
+    with contextlib.suppress(OSError):  # it ended already: its complaint says why
+        process.stdin.write(given)
+        await process.stdin.drain()
+        process.stdin.close()
 
 
 def _kill(process: Process) -> None:
@@ -141,16 +159,18 @@ def _kill(process: Process) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _tail(reader: asyncio.StreamReader) -> bytes:
+async def tail(reader: asyncio.StreamReader) -> bytes:
+    """The end of what it complains of."""
     kept = b""
     while part := await reader.read(65_536):
         kept = (kept + part)[-_TAIL:]
     return kept
 
 
-def _failure(stream: Stream, said: bytes) -> Rejected | Unreachable:
+def failure(stream: Stream, said: bytes, silent: str) -> Rejected | Unreachable:
+    """What to raise for a process that complained so; `silent`: the words where it said nothing of use."""
     told = [_PREFIX.sub("", stream.clean(line)) for line in said.decode("utf-8", "replace").splitlines()]
     useful = [line for line in told if line.strip() and not any(word in line for word in _NOISE)]
-    why = useful[-1][:300] if useful else "the stream held no picture"
+    why = useful[-1][:300] if useful else silent
     kind = Rejected if re.search(r"returned 4\d\d", why) else Unreachable
     return kind(f"{stream.where}: {why}")

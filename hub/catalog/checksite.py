@@ -135,6 +135,8 @@ def _check_address(document: Document, path: Key, device: DeviceSpec, addresses:
         at = (*path, "address", "url")
         key = (device.bus, device.address.url)
         _check_stream(document, at, device.address.url)
+        if device.address.clip and device.address.clip.url:
+            _check_stream(document, (*path, "address", "clip", "url"), device.address.clip.url)
     else:
         assert isinstance(device.address, MqttAddress)
         at = (*path, "address", "device")

@@ -49,6 +49,7 @@ _SETTINGS_ZH = {
     "frame_days": "原始报文保留的天数",
     "event_days": "设备事件、通知投递和巡更班次保留的天数",
     "picture_days": "图片保留的天数；已封存进证据包的和已移交公安的治安情况的永久保留",
+    "clip_days": "报警视频片段保留的天数；已封存进证据包的永久保留",
     "log_format": "日志格式：console 给人看，json 给机器读",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 MANIFEST = "manifest.json"
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 128 * 1024 * 1024
 MOST_FILES = 200
 
 

@@ -34,11 +34,15 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """A picture that goes into the pack."""
+    """A picture (JPEG) or clip (MP4) that goes into the pack."""
 
     name: str
     content: bytes
-    picture_id: UUID
+    number: UUID
+
+    @property
+    def is_clip(self) -> bool:
+        return self.name.endswith(".mp4")
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -57,4 +61,4 @@ class Evidence(msgspec.Struct, frozen=True):
     head_hash: str
     entries: list[Entry]
     series: list[Series]
-    media: list[Medium] = []  # snapshots
+    media: list[Medium] = []  # snapshots, then clips

@@ -24,7 +24,7 @@ _SAMPLES_HEAD = ["time_utc", "time_local", "point", "value", "unit", "quality"]
 
 
 def build(evidence: Evidence) -> bytes:
-    """The ZIP. Refused(422) when its content is larger than a pack may be (64 MiB)."""
+    """The ZIP. Refused(422) when its content is larger than a pack may be (128 MiB)."""
     files = {
         "index.html": render(evidence).encode(),
         "timeline.json": _json(_timeline(evidence)),
@@ -44,7 +44,8 @@ def build(evidence: Evidence) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))  # the day of packing must not show in the bytes
-            entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            packing = zipfile.ZIP_STORED if name.endswith(".mp4") else zipfile.ZIP_DEFLATED
+            entry.compress_type, entry.create_system, entry.external_attr = packing, 3, 0o644 << 16
             archive.writestr(entry, files[name], compresslevel=9)
     return packed.getvalue()
 

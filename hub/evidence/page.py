@@ -167,13 +167,21 @@ def _line(entry: Entry, zone: ZoneInfo) -> str:
 
 
 def _media(evidence: Evidence) -> str:
-    """The pictures, in the page itself: what it loads from a file beside it depends on who opens it."""
+    """The pictures, in the page itself: what it loads from a file beside it depends on who opens it.
+    Clips are linked."""
     shown = "".join(
         f'<figure><img alt="{escape(medium.name)}" src="data:image/jpeg;base64,{b64encode(medium.content).decode()}">'
         f"<figcaption>media/{escape(medium.name)}</figcaption></figure>"
         for medium in evidence.media
+        if not medium.is_clip
     )
-    return f"<h2>快照 Snapshots</h2>{shown or _NO_MEDIA}"
+    clips = "".join(
+        f'<li><a href="media/{escape(medium.name)}">media/{escape(medium.name)}</a></li>'
+        for medium in evidence.media
+        if medium.is_clip
+    )
+    linked = f"<h2>视频片段 Clips</h2><ul>{clips}</ul>" if clips else ""
+    return f"<h2>快照 Snapshots</h2>{shown or _NO_MEDIA}{linked}"
 
 
 def _seal(evidence: Evidence, zone: ZoneInfo) -> str:

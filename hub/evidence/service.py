@@ -1,9 +1,11 @@
 """The evidence desk: one alarm's time line, and as a sealed pack for people outside; its pictures for the drawer."""
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -13,8 +15,8 @@ from hub.errors import Refused
 from hub.evidence import timeline
 from hub.evidence.model import Entry, Evidence, Medium, Series
 from hub.evidence.pack import build, manifest_hash
-from hub.evidence.words import both
-from hub.media import snapshots, store
+from hub.evidence.words import Words, both
+from hub.media import clips, snapshots, store
 from hub.principal import RIGHTS, Principal
 from hub.store.database import Connection, NotThere, Row
 from hub.store.queries import load_queries
@@ -24,12 +26,17 @@ QUARTER_S = 900
 LONGEST_S = 86_400
 MOST_ENTRIES = 10_000
 MOST_SAMPLES = 100_000
+MOST_CLIP_BYTES = 64_000_000
+"""Of the clips in a pack: those of four cameras always fit."""
+
+_ALTERED = both("视频片段已被改动，不在包内", "clip altered in the store, left out")
+_TOO_MANY = both("包已满，视频片段不在包内", "clip left out: the pack is full")
 
 
 class EvidenceDesk:
     """Use cases over what the store knows around an alarm, for one principal at a time.
 
-    Cards and plates are masked, raw frames and snapshots withheld, for roles without the right `work`.
+    Cards and plates are masked, raw frames, snapshots and clips withheld, for roles without the right `work`.
     """
 
     def __init__(self, context: Context) -> None:
@@ -47,7 +54,7 @@ class EvidenceDesk:
         async with self._context.database.session([who.community_id]) as connection:
             alarm = await _alarm(connection, who, alarm_id)
             values = _values(alarm, before_s, after_s)
-            entries = await self._entries(connection, who, alarm, values, notices)
+            entries = await self._entries(connection, who, alarm, values, notices, {})
         return [msgspec.structs.asdict(entry) for entry in entries]
 
     async def snapshots(self, who: Principal, alarm_id: int) -> list[Row]:
@@ -75,7 +82,8 @@ class EvidenceDesk:
             "since": evidence.since.isoformat(), "until": evidence.until.isoformat(),
         }  # fmt: skip
         async with self._context.database.session([who.community_id]) as connection:
-            await store.hold(connection, who.community_id, [medium.picture_id for medium in evidence.media])
+            await store.hold(connection, who.community_id, [one.number for one in evidence.media if not one.is_clip])
+            await clips.hold(connection, who.community_id, [one.number for one in evidence.media if one.is_clip])
             await audit.record(connection, who, "alarm.evidence", f"alarm:{alarm_id}", evidence.made_at, detail)
         return f"evidence-{evidence.community}-alarm-{alarm_id}-{evidence.made_at:%Y%m%dT%H%M%SZ}.zip", packed
 
@@ -87,10 +95,10 @@ class EvidenceDesk:
         values = _values(alarm, before_s, after_s)
         community = await (await connection.execute(_SQL["community"], values)).fetchone()
         assert community is not None
-        entries = await self._entries(connection, who, alarm, values, notices)
-        series = await self._series(connection, alarm, values)
         masked = who.role not in RIGHTS["work"]
-        media = [] if masked else await self._media(connection, alarm)
+        media, left_out = ([], {}) if masked else await self._media(connection, alarm)
+        entries = await self._entries(connection, who, alarm, values, notices, left_out)
+        series = await self._series(connection, alarm, values)
         head = await (await connection.execute(_SQL["head"], values)).fetchone()
         return Evidence(
             alarm, community["code"], community["name"], community["time_zone"], values["since"], values["until"],
@@ -104,8 +112,9 @@ class EvidenceDesk:
         return list(await port(who, alarm_id)) if port else []
 
     async def _entries(
-        self, connection: Connection, who: Principal, alarm: Row, values: dict[str, Any], notices: Sequence[Row]
-    ) -> list[Entry]:
+        self, connection: Connection, who: Principal, alarm: Row, values: dict[str, Any], notices: Sequence[Row],
+        left_out: Mapping[UUID, Words],
+    ) -> list[Entry]:  # fmt: skip
         known = self._context.devices
         history = await _fetch(connection, "history", values)
         stored = {row["id"]: row for row in await _fetch(connection, "devices", values)}
@@ -114,27 +123,42 @@ class EvidenceDesk:
         commands = await _fetch(connection, "commands", values)
         causes = [alarm["cause"], *(row["cause"] for row in history)]
         frames = await _fetch(connection, "frames", {**values, "keys": list({key for key in causes if key})})
+        media = await snapshots.of_alarm(connection, who.community_id, alarm["id"])
         entries = timeline.in_order(
             timeline.from_frames(who, alarm, frames),
             timeline.from_events(who, events, stored, known),
             timeline.from_history(alarm, history),
             timeline.from_commands(commands, stored, known),
             timeline.from_notices(alarm, notices),
-            timeline.from_snapshots(who, await snapshots.of_alarm(connection, who.community_id, alarm["id"])),
+            timeline.from_snapshots(who, media),
+            timeline.from_clips(who, media, left_out),
         )
         if len(entries) > MOST_ENTRIES:
             raise _too_large(f"more than {MOST_ENTRIES} lines")
         return entries
 
-    async def _media(self, connection: Connection, alarm: Row) -> list[Medium]:
+    async def _media(self, connection: Connection, alarm: Row) -> tuple[list[Medium], dict[UUID, Words]]:
+        """Pictures and clips, each once where calls of the alarm share it; clips that are left out, and why."""
         community_id = alarm["community_id"]
+        rows = await snapshots.of_alarm(connection, community_id, alarm["id"])
         names = {
             row["picture_id"]: timeline.snapshot_name(row)
-            for row in await snapshots.of_alarm(connection, community_id, alarm["id"])
+            for row in rows
             if row["picture_id"] is not None and not row["gone"] and not row["altered"]
-        }  # once where the alarm rang twice within moments and its calls share a picture
-        return [Medium(name, await store.read(connection, community_id, number), number)
-                for number, name in names.items()]  # fmt: skip
+        }
+        media = [Medium(name, await store.read(connection, community_id, number), number)
+                 for number, name in names.items()]  # fmt: skip
+        left, left_out = MOST_CLIP_BYTES, dict[UUID, Words]()
+        for number, row in {row["clip_id"]: row for row in rows if row["clip_id"] and not row["clip_gone"]}.items():
+            body = await clips.read(connection, community_id, number) if row["clip_size"] <= left else None
+            if body is None:
+                left_out[number] = _TOO_MANY
+            elif hashlib.sha256(body).digest() != row["clip_sha256"]:
+                left_out[number] = _ALTERED
+            else:
+                left -= len(body)
+                media.append(Medium(timeline.clip_name(row), body, number))
+        return media, left_out
 
     async def _series(self, connection: Connection, alarm: Row, values: dict[str, Any]) -> list[Series]:
         device, left, series = self._context.devices.get(alarm["device_id"]), MOST_SAMPLES, []

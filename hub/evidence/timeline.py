@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
+from uuid import UUID
 
 from hub.evidence.model import Entry
 from hub.evidence.words import ACTIONS, COMMAND_STATES, NOTICES, STATES, Words, both
@@ -121,6 +122,37 @@ def _snapshot_words(row: Row) -> Words:
 def snapshot_name(row: Row) -> str:
     """Its file in the pack."""
     return f"{row['taken_at'].astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{row['device']}.jpg"
+
+
+def from_clips(who: Principal, rows: Iterable[Row], left_out: Mapping[UUID, Words]) -> list[Entry]:
+    """Each camera's clip, or why there is none, for right `work` as with pictures. `left_out`: those that are not in
+    the pack and the words for why."""
+    entries, may = [], who.role in RIGHTS["work"]
+    for row in rows:
+        if row["clip_until"] is None:
+            continue
+        at, data = row["clip_begins"] or row["clip_done_at"] or row["clip_until"], {}
+        if row["clip_id"] is not None:
+            file = {} if row["clip_id"] in left_out else {"file": f"media/{clip_name(row)}"}
+            data = {"clip": str(row["clip_id"]), **file, "sha256": row["clip_sha256"].hex(),
+                    "bytes": row["clip_size"], "seconds": round(row["clip_seconds"], 1)}  # fmt: skip
+        what = left_out.get(row["clip_id"]) or _clip_words(row)
+        entries.append(Entry(at, "clip", what, row["device"], row["device_name"], row["place"],
+                             note=(may and row["clip_reason"]) or "", data=data))  # fmt: skip
+    return entries
+
+
+def _clip_words(row: Row) -> Words:
+    if row["clip_done_at"] is None:
+        return both("等待视频片段", "clip on its way")
+    if row["clip_id"] is None:
+        return both("没有视频片段", "no clip")
+    return both("视频片段已过保存期", "clip past its days") if row["clip_gone"] else both("视频片段", "clip")
+
+
+def clip_name(row: Row) -> str:
+    """Its file in the pack."""
+    return f"{row['clip_begins'].astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{row['device']}.mp4"
 
 
 def from_frames(who: Principal, alarm: Row, rows: Iterable[Row]) -> list[Entry]:

@@ -17,6 +17,7 @@ SORTS: dict[str, Words] = {
     "command": both("指令", "Command"),
     "notice": both("通知", "Notice"),
     "snapshot": both("快照", "Snapshot"),
+    "clip": both("视频片段", "Clip"),
     "frame": both("原始报文", "Raw frame"),
 }
 STATES: dict[str, Words] = {

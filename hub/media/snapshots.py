@@ -4,12 +4,10 @@ A camera that is slow must hold up neither the jobs nor the other cameras. All t
 picture that is taken next; where it is asked too often, they share the newest one.
 """
 
-import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -23,11 +21,12 @@ from hub.errors import DriverError, Unreachable
 from hub.media.cameras import Cameras
 from hub.media.picture import BadPicture, prepare
 from hub.media.store import keep
+from hub.media.turns import Turns
 from hub.model import Device
 from hub.ports import Driver, TakesPictures
 from hub.store.database import Connection, Database, Row
 from hub.store.queries import load_queries
-from hub.tasks import end
+from hub.vocabulary.rtsp import RtspAddress
 
 SQL = load_queries("hub.media", "snapshots.sql")
 TASK = "hub.snapshots"
@@ -35,8 +34,6 @@ PATIENCE = timedelta(seconds=60)  # a picture taken later than this shows anothe
 FRESH_S = 10.0  # so old a picture may be where it is shared
 MOST_A_MINUTE = 6  # pictures of one camera before they are shared
 MOST_A_DAY = 500  # pictures of one camera kept within 24 h: a device that flaps fills no disk
-_SESSIONS = 2  # of the pool that people's requests share
-PAUSE_S = 1.0  # after a turn that answered nothing
 LATE = "not asked in time: the hub was down, the cameras were busy, or the clock was set"
 FULL = f"this camera gave {MOST_A_DAY} pictures within 24 h: no more are kept"
 _log = structlog.get_logger()
@@ -55,12 +52,13 @@ class Snapshots:
 
     def __init__(
         self, database: Database, clock: Clock, devices: Mapping[int, Device], communities: Mapping[str, int],
-        alarms: AlarmDesk, driver_of: Callable[[Device], Driver],
+        alarms: AlarmDesk, driver_of: Callable[[Device], Driver], noted: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._database, self._clock, self._devices, self._communities = database, clock, devices, communities
-        self._alarms, self._driver_of = alarms, driver_of
-        self._wake = asyncio.Event()
-        self._turns = asyncio.Semaphore(_SESSIONS)
+        """`noted` is called when there are clips to take."""
+        self._database, self._clock, self._devices = database, clock, devices
+        self._alarms, self._driver_of, self._noted = alarms, driver_of, noted
+        self._turns = Turns("snapshots", database, clock, communities, SQL["open"], self._answer)
+        self.run, self._session = self._turns.run, self._turns.session
         self._newest: dict[int, deque[Outcome]] = defaultdict(lambda: deque(maxlen=MOST_A_MINUTE))
 
     async def ask(self, community_id: int, alarm_ids: Sequence[int], received: str) -> None:
@@ -72,67 +70,21 @@ class Snapshots:
         async with self._database.session([community_id]) as connection:
             alarms = await (await connection.execute(SQL["asking"], values)).fetchall()
             rows = [
-                {"alarm": alarm["id"], "camera": camera.id}
+                {"alarm": alarm["id"], "camera": camera.id, "clip_until": _clip_until(camera, at)}
                 for alarm in alarms
                 if alarm["device_id"] in self._devices
                 for camera in cameras.watching(self._devices[alarm["device_id"]])
             ]
             if rows:
                 await connection.execute(SQL["ask"], {**values, "rows": Jsonb(rows)})
-        self._wake.set()
-
-    async def run(self) -> NoReturn:
-        """Ask until cancelled, each camera by itself. psycopg.OperationalError when the store is away and no camera is
-        being asked."""
-        asking: dict[int, asyncio.Task[None]] = {}
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            while True:
-                self._wake.clear()
-                try:
-                    found = [(c, camera) for c in list(self._communities.values()) for camera in await self._open(c)]
-                except psycopg.OperationalError:
-                    if not asking:
-                        raise
-                    await self._clock.sleep(PAUSE_S)
-                    continue
-                for community_id, camera in found:
-                    if camera not in asking:
-                        asking[camera] = asyncio.create_task(self._serve(community_id, camera))
-                if woken.done():
-                    woken = asyncio.ensure_future(self._wake.wait())
-                await asyncio.wait({*asking.values(), woken}, return_when=asyncio.FIRST_COMPLETED)
-                for camera in [camera for camera, task in asking.items() if task.done()]:
-                    asking.pop(camera).result()
-        finally:
-            await end([*asking.values(), woken])
-
-    async def _open(self, community_id: int) -> list[int]:
-        async with self._database.session([community_id]) as connection:
-            rows = await (await connection.execute(SQL["open"], {"community_id": community_id})).fetchall()
-        return [row["device_id"] for row in rows]
-
-    async def _serve(self, community_id: int, camera: int) -> None:
-        """One picture for all that wait for it. Where nothing came of it (the store is away; the clock was set back a
-        little) a pause: the rows stay open."""
-        moved = False
-        try:
-            moved = await self._answer(community_id, camera)
-        except psycopg.OperationalError as error:
-            _log.warning("snapshots wait for the store", camera=camera, error=str(error))
-        if not moved:
-            await self._clock.sleep(PAUSE_S)
-
-    @asynccontextmanager
-    async def _session(self, community_id: int) -> AsyncIterator[Connection]:
-        async with self._turns, self._database.session([community_id]) as connection:
-            yield connection
+        self._turns.wake()
+        self._noted()
 
     def _tell(self, community_id: int, rows: Sequence[Row]) -> None:
         self._alarms.tell({(community_id, row["alarm_id"]) for row in rows}, (), ())
 
     async def _answer(self, community_id: int, camera: int) -> bool:
-        """Whether anything that waited has its picture or the reason now."""
+        """One picture for all that wait for it: whether anything that waited has it or the reason now."""
         asked = self._clock.now()
         values: dict[str, Any] = {"community_id": community_id, "camera": camera, "at": asked,
                                   "day": asked - timedelta(days=1)}  # fmt: skip
@@ -187,9 +139,16 @@ class Snapshots:
         return outcome
 
 
+def _clip_until(camera: Device, at: datetime) -> str | None:
+    """Up to when the clip of an alarm goes, as ISO 8601; None: the camera makes none."""
+    address = camera.spec.address
+    return (at + address.clip.after).isoformat() if isinstance(address, RtspAddress) and address.clip else None
+
+
 async def of_alarm(connection: Connection, community_id: int, alarm_id: int) -> list[Row]:
     """By camera, one row each time the alarm called people: device_id, device, device_name, place, asked_at, done_at
     (null: on its way), reason (why there is no picture), picture_id, taken_at, sha256, width, height, gone (past its
-    days), altered (not what was taken)."""
+    days), altered (not what was taken). Of its clip, where the camera makes any: clip_until, clip_done_at, clip_reason,
+    clip_id, clip_begins, clip_seconds, clip_codec, clip_sha256, clip_size (bytes), clip_gone."""
     values = {"alarm": alarm_id, "community_id": community_id}
     return await (await connection.execute(SQL["of_alarm"], values)).fetchall()

@@ -23,7 +23,7 @@ async def keep(
 
     subject: what it belongs to (`incident:7`); source: who or what gave it (`user:li`, `device:cam-1`).
     """
-    number = picture_id(community_id, subject, taken_at, picture.given)
+    number = derived_id(community_id, subject, taken_at, picture.given)
     values = {
         "id": number, "community_id": community_id, "subject": subject, "source": source, "taken_at": taken_at,
         "received_at": received_at, "sha256": picture.sha256, "width": picture.width, "height": picture.height,
@@ -33,8 +33,9 @@ async def keep(
     return number
 
 
-def picture_id(community_id: int, subject: str, taken_at: datetime, given: bytes) -> UUID:
-    """Derived, never drawn: BLAKE2b of community, subject, time in microseconds and the SHA-256 of the bytes given."""
+def derived_id(community_id: int, subject: str, taken_at: datetime, given: bytes) -> UUID:
+    """Of a picture or clip; derived, never drawn: BLAKE2b of community, subject, time in microseconds and the SHA-256
+    of the bytes given."""
     name = f"{community_id}\0{subject}\0{to_us(taken_at)}\0".encode() + given
     return UUID(bytes=hashlib.blake2b(name, digest_size=16).digest())
 

@@ -47,3 +47,6 @@ DELETE FROM hub.login_attempt WHERE at < %s
 
 -- name: old_pictures
 UPDATE hub.picture SET body = NULL WHERE received_at < %s AND body IS NOT NULL AND NOT held
+
+-- name: old_clips
+UPDATE hub.clip SET body = NULL WHERE received_at < %s AND body IS NOT NULL AND NOT held

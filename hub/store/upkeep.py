@@ -62,7 +62,8 @@ class Upkeep:
             await connection.close()
 
     async def prune(self) -> None:
-        """Bound what hostile or endless input can fill: dead letters, decisions of rules, failed sign-ins, pictures."""
+        """Bound what hostile or endless input can fill: dead letters, decisions of rules, failed sign-ins, pictures,
+        clips."""
         connection = await connect_ingest(self._conninfo, [])
         now = self._clock.now()
         past = now - timedelta(days=self._settings.frame_days)
@@ -73,6 +74,7 @@ class Upkeep:
                 await connection.execute(_SQL["old_decisions"], [past])
                 await connection.execute(_SQL["old_attempts"], [now - timedelta(days=1)])
                 await connection.execute(_SQL["old_pictures"], [now - timedelta(days=self._settings.picture_days)])
+                await connection.execute(_SQL["old_clips"], [now - timedelta(days=self._settings.clip_days)])
         finally:
             await connection.close()
 

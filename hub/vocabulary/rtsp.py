@@ -1,4 +1,4 @@
-"""The RTSP part of profiles and sites (RFC 2326): cameras that are asked for single pictures."""
+"""The RTSP part of profiles and sites (RFC 2326): cameras that give single pictures and short clips."""
 
 import re
 from datetime import timedelta
@@ -47,6 +47,18 @@ class RtspBus(Model):
     at_once: int = Field(default=4, ge=1, le=32, description="pictures taken at the same time")
 
 
+class ClipSpec(Model):
+    """A clip of each alarm at the camera's place. For it the camera's stream is open all the time."""
+
+    before: Duration = Field(
+        default=timedelta(seconds=10), ge=timedelta(0), le=timedelta(seconds=30), description="0s to 30s"
+    )
+    after: Duration = Field(
+        default=timedelta(seconds=20), ge=timedelta(seconds=1), le=timedelta(seconds=60), description="1s to 60s"
+    )
+    url: str = Field(default="", max_length=500, description="a stream for clips alone, such as the sub-stream")
+
+
 class RtspAddress(Model):
     """Where a camera's stream is and what it looks at."""
 
@@ -54,3 +66,4 @@ class RtspAddress(Model):
     sees: list[Seen] = Field(
         default=[], max_length=50, description="places it looks at beside its own, with all that is in them"
     )
+    clip: ClipSpec | None = Field(default=None, description="without it there are pictures only")

@@ -1,5 +1,6 @@
 """Cameras for tests: real RTSP servers as child processes, with H.264 and a password."""
 
+import os
 import signal
 import subprocess
 import tempfile
@@ -50,3 +51,17 @@ def make_camera(method: str = "digest") -> Iterator[Server]:
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.communicate()
+
+
+def children(owner: int | None = None) -> set[int]:
+    """ffmpeg processes of ours, or of another owner."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat, line = (entry / "stat").read_text(), (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(stat.rpartition(")")[2].split()[1]) == (owner or os.getpid()) and b"ffmpeg" in line:
+                found.add(int(entry.name))
+    return found

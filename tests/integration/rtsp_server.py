@@ -1,6 +1,7 @@
 """A camera: H.264 over RTSP with a name and a password, by GStreamer. A process of its own, for the system's Python.
 
-/usr/bin/python3 rtsp_server.py basic|digest USER PASSWORD     prints its port; /live is the stream, /dark gives nothing
+/usr/bin/python3 rtsp_server.py basic|digest USER PASSWORD     prints its port
+/live is the stream, /dark gives nothing, /jpeg is no H.264, /once has a single key frame
 """
 
 import sys
@@ -14,6 +15,10 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 PICTURE = "videotestsrc is-live=true pattern=smpte ! video/x-raw,width=640,height=360,framerate=10/1"
 LIVE = f"( {PICTURE} ! x264enc tune=zerolatency key-int-max=10 speed-preset=ultrafast ! rtph264pay name=pay0 pt=96 )"
+JPEG = f"( {PICTURE},format=I420 ! jpegenc ! rtpjpegpay name=pay0 pt=26 )"
+ONCE = (
+    f"( {PICTURE} ! x264enc tune=zerolatency key-int-max=100000 speed-preset=ultrafast ! rtph264pay name=pay0 pt=96 )"
+)
 DARK = f"( {PICTURE} ! valve drop=true ! x264enc ! rtph264pay name=pay0 pt=96 )"
 
 
@@ -23,7 +28,7 @@ def main(method: str, user: str, password: str) -> None:
     server.set_address("127.0.0.1")
     server.set_service("0")
     server.set_auth(make_auth(method, user, password))
-    for path, launch in (("/live", LIVE), ("/dark", DARK)):
+    for path, launch in (("/live", LIVE), ("/dark", DARK), ("/jpeg", JPEG), ("/once", ONCE)):
         factory = GstRtspServer.RTSPMediaFactory.new()
         factory.set_launch(launch)
         factory.set_shared(True)

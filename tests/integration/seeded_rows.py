@@ -92,8 +92,9 @@ def fill(link: "psycopg.Connection[Any]", now: datetime) -> tuple[int, int, int,
         _pump(link, home, by_code["pump-1"], now)
         events = _events(link, home, by_code["door-b1-u1"], now)
         numbers = {"alarms": _alarms(link, home, by_code, now), "letters": _letters(link, home, now), "events": events}
-    numbers["foreign"] = {**_foreign(link, foreign, now), "picture": _picture(link, foreign, now)}
-    numbers["picture"] = _picture(link, home, now)
+    seen = {"picture": _picture(link, foreign, now), "clip": _clip(link, foreign, now)}
+    numbers["foreign"] = {**_foreign(link, foreign, now), **seen}
+    numbers |= {"picture": _picture(link, home, now), "clip": _clip(link, home, now)}
     return home, foreign, empty, devices, numbers
 
 
@@ -102,6 +103,16 @@ def _picture(link: "psycopg.Connection[Any]", community: int, now: datetime) -> 
     link.execute(
         "INSERT INTO hub.picture (id, community_id, subject, source, taken_at, received_at, sha256, width, height,"
         " body) VALUES (%s, %s, 'incident:1', 'user:li', %s, %s, sha256('SECRET'), 1, 1, 'SECRET')",
+        [number, community, now, now],
+    )
+    return number
+
+
+def _clip(link: "psycopg.Connection[Any]", community: int, now: datetime) -> UUID:
+    number = uuid4()
+    link.execute(
+        "INSERT INTO hub.clip (id, community_id, subject, begins, seconds, received_at, codec, width, height, size,"
+        " sha256, body) VALUES (%s, %s, 'device:cam-0', %s, 1, %s, 'h264', 1, 1, 6, sha256('SECRET'), 'SECRET')",
         [number, community, now, now],
     )
     return number

@@ -126,6 +126,7 @@ ACCESS: dict[str, Row] = {
     "get /dead-letters/{letter_id}": (REPLAY, None),
     "post /dead-letters/replay": (REPLAY, {"ids": [1]}),
     "get /pictures/{picture_id}": (WORK, None),
+    "get /clips/{clip_id}": (WORK, None),
     "get /overview": (EVERYBODY, None),
     "get /system": (EVERYBODY, None),
     "get /audit": (ADMIN, None),
@@ -154,11 +155,12 @@ def _address(world: World, path: str, foreign: bool) -> str:
         "device_id": door.id, "point_id": door.points["open"].id, "alarm_id": seeds.numbers["alarms"][0],
         "letter_id": seeds.numbers["letters"][0], "command_id": seeds.numbers["command"],
         "key_id": seeds.numbers["key"], "form": "csv", "picture_id": seeds.numbers["picture"],
+        "clip_id": seeds.numbers["clip"],
     }  # fmt: skip
     others = {
         "device_id": theirs["device"], "point_id": theirs["point"], "alarm_id": theirs["alarm"],
         "letter_id": theirs["letter"], "command_id": theirs["command"], "key_id": seeds.numbers["foreign_key"],
-        "form": "csv", "picture_id": theirs["picture"],
+        "form": "csv", "picture_id": theirs["picture"], "clip_id": theirs["clip"],
     }  # fmt: skip
     address = path.format(**{key: str(value) for key, value in (others if foreign else ours).items()})
     if path == f"{V1}/points/last":

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from hub.pipeline.intake import ArrivalQueue
 from hub.tasks import end
 from hub.vocabulary.kinds import Delivery
 from hub.vocabulary.rtsp import RtspBus
-from tests.integration.cameras import PASSWORD, SECRETS, USER, Server, make_camera
+from tests.integration.cameras import PASSWORD, SECRETS, USER, Server, children, make_camera
 from tests.unit.camera_devices import camera_device
 
 LONG_S = 30.0
@@ -50,20 +49,6 @@ def camera() -> Iterator[Server]:
 
 def stream(server: Server, path: str = "/live", password: str = PASSWORD) -> Stream:
     return Stream(server.url(path), USER, password)
-
-
-def children(owner: int | None = None) -> set[int]:
-    """ffmpeg processes of ours, or of another owner."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat, line = (entry / "stat").read_text(), (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if int(stat.rpartition(")")[2].split()[1]) == (owner or os.getpid()) and b"ffmpeg" in line:
-                found.add(int(entry.name))
-    return found
 
 
 def open_text(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from hub.media.snapshots import FRESH_S, FULL, LATE, MOST_A_DAY, MOST_A_MINUTE, 
 from hub.model import Device
 from hub.store.database import Connection, Database
 from hub.tasks import end
+from hub.vocabulary.rtsp import ClipSpec
 from tests.integration.seeded import Seeded, seeded
 from tests.integration.seeded_rows import add_alarm
 from tests.unit.camera_devices import camera_device
@@ -78,8 +79,8 @@ class Scene:
         self.changes: Subscription = seeds.context.live.subscribe(lambda change: change.topic == "alarm")
         self._count = 0
 
-    def install(self, code: str, place: str, sees: tuple[str, ...] = ()) -> Device:
-        made = camera_device(f"rtsp://10.0.0.1/{code}", code, place, sees)
+    def install(self, code: str, place: str, sees: tuple[str, ...] = (), clip: ClipSpec | None = None) -> Device:
+        made = camera_device(f"rtsp://10.0.0.1/{code}", code, place, sees, clip)
         with self.seeds.link() as link:
             row = link.execute(
                 "INSERT INTO hub.device (community_id, code, kind, profile, place, bus, name)"
@@ -102,11 +103,11 @@ class Scene:
                 link.execute(f"UPDATE hub.alarm SET {name} = %s WHERE id = %s", [value, number])  # type: ignore[arg-type]
         return number
 
-    def desk(self) -> Snapshots:
+    def desk(self, noted: Callable[[], None] = lambda: None) -> Snapshots:
         context = self.seeds.context
         return Snapshots(
             self.store, self.clock, context.devices, context.communities, context.alarms,  # type: ignore[arg-type]
-            lambda device: self.cameras,  # type: ignore[arg-type, return-value]
+            lambda device: self.cameras, noted,  # type: ignore[arg-type, return-value]
         )  # fmt: skip
 
     async def ask(self, desk: Snapshots, alarms: Sequence[int], ago: timedelta = timedelta(0)) -> None:
@@ -187,6 +188,7 @@ async def test_a_camera_that_gives_nothing_leaves_the_reason(scene: Scene) -> No
     del scene.seeds.context.devices[gone.id]  # type: ignore[attr-defined]
     async with scene.running():
         rows = await scene.settled(alarm)
+    assert {row["clip_until"] for row in rows} == {None}
     assert [(row["device"], row["reason"]) for row in rows] == [
         ("cam-1", "10.0.0.1: no picture within 10 s"),
         ("cam-2", "picture: a JPEG, PNG or WebP picture is expected"), ("cam-3", None),
