@@ -50,7 +50,7 @@ class Interest(NamedTuple):
     """What a bound rule wants to be told: of which device, and what."""
 
     device: int
-    sort: str  # sample, late, event, heard, values
+    sort: str  # sample, state (a sample that is judged before the others of its frame), late, event, heard, values
     name: str = ""
 
 
@@ -163,7 +163,8 @@ def _change(term: ChangeTerm, device: Device) -> Change:
 
 
 def _window(term: WindowTerm, device: Device) -> Window:
-    size = micros(term.size) if term.size is not None else 0
+    length = term.size if term.holding is None else term.longest
+    size = micros(length) if length is not None else 0
     gap = micros(term.gap) if term.gap is not None else 0
     lateness = micros(term.lateness)
     return Window(
@@ -179,6 +180,7 @@ def _window(term: WindowTerm, device: Device) -> Window:
         lateness=min(lateness, gap) if gap else lateness,
         origin=_midnight(device.zone),
         level=_limits(term),
+        holds=None if term.holding is None else _threshold(term.holding, device.kind),
     )
 
 
@@ -277,10 +279,8 @@ def _wants(condition: Single, own: int) -> Iterator[Interest]:
             yield from (Interest(own, "event", each) for each in (name, clear) if each is not None)
         case Silence():
             yield Interest(own, "heard")
-        case Window(event="", point=point):
-            yield from (Interest(own, sort, point) for sort in ("sample", "late"))
-        case Window(event=event):
-            yield Interest(own, "event", event)
+        case Window():
+            yield from _window_wants(condition, own)
         case Sequence(steps=steps, absent=absent):
             for occasion in (*steps, *(one for some in absent for one in some)):
                 sort = "event" if occasion.event else "sample"
@@ -293,3 +293,14 @@ def _wants(condition: Single, own: int) -> Iterator[Interest]:
                     yield Interest(device, "heard")
         case Expression(names=names):
             yield from (Interest(own, "values", name) for name in names)
+
+
+def _window_wants(window: Window, own: int) -> Iterator[Interest]:
+    if window.holds is not None:
+        yield Interest(own, "state", window.holds.point)
+    if window.event:
+        yield Interest(own, "event", window.event)
+        return
+    yield Interest(own, "late", window.point)
+    if window.holds is None or window.holds.point != window.point:
+        yield Interest(own, "sample", window.point)

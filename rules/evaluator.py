@@ -230,7 +230,7 @@ class RuleEvaluator(Wiring):
     def _readings(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int, at: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         touched: dict[Key, Slot] = {}
-        for reading in frame.readings:
+        for reading in plan.in_order(frame.readings):
             point = reading.point.id
             groups, valued = plan.points.get(point, ()), plan.values.get(point)
             if not groups and valued is None:

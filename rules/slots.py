@@ -1,12 +1,12 @@
 """Where a rule and a device meet, and what they say to the store and the alarm book."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from hub.decisions import AlarmChange, CommandWish, RuleState
-from hub.model import Device, Frame
+from hub.model import Device, Frame, Reading
 from hub.vocabulary.base import Text
 from rules.binding import Interest, bind, interests
 from rules.conditions import Condition, Expression, Several, State
@@ -92,10 +92,11 @@ class Group:
 class Plan:
     """What one device says, and to which slots; its own and those of devices that look at it."""
 
-    __slots__ = ("events", "findings", "late", "points", "silences", "values")
+    __slots__ = ("events", "findings", "first", "late", "points", "silences", "values")
 
     def __init__(self) -> None:
         self.points: dict[int, list[Group]] = {}
+        self.first: set[int] = set()  # points that are judged before the others of a frame
         self.late: dict[int, list[Slot]] = {}
         self.values: dict[int, list[Slot]] = {}
         self.events: dict[str, list[Slot]] = {}
@@ -111,12 +112,20 @@ class Plan:
             point = device.points.get(want.name)
             if point is None:
                 return
-            if want.sort == "sample":
+            if want.sort in ("sample", "state"):
+                if want.sort == "state":
+                    self.first.add(point.id)
                 slots = self._group(point.id, levels_of(slot.condition, device.id, want.name))
             else:
                 slots = (self.late if want.sort == "late" else self.values).setdefault(point.id, [])
         if not slots or slots[-1] is not slot:  # one slot after the other is added
             slots.append(slot)
+
+    def in_order(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """As they are judged: what begins or ends a window comes before what counts in it."""
+        if not self.first or len(readings) < 2:
+            return readings
+        return sorted(readings, key=lambda one: one.point.id not in self.first)
 
     def interested(self, frame: Frame) -> int:
         """How many slots judge what this frame says."""

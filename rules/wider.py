@@ -77,7 +77,7 @@ class Window(Limits):
     """An aggregate of a point, or a count of events, over a window of the device's own time.
 
     `size`: tumbling; with `every`: sliding in such steps; `gap`: a session ends when so long nothing came; `samples`:
-    so many each. Tumbling and sliding windows begin with the clock of the community.
+    so many each; `while`: as long as a state holds. Tumbling and sliding windows begin with the clock of the community.
     """
 
     point: Name | None = None
@@ -88,6 +88,13 @@ class Window(Limits):
     every: Positive | None = None
     gap: Positive | None = None
     samples: int | None = Field(default=None, ge=2, le=10_000)
+    holding: Threshold | None = Field(
+        default=None, alias="while", description="a state window: from when this point shows this until it does not"
+    )
+    longest: Positive = Field(
+        default=timedelta(days=1), le=timedelta(days=31), description="so much of a state window counts at most",
+        json_schema_extra={"default": "1d"},
+    )  # fmt: skip
     lateness: Lateness = DEFAULT_LATENESS
 
     @model_validator(mode="after")
@@ -99,8 +106,12 @@ class Window(Limits):
             raise ValueError("of events there is only a `count`")
         if self.where and self.event is None:
             raise ValueError("`where` is about the fields of an `event`")
-        if sum(part is not None for part in (self.size, self.gap, self.samples)) != 1:
-            raise ValueError("give exactly one of `size`, `gap` and `samples`")
+        if sum(part is not None for part in (self.size, self.gap, self.samples, self.holding)) != 1:
+            raise ValueError("give exactly one of `size`, `gap`, `samples` and `while`")
+        if self.holding is None and "longest" in self.model_fields_set:
+            raise ValueError("`longest` goes with `while`")
+        if self.holding is not None and {"lasting", "repeat"} & self.holding.model_fields_set:
+            raise ValueError("the state of a `while` has neither `for` nor `repeat`")
         self._check_parts()
         return self
 
@@ -112,7 +123,8 @@ class Window(Limits):
                 raise ValueError("`size` must be a multiple of `every`")
             if (buckets := self.size // self.every) > MOST_BUCKETS:
                 raise ValueError(f"the window would be kept in {buckets} parts; at most {MOST_BUCKETS} are allowed")
-        if self.lateness > DEFAULT_LATENESS and self.lateness > (self.size or self.gap or self.lateness):
+        length = self.longest if self.holding is not None else self.size or self.gap or self.lateness
+        if self.lateness > DEFAULT_LATENESS and self.lateness > length:
             raise ValueError("`lateness` must not be longer than the window")
 
     def mentions(self) -> Iterator[Mention]:
@@ -120,6 +132,8 @@ class Window(Limits):
             yield Mention(("point",), self.point, ordered=self.aggregate != "count")
         if self.event is not None:
             yield Mention(("event",), self.event, "event", where=dict(self.where))
+        if self.holding is not None:
+            yield from (mention.under("while") for mention in self.holding.mentions())
 
 
 class ExpressionCondition(Model):
