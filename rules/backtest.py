@@ -13,9 +13,10 @@ from hub.decisions import AlarmChange
 from hub.errors import Refused
 from hub.model import Device, Frame
 from hub.rulebook.model import Raised, Wanted
-from rules.binding import Interest, TooMany, bind, interests, micros
+from rules.binding import TooMany, bind, micros
 from rules.evaluator import RuleEvaluator
 from rules.hourly import HourlyAnalysis
+from rules.interests import Interest, interests
 from rules.joined import Near
 from rules.model import Rule
 from rules.slots import DISABLED

@@ -198,12 +198,31 @@ class Evaluates(Protocol):
     def evaluate(self, values: Mapping[str, object]) -> object: ...
 
 
+class Source(msgspec.Struct, frozen=True):
+    """One point of one device. `patience`: after so long without word of the point its value counts for nothing."""
+
+    device: int
+    name: str
+    point: int
+    words: Mapping[float, str]
+    patience: int
+
+
+class Input(msgspec.Struct, frozen=True):
+    """What an expression calls a value (`single`), or a list of them."""
+
+    name: str
+    sources: tuple[Source, ...]
+    single: bool
+
+
 class Expression(msgspec.Struct, frozen=True):
-    """An expression over the device's own points; `level` judges 1 (true) and 0."""
+    """An expression over points; `level` judges 1 (true) and 0, or where it is a `number` that."""
 
     compiled: Evaluates
-    names: tuple[str, ...]
+    inputs: tuple[Input, ...]
     level: Threshold
+    number: bool = False
 
 
 class Analysis(msgspec.Struct, frozen=True):

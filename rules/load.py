@@ -9,12 +9,12 @@ from hub.catalog.problems import Key, Problem, closest, one_of
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import EventSpec, KindSpec
-from rules.binding import names_of
+from rules.binding import names_around, names_of
 from rules.examples import example_kind, run_examples
 from rules.expressions import ExpressionError, compile_expression
-from rules.model import Example, ExampleStep, Rule, RuleFile
+from rules.model import Example, ExampleStep, Part, Rule, RuleFile
 from rules.terms import Mention
-from rules.wider import Weather
+from rules.wider import ExpressionCondition, Weather
 
 PATTERN = "rules/*.yaml"
 
@@ -71,7 +71,7 @@ def _fits(one: Placed, kinds: Mapping[str, KindSpec]) -> bool:
         if kind not in kinds:
             _unknown(one, ("when", "kinds", index), kind, kinds, "a kind of kinds.yaml")
         else:
-            _condition(one, kind, kinds[kind])
+            _condition(one, kind, kinds)
     _elsewhere(one, kinds)
     if len(one.document.problems) == before:
         for index, example in enumerate(one.rule.examples):
@@ -85,9 +85,9 @@ def _unknown(one: Placed, path: Key, word: str, words: Iterable[str], what: str)
     one.document.report((*one.at, *path), expected, suggestion=closest(word, words), sort="reference")
 
 
-def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
+def _condition(one: Placed, kind_name: str, kinds: Mapping[str, KindSpec]) -> None:
     """What the rule needs of one of the kinds it watches."""
-    rule = one.rule
+    rule, kind = one.rule, kinds[kind_name]
     for mention in rule.mentions():
         if mention.kinds is None:
             _mention(one, mention, kind_name, kind)
@@ -98,9 +98,9 @@ def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
     for index, part in enumerate(rule.any_of or rule.all_of or ()):
         if part.expression is not None:
             several = "any_of" if rule.any_of is not None else "all_of"
-            _expression(one, (several, index, "expression", "when"), part.expression.when, kind)
+            _expression(one, (several, index, "expression"), part.expression, kind, kinds)
     if rule.expression is not None:
-        _expression(one, ("expression", "when"), rule.expression.when, kind)
+        _expression(one, ("expression",), rule.expression, kind, kinds)
 
 
 def _mention(one: Placed, mention: Mention, kind_name: str, kind: KindSpec) -> None:
@@ -121,14 +121,24 @@ def _mention(one: Placed, mention: Mention, kind_name: str, kind: KindSpec) -> N
             _level(one, (*at, "equals"), kind, mention.name, level)
 
 
-def _expression(one: Placed, path: Key, text: str, kind: KindSpec) -> None:
+def _expression(
+    one: Placed, path: Key, term: ExpressionCondition, kind: KindSpec, kinds: Mapping[str, KindSpec]
+) -> None:
+    if any(name not in kinds for other in term.others.values() for name in other.kinds):
+        return  # which is told where other devices are looked at
+    field, text = term.written
     try:
-        compiled = compile_expression(text, names_of(kind))
+        compiled = compile_expression(text, {**names_of(kind), **names_around(term.others, kinds)})
     except ExpressionError as error:
-        one.document.report((*one.at, *path), str(error))
+        one.document.report((*one.at, *path, field), str(error))
         return
-    if compiled.kind not in ("boolean", "any"):
-        one.document.report((*one.at, *path), "an expression that is true or false")
+    if field == "when" and compiled.kind not in ("boolean", "any"):
+        one.document.report((*one.at, *path, field), "an expression that is true or false")
+    if field == "value" and compiled.kind != "number":
+        one.document.report((*one.at, *path, field), "an expression that is a number")
+    for word in term.others:
+        if not any(name.startswith(f"{word}.") for name in compiled.names):
+            one.document.report((*one.at, *path, "others", word), f"a word the expression uses: {word}.…", found=word)
 
 
 def _elsewhere(one: Placed, kinds: Mapping[str, KindSpec]) -> None:
@@ -155,12 +165,14 @@ def _temperature(one: Placed, weather: Weather, kinds: Mapping[str, KindSpec]) -
 
 def _other_kinds(rule: Rule) -> Iterator[tuple[Key, Sequence[str]]]:
     """Every place in the rule that names kinds of other devices."""
-    if rule.near is not None and rule.near.kinds != "all":
-        yield ("near", "kinds"), rule.near.kinds
+    places: list[tuple[Key, Rule | Part]] = [((), rule)]
     for several in ("any_of", "all_of"):
-        for index, part in enumerate(getattr(rule, several) or ()):
-            if part.near is not None and part.near.kinds != "all":
-                yield (several, index, "near", "kinds"), part.near.kinds
+        places += [((several, index), part) for index, part in enumerate(getattr(rule, several) or ())]
+    for at, part in places:
+        if part.near is not None and part.near.kinds != "all":
+            yield (*at, "near", "kinds"), part.near.kinds
+        for word, other in (part.expression.others if part.expression is not None else {}).items():
+            yield (*at, "expression", "others", word, "kinds"), other.kinds
     if rule.hourly is not None and rule.hourly.weather is not None:
         yield ("hourly", "weather", "kinds"), rule.hourly.weather.kinds
     for index, step in enumerate(rule.sequence.steps if rule.sequence is not None else ()):

@@ -9,7 +9,7 @@ from pydantic import Field, RootModel, StringConstraints, field_validator, model
 from hub.decisions import Priority
 from hub.vocabulary.base import Duration, Model, Name, Text
 from rules.calendars import During
-from rules.joined import Near, Scope, Sequence
+from rules.joined import Near, Other, Scope, Sequence
 from rules.terms import (
     Absence,
     Clear,
@@ -194,6 +194,11 @@ class Rule(Model):
             raise ValueError("$expected is known of the hourly analysis `unusual` only")
         if any(part.event is not None and not _stands(part.event) for part in self.all_of or ()):
             raise ValueError("an event in `all_of` needs `clear_event` or `clear_after` to hold beside the rest")
+        words: dict[str, Other] = {}
+        for one in self.conditions:
+            for word, other in (one.others if isinstance(one, ExpressionCondition) else {}).items():
+                if words.setdefault(word, other) != other:
+                    raise ValueError(f"the word {word!r} of `others` must mean the same devices throughout a rule")
         if self.life_safety and self.shelvable and "shelvable" in self.model_fields_set:
             raise ValueError("a life-safety alarm cannot be shelved")
         if not any(example.negative for example in self.examples):

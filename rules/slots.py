@@ -1,6 +1,6 @@
 """Where a rule and a device meet, and what they say to the store and the alarm book."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,9 +8,10 @@ import msgspec
 from hub.decisions import AlarmChange, CommandWish, RuleState
 from hub.model import Device, Frame, Reading
 from hub.vocabulary.base import Text
-from rules.binding import Interest, bind, interests
-from rules.conditions import Condition, Expression, Several, State
+from rules.binding import bind
+from rules.conditions import Condition, Expression, Input, Several, State
 from rules.conditions import During as DuringCondition
+from rules.interests import Interest, interests
 from rules.model import Rule
 from rules.observations import Effect
 from rules.quiet import Tests, levels_of
@@ -42,6 +43,7 @@ class Slot:
         "hold",
         "inputs",
         "interests",
+        "joins",
         "key",
         "orders",
         "rule",
@@ -60,8 +62,9 @@ class Slot:
         self.shape = digest(condition)
         self.interests: tuple[Interest, ...] = tuple(interests(condition, device.id))
         self.shared = any(want.device != device.id for want in self.interests)  # it looks at other devices, too
-        self.guarded = _evaluates(condition)
-        self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
+        self.inputs = tuple(_inputs(condition))
+        self.guarded = bool(self.inputs)
+        self.joins = any(one.device != device.id for each in self.inputs for one in each.sources)
         self.state: State | None = None
         self.wake: int | None = None
         self.unheard: tuple[int, int] | None = None  # nobody listened from then to then, times of receipt
@@ -71,12 +74,6 @@ class Slot:
     def entry(self, wake: int | None) -> int | None:
         """The time of receipt at which a wake-up comes."""
         return None if wake is None else max(wake, self.hold)
-
-
-def _input(device: Device, name: str) -> tuple[str, int, Mapping[float, str]]:
-    """What an expression calls a point, the point, and the words of its numbers."""
-    point = device.points[name]
-    return name, point.id, {float(number): word for word, number in point.spec.values.items()}
 
 
 class Group:
@@ -141,12 +138,15 @@ class Plan:
         return groups[-1].slots
 
 
-def _evaluates(condition: Condition) -> bool:
+def _inputs(condition: Condition) -> Iterator[Input]:
+    """What the expressions of a condition name; a name means the same in all of them."""
     if isinstance(condition, DuringCondition):
-        return _evaluates(condition.inner)
-    if isinstance(condition, Several):
-        return any(_evaluates(part) for part in condition.parts)
-    return isinstance(condition, Expression)
+        yield from _inputs(condition.inner)
+    elif isinstance(condition, Several):
+        for part in condition.parts:
+            yield from _inputs(part)
+    elif isinstance(condition, Expression):
+        yield from condition.inputs
 
 
 def make_slot(rule: Rule, device: Device, topology: Topology | None = None) -> Slot | None:

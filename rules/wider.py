@@ -1,6 +1,5 @@
 """The conditions that look further: changes, windows, expressions, analyses, several at once."""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hub.vocabulary.base import Model, Name
 from hub.vocabulary.virtual import Expression
-from rules.joined import Near
+from rules.joined import Near, Other
 from rules.terms import (
     DEFAULT_LATENESS,
     EventCondition,
@@ -136,20 +135,36 @@ class Window(Limits):
             yield from (mention.under("while") for mention in self.holding.mentions())
 
 
-class ExpressionCondition(Model):
-    """A CEL expression over the device's own points is true for some time. States are their words."""
+class ExpressionCondition(Limits):
+    """A CEL expression over the device's own points, and those of `others`, is true or past a limit for some time.
+    States are their words."""
 
-    when: Expression
+    when: Expression | None = None
+    value: Expression | None = Field(default=None, description="a number, against `above` or `below`")
+    others: dict[Name, Other] = Field(
+        default={}, max_length=4, description="a word for other devices: `word.point` is their value or list of values"
+    )
     lasting: Lasting = timedelta(0)
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "ExpressionCondition":
+        if (self.when is None) == (self.value is None):
+            raise ValueError("give exactly one of `when` and `value`")
+        if self.value is not None:
+            self.check_one_limit()
+        elif (self.above, self.below, self.clear) != (None, None, None):
+            raise ValueError("`when` is true or false by itself; a limit goes with `value`")
+        return self
+
+    @property
+    def written(self) -> tuple[Literal["when", "value"], str]:
+        """The expression and its field."""
+        return ("when", self.when) if self.when is not None else ("value", self.value or "")
+
     def mentions(self) -> Iterator[Mention]:
-        """Every word of it; which of them are points the compiler knows."""
-        for word in sorted(set(_WORD.findall(_QUOTED.sub("", self.when)))):
-            yield Mention(("when",), word, "word")
+        """None: which of its words are points the compiler knows."""
+        return iter(())
 
-
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 

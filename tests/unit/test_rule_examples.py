@@ -122,7 +122,7 @@ def test_the_how_to_does_what_it_says(
     names = "|".join((*CONDITIONS, "any_of", "all_of"))
     conditions = re.findall(rf"^\| `((?:{names}): (?:\{{.*?\}}|\[.*?\]))` ", text, re.MULTILINE)
     assert {condition.split(":")[0] for condition in conditions} == {*CONDITIONS, "any_of", "all_of"}
-    assert len(conditions) == 22
+    assert len(conditions) == 23
     for condition in conditions:
         for kind in ("pump", "elevator", "door", "smoke_detector", "barrier", "electricity_meter", "gateway"):
             written = rule.replace(re.findall(r"^threshold: .*$", rule, re.MULTILINE)[0], condition)

@@ -37,8 +37,14 @@ def said(*words: tuple[float, dict[str, float]]) -> list[Frame]:
     return [frame(PUMP, at, points) for at, points in words]
 
 
-RUN: list[tuple[float, dict[str, float]]] = [(0, {"running": 0, "flow": 90}), (10, {"flow": 1, "running": 1}), (20, {"flow": 3}), (40, {"flow": 8}),
-       (50, {"flow": 9, "running": 0}), (60, {"flow": 70})]  # fmt: skip
+RUN: list[tuple[float, dict[str, float]]] = [
+    (0, {"running": 0, "flow": 90}),
+    (10, {"flow": 1, "running": 1}),
+    (20, {"flow": 3}),
+    (40, {"flow": 8}),
+    (50, {"flow": 9, "running": 0}),
+    (60, {"flow": 70}),
+]
 
 
 @pytest.mark.parametrize(

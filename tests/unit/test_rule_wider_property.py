@@ -65,6 +65,11 @@ RULES = [
     make("some-over", "gateway", near={"at": "children", "kinds": ["pump"], "at_least": 1,
                                        "threshold": {**PRESSURE, "for": "10s"}}),
     make("formula", "pump", expression={"when": 'pressure > 600 && running == "stopped"', "for": "10s"}),
+    make("apart", "pump", expression={"value": "pressure - min(others.pressure)", "above": 60, "clear": {"below": 30},
+                                      "for": "10s", "others": {"others": {"at": "same_place", "kinds": ["pump"]}}}),
+    make("under-a-running-one", "gateway", expression={
+        "when": 'pumps.running.exists(one, one == "running") && max(pumps.pressure) > 600',
+        "others": {"pumps": {"at": "descendants", "kinds": ["pump"]}}}),
     make("at-night", "pump", threshold=PRESSURE, during="daily 23:07-23:08"),
     make("silent-now", "pump", absence={"after": "20s"}, during="daily 23:07-23:09"),
     make("hourly", "pump", hourly={"analysis": "night_flow", "point": "flow", "above": 1, "for": 2}),
