@@ -51,6 +51,13 @@ def excused(rule: Window, state: State, deaf: tuple[int, int]) -> State:
     return state
 
 
+def patience(rule: Window) -> int:
+    """So long it waits for what may still be said: over a state, where more could only confirm, for late word alone."""
+    if rule.holds is not None and confirmed(rule):
+        return rule.lateness
+    return (rule.size or rule.gap) + rule.lateness
+
+
 def due(rule: Window, state: State | None) -> int | None:
     """When the next window must be judged, if nothing more comes."""
     if rule.holds is not None:
