@@ -59,6 +59,11 @@ examples:
 RULES = {
     "threshold": HEAD + "threshold: {point: pressure, above: 600, for: 10m, clear: {below: 560}}\n",
     "window": HEAD + "window: {point: pressure, aggregate: avg, size: 1h, above: 540}\n",
+    "change": HEAD + "change: {point: pressure, by: 60}\n",
+    "change_within": HEAD + "change: {point: pressure, by: 90, within: 30m}\n",
+    "spread": HEAD + "window: {point: pressure, aggregate: spread, size: 1h, every: 10m, above: 90}\n",
+    "stuck": HEAD + "stuck: {point: pressure, for: 2h}\n",
+    "expression": HEAD + "expression: {when: pressure > 620 && pressure < 630}\n",
 }
 
 

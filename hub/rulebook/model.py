@@ -59,12 +59,15 @@ class ExampleOutcome(msgspec.Struct, frozen=True):
 
 class Wanted(msgspec.Struct, frozen=True):
     """The stored history a rule must see. `band`: only hours with readings from..to matter, those `around` them and the
-    one after; None: all. `heard`: devices whose signs of life count, one at each end of every `heard_step` is enough.
+    one after. `moved`: only hours with readings further apart than this from one another, from those of so long before
+    (`around`), or of the last hour that has any; all these, and the one after. Neither: all. `heard`: devices whose
+    signs of life count, one at each end of every `heard_step` is enough.
     `analysis`: what judges the stored hours, in place of all else.
     """
 
     points: Sequence[int] = ()
     band: tuple[float, float] | None = None
+    moved: float | None = None
     around: int = 0
     event_devices: Sequence[int] = ()
     event_names: Sequence[str] = ()

@@ -262,8 +262,8 @@ def test_a_calendar_that_was_changed_counts_from_now_on() -> None:
 
 def test_a_calendar_turn_that_was_still_listened_for_is_not_lost_with_a_second_start() -> None:
     """The window's alarm ends with the night; the turn fell into the time away, and the hub was killed again before."""
-    rule = make("r", "pump", during="daily 23:07-23:09",
-                window={"point": "pressure", "aggregate": "avg", "size": "40s", "every": "20s", "above": 600})  # fmt: skip
+    mean = {"point": "pressure", "aggregate": "avg", "size": "40s", "every": "20s", "above": 600}
+    rule = make("r", "pump", during="daily 23:07-23:09", window=mean)
     store = Store([rule], DEVICES)
     store.run(store.start(T0), [pump(1, 620)], T0 + S)
     evaluator = store.start(T0 + S)
