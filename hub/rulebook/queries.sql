@@ -72,8 +72,13 @@ SELECT bool_or((result->>'seen')::boolean) AS seen FROM hub.rule_backtest WHERE 
 SELECT DISTINCT digest FROM hub.rule_backtest WHERE digest = ANY (%(digests)s) AND (result->>'seen')::boolean
 
 -- name: latest_versions
-SELECT DISTINCT ON (rule) rule, version, digest FROM hub.rule_version
+SELECT DISTINCT ON (rule) rule, version, digest, note FROM hub.rule_version
 WHERE community_id = %(community_id)s AND source = ANY (%(sources)s) ORDER BY rule, version DESC
+
+-- name: changed_packs
+SELECT DISTINCT note FROM hub.rule_version
+WHERE community_id = %(community_id)s AND source = 'file' AND note = ANY (%(packs)s)
+GROUP BY rule, note HAVING count(DISTINCT digest) > 1
 
 -- name: lock_rule
 SELECT pg_advisory_xact_lock(4918274, hashtext(%(community_id)s || ' ' || %(rule)s))
