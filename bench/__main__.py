@@ -25,6 +25,7 @@ BENCHES: Mapping[str, str] = {
     "queries": "Trend of one point and last values of 10 000 points at 5 M rows",
     "mqtt_decode": "Payload → frames, one core",
     "rules_engine": "Rule evaluations, one core, 200 rules",
+    "rules_beside": "The time of a batch while one rule misbehaves, beside the same batches without it",
     "rules_ratio": "MQTT QoS 1 → stored with 200 rules loaded, beside the same run without rules",
     "alarm_flood": "Alarm book: 10 000 transitions a second for a minute, and fire in between",
     "backtest": "Back-test of one rule over 30 days × 1 000 points at five minutes",

@@ -2,7 +2,8 @@
 
 `python -m bench.backtest` prints one JSON object. Embedded PostgreSQL, native partitions, roll-ups as upkeep makes
 them; through the guarded functions as the people's role. `threshold` and `window` are answered from the hours in which
-a value can matter: the row counts say what was read. A rule that wants every reading takes far longer (ADR 0016).
+a value can matter: the row counts say what was read. Rules that want every reading (ADR 0016) are tried on one day, and
+`month_s` says what that makes for the month.
 """
 
 import asyncio
@@ -59,6 +60,13 @@ examples:
 RULES = {
     "threshold": HEAD + "threshold: {point: pressure, above: 600, for: 10m, clear: {below: 560}}\n",
     "window": HEAD + "window: {point: pressure, aggregate: avg, size: 1h, above: 540}\n",
+    "change": HEAD + "change: {point: pressure, by: 60}\n",
+    "change_within": HEAD + "change: {point: pressure, by: 90, within: 30m}\n",
+    "spread": HEAD + "window: {point: pressure, aggregate: spread, size: 1h, every: 10m, above: 90}\n",
+}
+EVERY_READING = {
+    "stuck": HEAD + "stuck: {point: pressure, for: 2h}\n",
+    "expression": HEAD + "expression: {when: pressure > 620 && pressure < 630}\n",
 }
 
 
@@ -96,6 +104,19 @@ async def run(url: str) -> dict[str, Any]:
             "rows_read": history.rows,
             "alarms": len(raised),
             "hashes": len(hashes),
+        }
+    for name, text in EVERY_READING.items():
+        one, since = Backtest(1, 1, "bench", "", 1), UNTIL - timedelta(days=1)
+        began = time.perf_counter()
+        raised, history = await backtests.play(one, RulesPlugin().trial(text, kinds, mine, to_us(since)), since)
+        took = time.perf_counter() - began
+        figures[name] = {
+            "days": 1,
+            "seconds": round(took, 2),
+            "rows_read": history.rows,
+            "rows_per_s": round(history.rows / took),
+            "month_s": round(took * DAYS),
+            "alarms": len(raised),
         }
     await database.close()
     return figures

@@ -1,8 +1,7 @@
 """From a rule as it is written to the plain numbers it works with on one device."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hub.model import Device
@@ -13,6 +12,7 @@ from rules.conditions import (
     Condition,
     During,
     Expression,
+    Input,
     Near,
     Occasion,
     Occurrence,
@@ -20,6 +20,7 @@ from rules.conditions import (
     Several,
     Silence,
     Single,
+    Source,
     Stuck,
     Threshold,
     Window,
@@ -27,9 +28,10 @@ from rules.conditions import (
 from rules.expressions import Kind, compile_expression
 from rules.joined import Missing as MissingTerm
 from rules.joined import Near as NearTerm
+from rules.joined import Other, SequenceStep
 from rules.joined import Sequence as SequenceTerm
-from rules.joined import SequenceStep
 from rules.model import AnyCondition, Repeat, Rule
+from rules.parts import LISTS
 from rules.terms import Absence, EventCondition, Limits
 from rules.terms import Threshold as ThresholdTerm
 from rules.topology import Topology
@@ -44,14 +46,6 @@ MOST_NEIGHBOURS = 256
 
 class TooMany(ValueError):
     """A rule would look at too many devices from one."""
-
-
-class Interest(NamedTuple):
-    """What a bound rule wants to be told: of which device, and what."""
-
-    device: int
-    sort: str  # sample, late, event, heard, values
-    name: str = ""
 
 
 def micros(duration: timedelta) -> int:
@@ -111,7 +105,7 @@ def _bind(condition: AnyCondition, device: Device, topology: Topology) -> Single
         case NearTerm():
             return _near(condition, device, topology)
         case ExpressionCondition():
-            return _expression(condition, device)
+            return _expression(condition, device, topology)
         case Hourly():
             return Analysis(condition.lasting, micros(condition.every))
 
@@ -163,7 +157,8 @@ def _change(term: ChangeTerm, device: Device) -> Change:
 
 
 def _window(term: WindowTerm, device: Device) -> Window:
-    size = micros(term.size) if term.size is not None else 0
+    length = term.size if term.holding is None else term.longest
+    size = micros(length) if length is not None else 0
     gap = micros(term.gap) if term.gap is not None else 0
     lateness = micros(term.lateness)
     return Window(
@@ -179,6 +174,7 @@ def _window(term: WindowTerm, device: Device) -> Window:
         lateness=min(lateness, gap) if gap else lateness,
         origin=_midnight(device.zone),
         level=_limits(term),
+        holds=None if term.holding is None else _threshold(term.holding, device.kind),
     )
 
 
@@ -249,47 +245,39 @@ def names_of(kind: KindSpec) -> Mapping[str, Kind]:
     return {name: "text" if point.values else "number" for name, point in kind.points.items()}
 
 
-def _expression(term: ExpressionCondition, device: Device) -> Expression | None:
-    compiled = compile_expression(term.when, names_of(device.kind))
-    if any(name not in device.points for name in compiled.names):
+def names_around(others: Mapping[str, Other], kinds: Mapping[str, KindSpec]) -> Mapping[str, Kind]:
+    """What it may name of other devices: the points that all kinds meant have, in lists but of the one above."""
+    found: dict[str, Kind] = {}
+    for word, other in others.items():
+        shared = set.intersection(*({*names_of(kinds[name]).items()} for name in other.kinds))
+        found |= {f"{word}.{point}": kind if other.at == "parent" else LISTS[kind] for point, kind in shared}
+    return found
+
+
+def _expression(term: ExpressionCondition, device: Device, topology: Topology) -> Expression | None:
+    around = {word: _few(topology.around(device, other.at, other.kinds)) for word, other in term.others.items()}
+    if not all(around.values()):
         return None
-    level = Threshold(1, 0.5, None, micros(term.lasting), 1, 0)
-    return Expression(compiled, tuple(sorted(compiled.names)), level)
+    kinds = {one.kind_name: one.kind for some in around.values() for one in some}
+    here = {
+        word: other.model_copy(update={"kinds": [name for name in other.kinds if name in kinds]})
+        for word, other in term.others.items()
+    }
+    field, text = term.written
+    compiled = compile_expression(text, {**names_of(device.kind), **names_around(here, kinds)})
+    inputs = []
+    for name in sorted(compiled.names):
+        word, _, point = name.rpartition(".")
+        sources = tuple(_source(one, point) for one in (around[word] if word else [device]) if point in one.points)
+        if not sources:
+            return None
+        inputs.append(Input(name, sources, not word or term.others[word].at == "parent"))
+    if field == "value":
+        return Expression(compiled, tuple(inputs), _limits(term, micros(term.lasting)), number=True)
+    return Expression(compiled, tuple(inputs), Threshold(1, 0.5, None, micros(term.lasting), 1, 0))
 
 
-def interests(condition: Condition, own: int) -> Iterator[Interest]:
-    """What the bound rule must be told of."""
-    match condition:
-        case Several(parts=parts):
-            for part in parts:
-                yield from _wants(part, own)
-        case During(inner=inner):
-            yield from interests(inner, own)
-        case _:
-            yield from _wants(condition, own)
-
-
-def _wants(condition: Single, own: int) -> Iterator[Interest]:
-    match condition:
-        case Threshold(point=point) | Change(point=point) | Stuck(point=point):
-            yield Interest(own, "sample", point)
-        case Occurrence(name=name, clear_event=clear):
-            yield from (Interest(own, "event", each) for each in (name, clear) if each is not None)
-        case Silence():
-            yield Interest(own, "heard")
-        case Window(event="", point=point):
-            yield from (Interest(own, sort, point) for sort in ("sample", "late"))
-        case Window(event=event):
-            yield Interest(own, "event", event)
-        case Sequence(steps=steps, absent=absent):
-            for occasion in (*steps, *(one for some in absent for one in some)):
-                sort = "event" if occasion.event else "sample"
-                yield from (Interest(device, sort, occasion.event or occasion.point) for device in occasion.devices)
-        case Near(members=members):
-            for device, member in members.items():
-                if isinstance(member, Threshold):
-                    yield Interest(device, "sample", member.point)
-                else:
-                    yield Interest(device, "heard")
-        case Expression(names=names):
-            yield from (Interest(own, "values", name) for name in names)
+def _source(device: Device, name: str) -> Source:
+    point = device.points[name]
+    words = {float(number): word for word, number in point.spec.values.items()}
+    return Source(device.id, name, point.id, words, _silent_after(device))

@@ -30,6 +30,14 @@ class Match(msgspec.Struct, frozen=True, array_like=True):
     lag: int = 0  # of the device that said the newest step
 
 
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A state that holds, or held until `end`, device time. `judged`: its window is, and waits for its end only."""
+
+    start: int
+    end: int | None = None
+    judged: bool = False
+
+
 class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a rule remembers of one device. None instead of it: nothing.
 
@@ -54,6 +62,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     matches: tuple[Match, ...] = ()  # sequences that have begun
     seen: dict[str, tuple[int, ...]] = {}  # sequences: occurrences by step
     streak: int = 0  # analyses: intervals in a row
+    run: Run | None = None  # state windows: the one that is not over, `buckets` what was said in it
     deaf: tuple[int, int] | None = None  # absences: nobody listened from then to then, times of receipt
 
 
@@ -118,7 +127,8 @@ class Stuck(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct, frozen=True):
-    """An aggregate over time. Exactly one of `size`, `gap` and `samples` is not 0."""
+    """An aggregate over time. Exactly one of `size`, `gap` and `samples` is not 0. `holds`: over the time in which this
+    does, `size` of it at most."""
 
     own: int
     point: str
@@ -132,6 +142,7 @@ class Window(msgspec.Struct, frozen=True):
     lateness: int
     origin: int  # windows begin at origin + n · every
     level: Threshold
+    holds: Threshold | None = None
 
     @property
     def judges_nothing(self) -> bool:
@@ -187,12 +198,31 @@ class Evaluates(Protocol):
     def evaluate(self, values: Mapping[str, object]) -> object: ...
 
 
+class Source(msgspec.Struct, frozen=True):
+    """One point of one device. `patience`: after so long without word of the point its value counts for nothing."""
+
+    device: int
+    name: str
+    point: int
+    words: Mapping[float, str]
+    patience: int
+
+
+class Input(msgspec.Struct, frozen=True):
+    """What an expression calls a value (`single`), or a list of them."""
+
+    name: str
+    sources: tuple[Source, ...]
+    single: bool
+
+
 class Expression(msgspec.Struct, frozen=True):
-    """An expression over the device's own points; `level` judges 1 (true) and 0."""
+    """An expression over points; `level` judges 1 (true) and 0, or where it is a `number` that."""
 
     compiled: Evaluates
-    names: tuple[str, ...]
+    inputs: tuple[Input, ...]
     level: Threshold
+    number: bool = False
 
 
 class Analysis(msgspec.Struct, frozen=True):

@@ -219,8 +219,8 @@ def patience(rule: Condition) -> int:
             return lasting
         case Expression(level=level):
             return level.lasting
-        case Window(size=size, gap=gap, lateness=lateness):
-            return (size or gap) + lateness
+        case Window():
+            return windows.patience(rule)
         case Sequence(steps=steps, absent=absent, lateness=lateness):
             return lateness + max(one.within for some in (steps, *absent) for one in some)
         case Near(members=members, level=level):

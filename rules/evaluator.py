@@ -15,7 +15,7 @@ import msgspec
 from hub.decisions import Decision, RuleState
 from hub.model import Device, Frame, Quality
 from rules.away import heard
-from rules.conditions import State
+from rules.conditions import Source, State
 from rules.engine import (
     Finding,
     Happening,
@@ -230,7 +230,7 @@ class RuleEvaluator(Wiring):
     def _readings(self, overlay: Overlay, plan: Plan, frame: Frame, lag: int, at: int) -> None:
         ts, received, cause, device = frame.ts, frame.received, frame.key, frame.device.id
         touched: dict[Key, Slot] = {}
-        for reading in frame.readings:
+        for reading in plan.in_order(frame.readings):
             point = reading.point.id
             groups, valued = plan.points.get(point, ()), plan.values.get(point)
             if not groups and valued is None:
@@ -260,13 +260,29 @@ class RuleEvaluator(Wiring):
             self._step(overlay, slot, Values(ts, self._values(overlay, slot), cause, lag), at, received)
 
     def _values(self, overlay: Overlay, slot: Slot) -> dict[str, object]:
-        """The newest usable values an expression names, states as their words."""
+        """The newest usable values an expression names, states as their words. Of several devices none may be older
+        than its patience beside the newest, each by the clock it usually has; one that is makes its list unknown."""
         values: dict[str, object] = {}
-        for name, point, words in slot.inputs:
-            known = overlay.seen.get(point) or self._seen.get(point)
-            if known is not None and known[1] is not None:
-                values[name] = words.get(known[1]) if words else known[1]
+        newest = 0
+        if slot.joins:
+            newest = max(self._told_at(overlay, source) for one in slot.inputs for source in one.sources)
+        for one in slot.inputs:
+            found: list[object] = []
+            for source in one.sources:
+                known = overlay.seen.get(source.point) or self._seen.get(source.point)
+                if known is None or known[1] is None:
+                    break
+                value = source.words.get(known[1]) if source.words else known[1]
+                if value is None or (newest and newest - self._told_at(overlay, source) > source.patience):
+                    break
+                found.append(value)
+            else:
+                values[one.name] = found[0] if one.single else found
         return values
+
+    def _told_at(self, overlay: Overlay, source: Source) -> int:
+        known = overlay.seen.get(source.point) or self._seen.get(source.point)
+        return known[0] + self._usual(overlay, source.device) if known is not None else 0
 
     def _step(self, overlay: Overlay, slot: Slot, observation: Observation, now: int, real: int) -> None:
         """Judge at `now`; `real`: the time here, later than that where it is caught up with."""

@@ -26,6 +26,7 @@ _WORDS = {"raise": "raised", "return": "returned"}
 
 _PLACES = {
     "same_place": "example/unit/room",
+    "within_place": "example/unit/room/part",
     "same_unit": "example/unit/other",
     "same_building": "example/other/room",
     "elsewhere": "other/unit/room",
@@ -106,10 +107,11 @@ def example_devices(rule: Rule, example: Example, kinds: Mapping[str, KindSpec])
     name = example_kind(rule, example, kinds)
     numbers = {other: index for index, other in enumerate(example.others, 2)}
     above = next((numbers[other] for other, one in example.others.items() if one.at == "parent"), None)
+    below = next((numbers[other] for other, one in example.others.items() if one.at == "children"), 1)
     devices = {"": example_device(name, kinds[name], parent=above)}
     for other, one in example.others.items():
         place = _PLACES.get(one.at, _PLACES["elsewhere"])
-        parent = 1 if one.at == "children" else None
+        parent = {"children": 1, "descendants": below}.get(one.at)
         devices[other] = example_device(one.kind, kinds[one.kind], numbers[other], place=place, parent=parent)
     return devices
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hub.vocabulary.base import Model, Name
 from rules.terms import (
@@ -23,9 +23,11 @@ from rules.terms import (
 
 MOST_STEPS = 8
 
-Scope = Literal["same_device", "same_place", "same_unit", "same_building", "parent", "children"]
-"""Which other devices: of the same place path, its first two parts, its first part, or above or below in the
-topology."""
+Scope = Literal[
+    "same_device", "same_place", "within_place", "same_unit", "same_building", "parent", "children", "descendants"
+]  # fmt: skip
+"""Which other devices: of the same place path, of it and all places in it, of its first two parts, its first part; or
+above, below or at all levels below in the topology."""
 
 
 class Occasion(Model):
@@ -122,6 +124,20 @@ class Sequence(Model):
             occasion, path = (step, ()) if step.absent is None else (step.absent, ("not",))
             for mention in occasion.mentions():
                 yield mention.under("steps", index, *path)
+
+
+class Other(Model):
+    """Other devices whose points an expression names: the one above by its value, any others by the list of theirs."""
+
+    at: Scope
+    kinds: Annotated[list[Name], Field(min_length=1, max_length=20)]
+
+    @field_validator("at")
+    @classmethod
+    def _others(cls, at: Scope) -> Scope:
+        if at == "same_device":
+            raise ValueError("its own points need no `others`: name them alone")
+        return at
 
 
 class Near(Model):

@@ -1,20 +1,24 @@
 """Rule files under `rules/*.yaml` of the configuration folders: read, checked against the kinds, refused as one."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import dedent
 
 from hub.catalog.document import Document
 from hub.catalog.problems import Key, Problem, closest, one_of
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
+from hub.rulebook.model import digest, normal
 from hub.vocabulary.kinds import EventSpec, KindSpec
-from rules.binding import names_of
+from rules.binding import names_around, names_of
 from rules.examples import example_kind, run_examples
 from rules.expressions import ExpressionError, compile_expression
-from rules.model import Example, ExampleStep, Rule, RuleFile
+from rules.model import Example, ExampleStep, Pack, Part, Rule, RuleFile
 from rules.terms import Mention
-from rules.wider import Weather
+from rules.wider import ExpressionCondition, Weather
 
 PATTERN = "rules/*.yaml"
 
@@ -26,6 +30,7 @@ class Placed:
     rule: Rule
     document: Document
     at: Key
+    pack: Pack | None = None
 
 
 def load_rules(
@@ -40,7 +45,8 @@ def load_rules(
     for path in find_files(roots, PATTERN).values():
         document = read_document(path, {})
         documents.append(document)
-        placed += list(_rules(document))
+        placed += said_by(document, path)
+    _packs(placed, kinds)
     seen: dict[str, Placed] = {}
     for one in placed:
         first = seen.setdefault(one.rule.rule, one)
@@ -52,11 +58,69 @@ def load_rules(
     return [one.rule for one in placed], [problem for document in documents for problem in document.problems]
 
 
+def said_by(document: Document, path: Path) -> list[Placed]:
+    """The rules of a file, each with where it comes from."""
+    placed = list(_rules(document))
+    lines = path.read_text("utf-8-sig").splitlines() if placed else []
+    for one, following in zip_longest(placed, placed[1:]):
+        one.rule.made_of(digest(own_text(one, following, lines)), one.pack)
+    return placed
+
+
+def _packs(placed: Sequence[Placed], kinds: Mapping[str, KindSpec]) -> None:
+    """Each name once, and the kinds it requires are those its rules know."""
+    seen: dict[str, Placed] = {}
+    for one in placed:
+        if one.pack is None or one.at != ("rules", 0):
+            continue
+        first = seen.setdefault(one.pack.name, one)
+        if first is not one:
+            expected = f"a name no other pack has (first in {first.document.file})"
+            one.document.report(("pack", "name"), expected, sort="duplicate")
+        if one.pack.requires == "all":
+            continue
+        for index, name in enumerate(one.pack.requires):
+            if name not in kinds:
+                suggestion = closest(name, kinds)
+                one.document.report(
+                    ("pack", "requires", index), "a kind of kinds.yaml", suggestion=suggestion, sort="reference"
+                )  # fmt: skip
+        mine = [each.rule for each in placed if each.document is one.document]
+        missing = sorted({kind for rule in mine for kind in _kinds_of(rule)} - {*one.pack.requires})
+        if missing:
+            one.document.report(("pack", "requires"), f"its rules know these, too: {', '.join(missing)}")
+
+
+def _kinds_of(rule: Rule) -> list[str]:
+    named = ["all"] if rule.when.kinds == "all" else rule.when.kinds
+    return [*named, *(name for _, names in _other_kinds(rule) for name in names)]
+
+
+def own_text(one: Placed, following: Placed | None, lines: Sequence[str]) -> str:
+    """The lines of one rule, as a document of its own."""
+    if not one.at:
+        return normal("\n".join(line for line in lines if not line.startswith("# yaml-language-server")))
+    first = line_of(one) - 1
+    if not lines[first].lstrip().startswith("- "):  # in braces: where its lines end, others may begin
+        return normal(json.dumps(one.document.data["rules"][one.at[1]], ensure_ascii=False, indent=2, default=str))
+    last = line_of(following) - 1 if following is not None else len(lines)
+    own = list(lines[first:last])
+    while own and (not own[-1].strip() or own[-1].lstrip().startswith("#")):
+        own.pop()
+    own[0] = own[0].replace("- ", "  ", 1)
+    return normal(dedent("\n".join(own)))
+
+
+def line_of(one: Placed) -> int:
+    """Where it begins in its file, from 1."""
+    return one.document.locate(one.at)[1]
+
+
 def _rules(document: Document) -> Iterator[Placed]:
     if isinstance(document.data, dict) and "rules" in document.data:
         file = validate(document, RuleFile)
         for index, rule in enumerate(file.rules if file is not None else ()):
-            yield Placed(rule, document, ("rules", index))
+            yield Placed(rule, document, ("rules", index), file.pack if file is not None else None)
     else:
         single = validate(document, Rule)
         if single is not None:
@@ -71,7 +135,7 @@ def _fits(one: Placed, kinds: Mapping[str, KindSpec]) -> bool:
         if kind not in kinds:
             _unknown(one, ("when", "kinds", index), kind, kinds, "a kind of kinds.yaml")
         else:
-            _condition(one, kind, kinds[kind])
+            _condition(one, kind, kinds)
     _elsewhere(one, kinds)
     if len(one.document.problems) == before:
         for index, example in enumerate(one.rule.examples):
@@ -85,9 +149,9 @@ def _unknown(one: Placed, path: Key, word: str, words: Iterable[str], what: str)
     one.document.report((*one.at, *path), expected, suggestion=closest(word, words), sort="reference")
 
 
-def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
+def _condition(one: Placed, kind_name: str, kinds: Mapping[str, KindSpec]) -> None:
     """What the rule needs of one of the kinds it watches."""
-    rule = one.rule
+    rule, kind = one.rule, kinds[kind_name]
     for mention in rule.mentions():
         if mention.kinds is None:
             _mention(one, mention, kind_name, kind)
@@ -98,9 +162,9 @@ def _condition(one: Placed, kind_name: str, kind: KindSpec) -> None:
     for index, part in enumerate(rule.any_of or rule.all_of or ()):
         if part.expression is not None:
             several = "any_of" if rule.any_of is not None else "all_of"
-            _expression(one, (several, index, "expression", "when"), part.expression.when, kind)
+            _expression(one, (several, index, "expression"), part.expression, kind, kinds)
     if rule.expression is not None:
-        _expression(one, ("expression", "when"), rule.expression.when, kind)
+        _expression(one, ("expression",), rule.expression, kind, kinds)
 
 
 def _mention(one: Placed, mention: Mention, kind_name: str, kind: KindSpec) -> None:
@@ -121,14 +185,24 @@ def _mention(one: Placed, mention: Mention, kind_name: str, kind: KindSpec) -> N
             _level(one, (*at, "equals"), kind, mention.name, level)
 
 
-def _expression(one: Placed, path: Key, text: str, kind: KindSpec) -> None:
+def _expression(
+    one: Placed, path: Key, term: ExpressionCondition, kind: KindSpec, kinds: Mapping[str, KindSpec]
+) -> None:
+    if any(name not in kinds for other in term.others.values() for name in other.kinds):
+        return  # which is told where other devices are looked at
+    field, text = term.written
     try:
-        compiled = compile_expression(text, names_of(kind))
+        compiled = compile_expression(text, {**names_of(kind), **names_around(term.others, kinds)})
     except ExpressionError as error:
-        one.document.report((*one.at, *path), str(error))
+        one.document.report((*one.at, *path, field), str(error))
         return
-    if compiled.kind not in ("boolean", "any"):
-        one.document.report((*one.at, *path), "an expression that is true or false")
+    if field == "when" and compiled.kind not in ("boolean", "any"):
+        one.document.report((*one.at, *path, field), "an expression that is true or false")
+    if field == "value" and compiled.kind != "number":
+        one.document.report((*one.at, *path, field), "an expression that is a number")
+    for word in term.others:
+        if not any(name.startswith(f"{word}.") for name in compiled.names):
+            one.document.report((*one.at, *path, "others", word), f"a word the expression uses: {word}.…", found=word)
 
 
 def _elsewhere(one: Placed, kinds: Mapping[str, KindSpec]) -> None:
@@ -155,12 +229,14 @@ def _temperature(one: Placed, weather: Weather, kinds: Mapping[str, KindSpec]) -
 
 def _other_kinds(rule: Rule) -> Iterator[tuple[Key, Sequence[str]]]:
     """Every place in the rule that names kinds of other devices."""
-    if rule.near is not None and rule.near.kinds != "all":
-        yield ("near", "kinds"), rule.near.kinds
+    places: list[tuple[Key, Rule | Part]] = [((), rule)]
     for several in ("any_of", "all_of"):
-        for index, part in enumerate(getattr(rule, several) or ()):
-            if part.near is not None and part.near.kinds != "all":
-                yield (several, index, "near", "kinds"), part.near.kinds
+        places += [((several, index), part) for index, part in enumerate(getattr(rule, several) or ())]
+    for at, part in places:
+        if part.near is not None and part.near.kinds != "all":
+            yield (*at, "near", "kinds"), part.near.kinds
+        for word, other in (part.expression.others if part.expression is not None else {}).items():
+            yield (*at, "expression", "others", word, "kinds"), other.kinds
     if rule.hourly is not None and rule.hourly.weather is not None:
         yield ("hourly", "weather", "kinds"), rule.hourly.weather.kinds
     for index, step in enumerate(rule.sequence.steps if rule.sequence is not None else ()):

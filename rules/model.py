@@ -4,12 +4,12 @@ import string
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, RootModel, StringConstraints, field_validator, model_validator
+from pydantic import Field, PrivateAttr, RootModel, StringConstraints, field_validator, model_validator
 
 from hub.decisions import Priority
 from hub.vocabulary.base import Duration, Model, Name, Text
 from rules.calendars import During
-from rules.joined import Near, Scope, Sequence
+from rules.joined import Near, Other, Scope, Sequence
 from rules.terms import (
     Absence,
     Clear,
@@ -31,12 +31,14 @@ from rules.wider import (
 
 __all__ = [
     "Absence", "AnyCondition", "Change", "Clear", "CommandAction", "EventCondition", "Example", "ExampleStep",
-    "ExpressionCondition", "Hourly", "Near", "Part", "Repeat", "Rule", "RuleDocument", "RuleFile", "RuleId", "Sequence",
-    "Stuck", "Threshold", "When", "Window",
+    "ExpressionCondition", "Hourly", "Near", "Pack", "Part", "Repeat", "Rule", "RuleDocument", "RuleFile", "RuleId",
+    "Sequence", "Stuck", "Threshold", "When", "Window",
 ]  # fmt: skip
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 """A rule's name for good: alarms, stored state and reports refer to it."""
+
+_SEMVER = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 
 TEXT_FIELDS = ("value", "limit", "duration", "device", "place", "expected", "cost")
 """What a message may show, as `$value` or `${value}`; `$$` is a dollar sign."""
@@ -130,6 +132,23 @@ class Example(Model):
         return not any("raised" in step.expect for step in self.steps)
 
 
+class Pack(Model):
+    """What a file of rules is as a whole: a rule pack with a name and a version of its own."""
+
+    name: RuleId
+    version: Annotated[str, StringConstraints(pattern=_SEMVER, max_length=48)] = Field(description="SemVer: 1.2.0")
+    title: Text
+    description: Text | None = None
+    requires: Annotated[list[Name], Field(min_length=1, max_length=50)] | Literal["all"] = Field(
+        description="the kinds its rules know; `all` where a rule is about all"
+    )
+
+    @property
+    def label(self) -> str:
+        """As lists and reasons say it: `doors 1.2.0`."""
+        return f"{self.name} {self.version}"
+
+
 class Rule(Model):
     """One rule: when, what condition, how bad, what to tell and what to do."""
 
@@ -166,6 +185,16 @@ class Rule(Model):
     )
     procedure: Text | None = Field(default=None, description="response procedure (应急预案)")
     examples: list[Example] = Field(min_length=2)
+    _origin: str = PrivateAttr(default="")
+
+    @property
+    def origin(self) -> str:
+        """By what it judges, for reasons: its pack, if it has one, and the beginning of its text's SHA-256."""
+        return self._origin
+
+    def made_of(self, text_digest: str, pack: Pack | None = None) -> None:
+        """Say where it comes from."""
+        self._origin = " ".join([*([pack.label] if pack is not None else []), text_digest[:12]])
 
     @field_validator("text")
     @classmethod
@@ -194,6 +223,11 @@ class Rule(Model):
             raise ValueError("$expected is known of the hourly analysis `unusual` only")
         if any(part.event is not None and not _stands(part.event) for part in self.all_of or ()):
             raise ValueError("an event in `all_of` needs `clear_event` or `clear_after` to hold beside the rest")
+        words: dict[str, Other] = {}
+        for one in self.conditions:
+            for word, other in (one.others if isinstance(one, ExpressionCondition) else {}).items():
+                if words.setdefault(word, other) != other:
+                    raise ValueError(f"the word {word!r} of `others` must mean the same devices throughout a rule")
         if self.life_safety and self.shelvable and "shelvable" in self.model_fields_set:
             raise ValueError("a life-safety alarm cannot be shelved")
         if not any(example.negative for example in self.examples):
@@ -229,8 +263,9 @@ def _stands(event: EventCondition) -> bool:
 
 
 class RuleFile(Model):
-    """A file with several rules. A file with one may be the rule itself."""
+    """A file with several rules, as a rule pack or without name. A file with one may be the rule itself."""
 
+    pack: Pack | None = None
     rules: list[Rule] = Field(min_length=1)
 
 

@@ -1,6 +1,6 @@
 """Which values mean nothing to a condition that remembers nothing: most, so they are told apart quickly. Pure."""
 
-from rules.conditions import Condition, Near, Occasion, Sequence, Several, Threshold
+from rules.conditions import Condition, Near, Occasion, Sequence, Several, Threshold, Window
 
 Tests = tuple[tuple[int, float | tuple[float, ...]], ...]
 """A value is of interest where it passes one: 1 above, -1 below, 0 one of."""
@@ -11,6 +11,8 @@ def levels_of(condition: Condition, device: int, point: str) -> Tests | None:
     match condition:
         case Threshold():
             return (_threshold(condition),)
+        case Window(holds=Threshold() as holds):
+            return (_threshold(holds),) if point == holds.point else ()
         case Several(parts=parts):
             levels = [part for part in parts if isinstance(part, Threshold)]
             return tuple(_threshold(one) for one in levels if one.point == point) if len(levels) == len(parts) else None

@@ -36,7 +36,8 @@ def _parts(condition: Condition) -> tuple[Any, ...]:
             return (point, within > 0, per > 0)
         case Window():
             one = condition
-            return (one.point, one.event, one.aggregate, one.every, one.gap, one.samples)
+            held = () if one.holds is None else (one.holds.point,)
+            return (one.point, one.event, one.aggregate, one.every, one.gap, one.samples, *held)
         case Sequence(steps=steps, absent=absent):
             return tuple((step.event, step.point, len(some)) for step, some in zip(steps, absent, strict=True))
         case Near(members=members, level=level):

@@ -1,16 +1,17 @@
 """Where a rule and a device meet, and what they say to the store and the alarm book."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from hub.decisions import AlarmChange, CommandWish, RuleState
-from hub.model import Device, Frame
+from hub.model import Device, Frame, Reading
 from hub.vocabulary.base import Text
-from rules.binding import Interest, bind, interests
-from rules.conditions import Condition, Expression, Several, State
+from rules.binding import bind
+from rules.conditions import Condition, Expression, Input, Several, State
 from rules.conditions import During as DuringCondition
+from rules.interests import Interest, interests
 from rules.model import Rule
 from rules.observations import Effect
 from rules.quiet import Tests, levels_of
@@ -42,6 +43,7 @@ class Slot:
         "hold",
         "inputs",
         "interests",
+        "joins",
         "key",
         "orders",
         "rule",
@@ -60,8 +62,9 @@ class Slot:
         self.shape = digest(condition)
         self.interests: tuple[Interest, ...] = tuple(interests(condition, device.id))
         self.shared = any(want.device != device.id for want in self.interests)  # it looks at other devices, too
-        self.guarded = _evaluates(condition)
-        self.inputs = tuple(_input(device, want.name) for want in self.interests if want.sort == "values")
+        self.inputs = tuple(_inputs(condition))
+        self.guarded = bool(self.inputs)
+        self.joins = any(one.device != device.id for each in self.inputs for one in each.sources)
         self.state: State | None = None
         self.wake: int | None = None
         self.unheard: tuple[int, int] | None = None  # nobody listened from then to then, times of receipt
@@ -71,12 +74,6 @@ class Slot:
     def entry(self, wake: int | None) -> int | None:
         """The time of receipt at which a wake-up comes."""
         return None if wake is None else max(wake, self.hold)
-
-
-def _input(device: Device, name: str) -> tuple[str, int, Mapping[float, str]]:
-    """What an expression calls a point, the point, and the words of its numbers."""
-    point = device.points[name]
-    return name, point.id, {float(number): word for word, number in point.spec.values.items()}
 
 
 class Group:
@@ -92,10 +89,11 @@ class Group:
 class Plan:
     """What one device says, and to which slots; its own and those of devices that look at it."""
 
-    __slots__ = ("events", "findings", "late", "points", "silences", "values")
+    __slots__ = ("events", "findings", "first", "late", "points", "silences", "values")
 
     def __init__(self) -> None:
         self.points: dict[int, list[Group]] = {}
+        self.first: set[int] = set()  # points that are judged before the others of a frame
         self.late: dict[int, list[Slot]] = {}
         self.values: dict[int, list[Slot]] = {}
         self.events: dict[str, list[Slot]] = {}
@@ -111,12 +109,20 @@ class Plan:
             point = device.points.get(want.name)
             if point is None:
                 return
-            if want.sort == "sample":
+            if want.sort in ("sample", "state"):
+                if want.sort == "state":
+                    self.first.add(point.id)
                 slots = self._group(point.id, levels_of(slot.condition, device.id, want.name))
             else:
                 slots = (self.late if want.sort == "late" else self.values).setdefault(point.id, [])
         if not slots or slots[-1] is not slot:  # one slot after the other is added
             slots.append(slot)
+
+    def in_order(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """As they are judged: what begins or ends a window comes before what counts in it."""
+        if not self.first or len(readings) < 2:
+            return readings
+        return sorted(readings, key=lambda one: one.point.id not in self.first)
 
     def interested(self, frame: Frame) -> int:
         """How many slots judge what this frame says."""
@@ -132,12 +138,15 @@ class Plan:
         return groups[-1].slots
 
 
-def _evaluates(condition: Condition) -> bool:
+def _inputs(condition: Condition) -> Iterator[Input]:
+    """What the expressions of a condition name; a name means the same in all of them."""
     if isinstance(condition, DuringCondition):
-        return _evaluates(condition.inner)
-    if isinstance(condition, Several):
-        return any(_evaluates(part) for part in condition.parts)
-    return isinstance(condition, Expression)
+        yield from _inputs(condition.inner)
+    elif isinstance(condition, Several):
+        for part in condition.parts:
+            yield from _inputs(part)
+    elif isinstance(condition, Expression):
+        yield from condition.inputs
 
 
 def make_slot(rule: Rule, device: Device, topology: Topology | None = None) -> Slot | None:

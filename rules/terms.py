@@ -55,7 +55,7 @@ class Mention:
 
     path: tuple[str | int, ...]
     name: str
-    sort: Literal["point", "event", "word"] = "point"  # word: of an expression; a point if the kind has one
+    sort: Literal["point", "event"] = "point"
     kinds: tuple[str, ...] | None = None  # None: the rule's own kinds
     levels: tuple[float | str, ...] = ()  # state words or numbers it is compared with
     ordered: bool = False  # it is compared by size, which says nothing of a state

@@ -85,6 +85,8 @@ def limit_of(condition: Condition, part: int | None) -> float | None:
             return level.limit
         case Stuck(deadband=deadband):
             return deadband
+        case BoundExpression(number=True, level=level):
+            return level.limit
         case _:
             return None
 
@@ -151,6 +153,8 @@ def _value(term: AnyCondition, device: Device, bound: Single, value: float | Non
         return device.event(bound.name).name
     if value is None:
         return Text(zh="无数据", en="no data")
+    if isinstance(bound, BoundExpression) and bound.number:
+        return Text(zh=_short(value), en=_short(value))
     if isinstance(bound, Near):
         return Text(zh=f"{value:g} 台", en=f"{value:g}")
     if isinstance(term, WindowTerm) and term.aggregate == "count":

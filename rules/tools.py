@@ -1,24 +1,23 @@
 """What the rulebook asks of the rules engine: read one rule, run its examples, try it, put it in force."""
 
-import json
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from textwrap import dedent
 
 from msgspec.structs import replace
 
 from hub.catalog.document import Document
 from hub.catalog.paths import packaged_config
-from hub.catalog.problems import CatalogError, Key, Problem
+from hub.catalog.problems import CatalogError, Problem
 from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
 from hub.catalog.yaml import parse_yaml
 from hub.model import Device
-from hub.rulebook.model import ExampleOutcome, Override, RuleText, normal
+from hub.rulebook.model import ExampleOutcome, Override, RuleText, digest, normal
 from hub.vocabulary.kinds import KindSpec
 from rules.backtest import RuleTrial
 from rules.examples import run_examples
-from rules.load import PATTERN, Placed, _fits, _rules
+from rules.load import PATTERN, Placed, _fits, line_of, own_text, said_by
 from rules.model import CONDITIONS, Rule
 
 _NOWHERE = Path("/nonexistent")
@@ -33,13 +32,13 @@ class RuleToolbox:
         texts, problems = [], []
         for path in find_files(roots, PATTERN).values():
             document = read_document(path, {})
-            placed = list(_rules(document))
+            placed = said_by(document, path)
             problems += document.problems
-            lines = path.read_text("utf-8-sig").splitlines()
-            for index, one in enumerate(placed):
-                following = placed[index + 1] if index + 1 < len(placed) else None
-                shown = _shown(one.rule, _own_text(one, following, lines), path.name, _line(document, one.at))
-                texts.append(replace(shown, shipped=path.is_relative_to(packaged_config())))
+            lines = path.read_text("utf-8-sig").splitlines() if placed else []
+            for one, following in zip_longest(placed, placed[1:]):
+                shown = _shown(one.rule, own_text(one, following, lines), path.name, line_of(one))
+                pack = one.pack.label if one.pack is not None else ""
+                texts.append(replace(shown, shipped=path.is_relative_to(packaged_config()), pack=pack))
         if problems:
             raise CatalogError(problems)
         return texts
@@ -96,6 +95,7 @@ def read_rule(text: str, kinds: Mapping[str, KindSpec], label: str = _LABEL) -> 
     rule = validate(document, Rule)
     if rule is None or document.problems or not _fits(Placed(rule, document, ()), kinds):
         return None, document.problems
+    rule.made_of(digest(text))
     return rule, []
 
 
@@ -113,22 +113,3 @@ def _shown(rule: Rule, text: str, file: str = "", line: int = 1) -> RuleText:
         rule.rule, text, rule.title, kinds, rule.priority, rule.enabled, rule.life_safety, rule.work_order, condition,
         file, line,
     )  # fmt: skip
-
-
-def _line(document: Document, at: Key) -> int:
-    return document.locate(at)[1]
-
-
-def _own_text(one: Placed, following: Placed | None, lines: Sequence[str]) -> str:
-    """The lines of one rule, as a document of its own."""
-    if not one.at:
-        return normal("\n".join(line for line in lines if not line.startswith("# yaml-language-server")))
-    first = _line(one.document, one.at) - 1
-    if not lines[first].lstrip().startswith("- "):  # in braces: where its lines end, others may begin
-        return normal(json.dumps(one.document.data["rules"][one.at[1]], ensure_ascii=False, indent=2, default=str))
-    last = _line(following.document, following.at) - 1 if following is not None else len(lines)
-    own = list(lines[first:last])
-    while own and (not own[-1].strip() or own[-1].lstrip().startswith("#")):
-        own.pop()
-    own[0] = own[0].replace("- ", "  ", 1)
-    return normal(dedent("\n".join(own)))

@@ -15,12 +15,15 @@ class Topology:
         self._devices = devices
         self._children: dict[int, list[Device]] = {}
         self._places: dict[tuple[int, int, tuple[str, ...]], list[Device]] = {}
+        self._within: dict[tuple[int, tuple[str, ...]], list[Device]] = {}
         for device in devices.values():
             if device.parent is not None:
                 self._children.setdefault(device.parent, []).append(device)
             parts = tuple(device.place_path.split("/"))
             for depth in _DEPTH.values():
                 self._places.setdefault((device.community_id, depth, parts[:depth]), []).append(device)
+            for depth in range(1, len(parts) + 1):
+                self._within.setdefault((device.community_id, parts[:depth]), []).append(device)
 
     def is_main(self, device: Device) -> bool:
         """Others stand below it."""
@@ -33,6 +36,10 @@ class Topology:
         found: Iterable[Device]
         if at == "children":
             found = self._children.get(device.id, ())
+        elif at == "descendants":
+            found = self._below(device)
+        elif at == "within_place":
+            found = self._within.get((device.community_id, tuple(device.place_path.split("/"))), ())
         elif at == "parent":
             above = self._devices.get(device.parent) if device.parent is not None else None
             found = () if above is None else (above,)
@@ -48,3 +55,14 @@ class Topology:
             and one.community_id == device.community_id
             and (wanted is None or one.kind_name in wanted)
         ]
+
+    def _below(self, device: Device) -> list[Device]:
+        """Whatever hangs on it, at all levels; once each, were they in a circle."""
+        found: dict[int, Device] = {}
+        waiting = [device]
+        while waiting:
+            for one in self._children.get(waiting.pop().id, ()):
+                if one.id not in found:
+                    found[one.id] = one
+                    waiting.append(one)
+        return list(found.values())

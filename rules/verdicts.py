@@ -31,7 +31,8 @@ def expression(rule: Expression, state: State | None, observation: Observation, 
     result = rule.compiled.evaluate(observation.values)
     if result is None:  # a value is not known yet
         return Step(state, levels.due(rule.level, state))
-    found = Sample(observation.ts, float(bool(result)), observation.cause, lag=observation.lag)
+    value = float(result) if rule.number and isinstance(result, float) else float(bool(result))
+    found = Sample(observation.ts, value, observation.cause, lag=observation.lag)
     return levels.sample(rule.level, state, found, now)
 
 

@@ -1,6 +1,5 @@
 """The conditions that look further: changes, windows, expressions, analyses, several at once."""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hub.vocabulary.base import Model, Name
 from hub.vocabulary.virtual import Expression
-from rules.joined import Near
+from rules.joined import Near, Other
 from rules.terms import (
     DEFAULT_LATENESS,
     EventCondition,
@@ -77,7 +76,7 @@ class Window(Limits):
     """An aggregate of a point, or a count of events, over a window of the device's own time.
 
     `size`: tumbling; with `every`: sliding in such steps; `gap`: a session ends when so long nothing came; `samples`:
-    so many each. Tumbling and sliding windows begin with the clock of the community.
+    so many each; `while`: as long as a state holds. Tumbling and sliding windows begin with the clock of the community.
     """
 
     point: Name | None = None
@@ -88,6 +87,13 @@ class Window(Limits):
     every: Positive | None = None
     gap: Positive | None = None
     samples: int | None = Field(default=None, ge=2, le=10_000)
+    holding: Threshold | None = Field(
+        default=None, alias="while", description="a state window: from when this point shows this until it does not"
+    )
+    longest: Positive = Field(
+        default=timedelta(days=1), le=timedelta(days=31), description="so much of a state window counts at most",
+        json_schema_extra={"default": "1d"},
+    )  # fmt: skip
     lateness: Lateness = DEFAULT_LATENESS
 
     @model_validator(mode="after")
@@ -99,8 +105,12 @@ class Window(Limits):
             raise ValueError("of events there is only a `count`")
         if self.where and self.event is None:
             raise ValueError("`where` is about the fields of an `event`")
-        if sum(part is not None for part in (self.size, self.gap, self.samples)) != 1:
-            raise ValueError("give exactly one of `size`, `gap` and `samples`")
+        if sum(part is not None for part in (self.size, self.gap, self.samples, self.holding)) != 1:
+            raise ValueError("give exactly one of `size`, `gap`, `samples` and `while`")
+        if self.holding is None and "longest" in self.model_fields_set:
+            raise ValueError("`longest` goes with `while`")
+        if self.holding is not None and {"lasting", "repeat"} & self.holding.model_fields_set:
+            raise ValueError("the state of a `while` has neither `for` nor `repeat`")
         self._check_parts()
         return self
 
@@ -112,7 +122,8 @@ class Window(Limits):
                 raise ValueError("`size` must be a multiple of `every`")
             if (buckets := self.size // self.every) > MOST_BUCKETS:
                 raise ValueError(f"the window would be kept in {buckets} parts; at most {MOST_BUCKETS} are allowed")
-        if self.lateness > DEFAULT_LATENESS and self.lateness > (self.size or self.gap or self.lateness):
+        length = self.longest if self.holding is not None else self.size or self.gap or self.lateness
+        if self.lateness > DEFAULT_LATENESS and self.lateness > length:
             raise ValueError("`lateness` must not be longer than the window")
 
     def mentions(self) -> Iterator[Mention]:
@@ -120,22 +131,40 @@ class Window(Limits):
             yield Mention(("point",), self.point, ordered=self.aggregate != "count")
         if self.event is not None:
             yield Mention(("event",), self.event, "event", where=dict(self.where))
+        if self.holding is not None:
+            yield from (mention.under("while") for mention in self.holding.mentions())
 
 
-class ExpressionCondition(Model):
-    """A CEL expression over the device's own points is true for some time. States are their words."""
+class ExpressionCondition(Limits):
+    """A CEL expression over the device's own points, and those of `others`, is true or past a limit for some time.
+    States are their words."""
 
-    when: Expression
+    when: Expression | None = None
+    value: Expression | None = Field(default=None, description="a number, against `above` or `below`")
+    others: dict[Name, Other] = Field(
+        default={}, max_length=4, description="a word for other devices: `word.point` is their value or list of values"
+    )
     lasting: Lasting = timedelta(0)
 
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "ExpressionCondition":
+        if (self.when is None) == (self.value is None):
+            raise ValueError("give exactly one of `when` and `value`")
+        if self.value is not None:
+            self.check_one_limit()
+        elif (self.above, self.below, self.clear) != (None, None, None):
+            raise ValueError("`when` is true or false by itself; a limit goes with `value`")
+        return self
+
+    @property
+    def written(self) -> tuple[Literal["when", "value"], str]:
+        """The expression and its field."""
+        return ("when", self.when) if self.when is not None else ("value", self.value or "")
+
     def mentions(self) -> Iterator[Mention]:
-        """Every word of it; which of them are points the compiler knows."""
-        for word in sorted(set(_WORD.findall(_QUOTED.sub("", self.when)))):
-            yield Mention(("when",), word, "word")
+        """None: which of its words are points the compiler knows."""
+        return iter(())
 
-
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 

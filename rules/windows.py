@@ -7,31 +7,21 @@ readings could only confirm it (a count, a maximum), the alarm is raised as soon
 
 import msgspec
 
-from rules.conditions import Bucket, State, Window, join, level_of
-from rules.levels import sample
+from rules import runs
+from rules.aggregates import Told, aggregate, confirmed, judge, kept, merged, told_of
+from rules.conditions import Bucket, State, Window, level_of
 from rules.moving import widened
-from rules.observations import (
-    HISTORICAL,
-    Effect,
-    Happening,
-    Late,
-    Note,
-    Observation,
-    Sample,
-    Step,
-    Wake,
-    returned,
-)
+from rules.observations import Effect, Note, Observation, Step, Wake, returned
 
 _NEGLIGIBLE = 10
 """A window of which less than one part in so many was missed is judged as if nothing was."""
 
-_ONLY_CONFIRMED = {("count", 1), ("max", 1), ("spread", 1), ("increase", 1), ("min", -1)}
-
 
 def window(rule: Window, state: State | None, observation: Observation, now: int) -> Step:
     """A sample or event of the window's, or time has passed."""
-    told = _told(rule, observation)
+    if rule.holds is not None:
+        return runs.run(rule, state, observation, now)
+    told = told_of(rule, observation)
     if told is not None:
         return (_samples if rule.samples else _add)(rule, state, told, now)
     at = due(rule, state)
@@ -42,7 +32,7 @@ def window(rule: Window, state: State | None, observation: Observation, now: int
 
 def armed(rule: Window, now: int) -> State | None:
     """What a window that may alarm because nothing comes begins with: the first whole window from now on."""
-    if not (rule.judges_nothing and rule.level.sign < 0):
+    if rule.holds is not None or not (rule.judges_nothing and rule.level.sign < 0):
         return None
     return State("armed", mark=_floor(rule, now) + rule.size)
 
@@ -50,6 +40,8 @@ def armed(rule: Window, now: int) -> State | None:
 def excused(rule: Window, state: State, deaf: tuple[int, int]) -> State:
     """After a time in which nobody listened. Nothing came means nothing then: the next window that is judged for it is
     the first whole one, unless next to nothing of a window was missed."""
+    if rule.holds is not None:
+        return runs.excused(rule, state, deaf)
     since, until = deaf
     if rule.judges_nothing and rule.level.sign < 0:
         missed = until - since > max(rule.lateness, rule.size // _NEGLIGIBLE)
@@ -59,30 +51,21 @@ def excused(rule: Window, state: State, deaf: tuple[int, int]) -> State:
     return state
 
 
+def patience(rule: Window) -> int:
+    """So long it waits for what may still be said: over a state, where more could only confirm, for late word alone."""
+    if rule.holds is not None and confirmed(rule):
+        return rule.lateness
+    return (rule.size or rule.gap) + rule.lateness
+
+
 def due(rule: Window, state: State | None) -> int | None:
     """When the next window must be judged, if nothing more comes."""
+    if rule.holds is not None:
+        return runs.due(rule, state)
     if state is None or rule.samples:
         return None
     end = _next_end(rule, state)
     return None if end is None else end + rule.lateness + state.skew
-
-
-_Told = tuple[int, float, bytes | None, int]
-"""Device time, value, cause, and how late the device usually is."""
-
-
-def _told(rule: Window, observation: Observation) -> _Told | None:
-    if type(observation) is Sample or type(observation) is Late:
-        if observation.device != rule.own or observation.point != rule.point:
-            return None
-        if type(observation) is Sample and not observation.fresh:
-            return None
-        return observation.ts, observation.value, observation.cause, observation.lag
-    if type(observation) is Happening and observation.device == rule.own and observation.name == rule.event:
-        if any(observation.data.get(field) != wanted for field, wanted in rule.where):
-            return None
-        return observation.ts, 1.0, observation.cause, observation.lag
-    return None
 
 
 def _floor(rule: Window, ts: int) -> int:
@@ -101,7 +84,7 @@ def _next_end(rule: Window, state: State) -> int | None:
     return None if first is None else max(after, first + rule.every)
 
 
-def _add(rule: Window, state: State | None, told: _Told, now: int) -> Step:
+def _add(rule: Window, state: State | None, told: Told, now: int) -> Step:
     ts, value, cause, lag = told
     memory = state or State("idle")
     if ts < memory.mark:
@@ -148,41 +131,8 @@ def _into_session(rule: Window, memory: State, ts: int, value: float) -> tuple[B
     return tuple(sorted((*apart, grown), key=lambda one: one.start))
 
 
-def merged(buckets: tuple[Bucket, ...]) -> Bucket:
-    """Several stretches of time as one. At least one is needed."""
-    first = min(buckets, key=lambda one: one.first_ts)
-    last = max(buckets, key=lambda one: one.last_ts)
-    return Bucket(
-        min(one.start for one in buckets),
-        first.first_ts,
-        last.last_ts,
-        sum(one.count for one in buckets),
-        sum(one.total for one in buckets),
-        min(one.low for one in buckets),
-        max(one.high for one in buckets),
-        first.first,
-        last.last,
-    )
-
-
-def aggregate(rule: Window, buckets: tuple[Bucket, ...]) -> float | None:
-    """The value that is judged; None where there is none."""
-    if not buckets:
-        return 0.0 if rule.aggregate == "count" else None
-    whole = merged(buckets)
-    return {
-        "avg": whole.total / whole.count,
-        "min": whole.low,
-        "max": whole.high,
-        "sum": whole.total,
-        "count": float(whole.count),
-        "spread": whole.high - whole.low,
-        "increase": whole.last - whole.first,
-    }[rule.aggregate]
-
-
 def _early(rule: Window, memory: State, ts: int, cause: bytes | None, present: int) -> Step:
-    if memory.phase == "raised" or (rule.aggregate, rule.level.sign) not in _ONLY_CONFIRMED:
+    if memory.phase == "raised" or not confirmed(rule):
         return Step(memory)
     if rule.gap:
         inside = tuple(one for one in memory.buckets if one.first_ts <= ts <= one.last_ts)
@@ -192,21 +142,7 @@ def _early(rule: Window, memory: State, ts: int, cause: bytes | None, present: i
     value = aggregate(rule, inside)
     if value is None or not rule.level.trips(value):
         return Step(memory)
-    return _judge(rule, memory, ts, value, cause, present)
-
-
-def _judge(rule: Window, memory: State, at: int, value: float, cause: bytes | None, present: int) -> Step:
-    """One finished or confirmed window against the limit. `present`: what the device's clock shows now."""
-    judged = sample(rule.level, level_of(memory), Sample(at, value, cause), at)
-    effects = tuple(
-        msgspec.structs.replace(effect, historical=effect.action == "raise" and present - at > HISTORICAL)
-        for effect in judged.effects
-    )
-    return Step(_kept(memory, judged.state), None, effects, judged.reasons)
-
-
-def _kept(memory: State, level: State | None) -> State:
-    return join(memory, level) or State("idle")
+    return judge(rule, memory, ts, value, cause, present)
 
 
 def _close(rule: Window, state: State, mark: int, cause: bytes | None, present: int) -> Step:
@@ -234,7 +170,7 @@ def _close_window(rule: Window, memory: State, end: int, cause: bytes | None, pr
     rest = tuple(one for one in memory.buckets if one.start >= end + rule.every - rule.size)
     memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
     value = aggregate(rule, inside)
-    return Step(memory) if value is None else _judge(rule, memory, end, value, cause, present)
+    return Step(memory) if value is None else judge(rule, memory, end, value, cause, present)
 
 
 def _close_session(rule: Window, memory: State, end: int, cause: bytes | None, present: int) -> Step:
@@ -244,15 +180,15 @@ def _close_session(rule: Window, memory: State, end: int, cause: bytes | None, p
     memory = msgspec.structs.replace(memory, buckets=rest, mark=max(memory.mark, end))
     value = aggregate(rule, (over,))
     assert value is not None
-    judged = _judge(rule, memory, end, value, cause, present)
+    judged = judge(rule, memory, end, value, cause, present)
     assert judged.state is not None
     if judged.state.phase != "raised":
         return judged
-    ended = returned(_kept(judged.state, None), end, cause, value, "the session is over")
+    ended = returned(kept(judged.state, None), end, cause, value, "the session is over")
     return Step(ended.state, None, judged.effects + ended.effects, judged.reasons + ended.reasons)
 
 
-def _samples(rule: Window, state: State | None, told: _Told, now: int) -> Step:
+def _samples(rule: Window, state: State | None, told: Told, now: int) -> Step:
     """So many samples in the order they came, whenever that was."""
     ts, value, cause, lag = told
     memory = state or State("idle")
@@ -262,7 +198,7 @@ def _samples(rule: Window, state: State | None, told: _Told, now: int) -> Step:
         return Step(msgspec.structs.replace(memory, buckets=(grown,)))
     found = aggregate(rule, (grown,))
     assert found is not None
-    judged = _judge(rule, msgspec.structs.replace(memory, buckets=()), ts, found, cause, now - lag)
+    judged = judge(rule, msgspec.structs.replace(memory, buckets=()), ts, found, cause, now - lag)
     return msgspec.structs.replace(judged, state=_forgotten(judged.state))
 
 

@@ -177,8 +177,11 @@ class Wiring:
         if deaf is not None:
             state = excused(slot.condition, state, self._heard.get(slot.device.id, 0), deaf)
             slot.unheard = merged(before, deaf)
-        slot.hold = listening(slot.unheard, patience(slot.condition))
-        state, wake = arm(slot.condition, state, slot.device.id, self._heard, now, now if deaf is None else deaf[0])
+        judged, wait = now if deaf is None else deaf[0], patience(slot.condition)
+        if before is not None and listening(before, wait) > judged:
+            judged = before[0]  # what fell due since was still listened for
+        slot.hold = listening(slot.unheard, wait)
+        state, wake = arm(slot.condition, state, slot.device.id, self._heard, now, judged)
         waits = wake is not None and wake < slot.hold and slot.unheard != before
         if state is not slot.state or waits:
             if slot.state is not None and slot.state.phase == "raised" and (state is None or state.phase != "raised"):

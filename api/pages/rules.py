@@ -103,7 +103,6 @@ class RulesPage:
         waiting = f" · {t('rules.draft')} {row['draft']}" if row["draft"] and row["source"] != "draft" else ""
         if row["untested"]:
             waiting += f" · {t('rules.untested')}"
-        version = f" {row['version']}" if row["version"] else ""
         return {
             "id": row["rule"],
             "priority": view.badge_cell(_PRIORITIES.index(row["priority"]) + 1),
@@ -112,12 +111,18 @@ class RulesPage:
             "kinds": self._kinds(row["kinds"]),
             "condition": t(CONDITIONS[row["condition"]]),
             "count": f"{row['count']:,}",
-            "source": row["file"].removesuffix(".yaml")
-            if row["source"] == "file"
-            else f"{t('rules.version')}{version}",
+            "source": self._source(row),
             "changed": view.stamp(row["changed_at"]),
             "do": [("open", t("rules.open"))],
         }
+
+    def _source(self, row: Row) -> str:
+        """The pack or file it comes from, or the version made here."""
+        t = self._view.t
+        if row["source"] != "file":
+            return f"{t('rules.version')} {row['version'] or ''}".rstrip()
+        changed = t("rules.pack_changed") if row["pack_changed"] else ""
+        return f"{row['pack'] or row['file'].removesuffix('.yaml')}{changed}"
 
     def _kinds(self, kinds: list[str]) -> str:
         if kinds == ["all"]:

@@ -59,6 +59,8 @@ def line_of(row: Mapping[str, Any]) -> str:
     """One rule in one line."""
     state = "草稿 draft" if row["source"] == "draft" else "启用 on" if row["enabled"] else "停用 off"
     file = row["file"] + ("（未试跑 untested）" if row["untested"] else "")
+    if row["pack"]:
+        file = row["pack"] + ("（未升版本 changed, same version）" if row["pack_changed"] else "")
     version = file if row["source"] == "file" else f"v{row['version'] or row['draft']}"
     return f"{row['rule']:<32} {row['priority']:<8} {state:<10} {version:<20} {row['count']:>6}  {row['title']['zh']}"
 
@@ -102,6 +104,34 @@ def check_command(
     for one in outcomes:
         typer.echo(f"{'✓' if one.passed else '✕'} {one.name}{': ' + one.detail if one.detail else ''}")
     raise typer.Exit(0 if all(one.passed for one in outcomes) else 1)
+
+
+@app.command("test")
+def test_command(
+    pack: Annotated[str, typer.Argument(help="规则包名或规则文件 name of a rule pack, or of a file: doors.yaml")],
+) -> None:
+    """运行一个规则包全部规则的示例，不需要数据库。Run the examples of all rules of a pack; needs no database.
+
+    退出码 exit code 1：示例未通过，或没有这个包 an example fails, or there is no such pack.
+    """
+    from hub.app import config_roots
+    from hub.cli.tools import catalog_of
+
+    settings = load_settings(os.environ)
+    kinds = catalog_of(settings).kinds
+    tools = offering(load_plugs(), OffersRuleTools)[0]
+    texts = tools.rule_texts(config_roots(settings))
+    mine = [one for one in texts if pack in (one.file, one.pack, one.pack.partition(" ")[0])]
+    failed = not mine
+    for one in mine:
+        for outcome in tools.run_rule_examples(one.text, kinds):
+            failed |= not outcome.passed
+            detail = f": {outcome.detail}" if outcome.detail else ""
+            typer.echo(f"{'✓' if outcome.passed else '✕'} {one.rule}: {outcome.name}{detail}")
+    if not mine:
+        known = ", ".join(sorted({one.pack or one.file for one in texts}))
+        typer.echo(f"没有规则包 no rule pack {pack!r}: {known}", err=True)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command("backtest")

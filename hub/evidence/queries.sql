@@ -8,8 +8,15 @@ WHERE a.id = %(id)s AND a.community_id = %(community_id)s
 SELECT code, name, time_zone FROM hub.community WHERE id = %(community_id)s
 
 -- name: history
-SELECT at, from_state, to_state, actor, note, action, step, done, cause FROM hub.alarm_history
-WHERE alarm_id = %(id)s ORDER BY id LIMIT %(most)s
+SELECT h.at, from_state, to_state, actor, h.note || coalesce(' [' || judged.by || ']', '') AS note, action, step, done,
+  h.cause
+FROM hub.alarm_history h JOIN hub.alarm a ON a.id = h.alarm_id
+LEFT JOIN LATERAL (  -- by which pack and text the rule judged
+  SELECT substring(d.reason FROM '\[([^\[\]]*)\]$') AS by FROM hub.rule_decision d
+  WHERE d.device_id = a.device_id AND d.rule = a.rule AND d.outcome = 'raised'
+    AND (d.cause = h.cause OR (h.cause IS NULL AND d.at = h.at))
+  ORDER BY d.id LIMIT 1) AS judged ON h.action = 'raise'
+WHERE h.alarm_id = %(id)s ORDER BY h.id LIMIT %(most)s
 
 -- name: devices
 SELECT id, code, kind, place, name FROM hub.device

@@ -33,6 +33,7 @@ _CHUNK = 500  # frames between two turns of everybody else; fewer where a rule i
 _LONGEST_S = 0.02
 _SHOWN = 500
 _KEPT = 20
+_NOTE_MOST = 500
 _SAME = timedelta(seconds=90)
 _log = structlog.get_logger()
 
@@ -239,3 +240,11 @@ def checked_days(days: int) -> int:
     if not 1 <= days <= MAX_DAYS:
         raise Refused("bad_period", f"a back-test covers 1 to {MAX_DAYS} days", 422)
     return days
+
+
+def checked_note(note: str) -> str:
+    """In one line. Refused(422) for one that is too long."""
+    note = " ".join(note.split())
+    if len(note) > _NOTE_MOST or not note.isprintable():
+        raise Refused("bad_text", f"a note has at most {_NOTE_MOST} printable characters", 422)
+    return note

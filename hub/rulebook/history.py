@@ -1,7 +1,7 @@
 """Stored history as frames, block by block, so that a month of a community needs little memory and holds nobody up."""
 
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from hub.analyses.judging import Judge, PriceAt
 from hub.analyses.model import Analysis
-from hub.clock import from_us
+from hub.clock import from_us, to_us
 from hub.model import Device, Event, Frame, Point, Quality, Reading, Verdict
 from hub.rulebook.model import Wanted
 from hub.store.database import Connection, Database
@@ -26,6 +26,7 @@ _MOST_HOURS_A_SLICE, _FIRST_HOURS = 6000, 200
 _MOST_HOURS = 200_000
 _NO_KEY = bytes(16)
 _RETAINED = int(Quality.RETAINED)
+_UNKNOWN = int(Quality.BAD)
 _ts = attrgetter("ts")
 
 Slices = AsyncGenerator[tuple[datetime, list[Frame]]]
@@ -55,7 +56,7 @@ class History:
         """All of it. psycopg.OperationalError when the store is away. Close it where it is not read to its end."""
         if self._wanted.analysis is not None:
             return self._judged(self._wanted.analysis)
-        return self._timely() if self._wanted.band is None else self._banded(*self._wanted.band)
+        return self._timely() if self._wanted.band is None and self._wanted.moved is None else self._chosen()
 
     async def _judged(self, analysis: Analysis) -> Slices:
         """Each hour of the span as the running hub would judge it."""
@@ -81,16 +82,25 @@ class History:
             step = min(max(step * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0), _SHORTEST), _LONGEST)
             begin = end
 
-    async def _banded(self, low: float, high: float) -> Slices:
+    async def _hours(self, span: Mapping[str, object]) -> list[tuple[datetime, int, bool]]:
+        """The hours of each point in which a value can matter, and whether right before are some that cannot."""
+        wanted = self._wanted
+        around = timedelta(microseconds=wanted.around)
+        values: dict[str, object] = {"points": wanted.points, "around": around, **span}
+        if wanted.band is not None:
+            query, values["low"], values["high"] = "hours_within", *wanted.band
+        else:
+            query, values["moved"], values["around"] = "hours_moved", wanted.moved, -(-around // _HOUR) * _HOUR
+        hours: list[tuple[datetime, int, bool]] = []
+        async with self._session() as connection:
+            async for rows in self._blocks(connection, query, most=_MOST_HOURS + 1, **values):
+                hours += rows
+        return hours
+
+    async def _chosen(self) -> Slices:
         """Only the hours in which a value can matter; all where they are too many to choose."""
         span = {"since": self._since, "until": self._until}
-        values = {"low": low, "high": high, "around": timedelta(microseconds=self._wanted.around)}
-        hours: list[tuple[datetime, int]] = []
-        async with self._session() as connection:
-            async for rows in self._blocks(
-                connection, "hours_within", points=self._wanted.points, most=_MOST_HOURS + 1, **values, **span
-            ):
-                hours += rows
+        hours = await self._hours(span)
         if len(hours) > _MOST_HOURS:
             async with aclosing(self._timely()) as all_of_it:
                 async for one in all_of_it:
@@ -101,15 +111,26 @@ class History:
             end, before = min(begin + most, len(hours)), self.rows
             while end < len(hours) and hours[end][0] == hours[end - 1][0]:  # an hour is never cut
                 end += 1
-            buckets, points = zip(*hours[begin:end], strict=True)
+            buckets, points, apart = zip(*hours[begin:end], strict=True)
             async with self._session() as connection:
-                async for frames in self._samples(connection, "samples_of", points=points, buckets=buckets, **span):
+                said = self._samples(connection, "samples_of", points=points, buckets=buckets, **span)
+                async for frames in _merged([self._gaps(zip(buckets, points, apart, strict=True)), said]):
                     yield from_us(frames[-1].ts), frames
             yield min(buckets[-1] + _HOUR, self._until), []
             many = most * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0)
             most = min(max(int(many), 1), _MOST_HOURS_A_SLICE)
             begin = end
         yield self._until, []
+
+    async def _gaps(self, hours: Iterable[tuple[datetime, int, bool]]) -> AsyncIterator[list[Frame]]:
+        """Where hours before were left out, no value is known: what comes next is compared with nothing."""
+        marks = []
+        for bucket, number, apart in hours:
+            if apart:
+                device, point = self._points[number]
+                marks.append(self._frame(device, to_us(bucket), readings=[Reading(point, None, _UNKNOWN)]))
+        if marks:
+            yield marks
 
     async def seen(self) -> bool:
         """There is history of what the rule looks at, were it of no account for the rule."""

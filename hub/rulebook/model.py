@@ -35,6 +35,7 @@ class RuleText(msgspec.Struct, frozen=True):
     file: str = ""
     line: int = 1
     shipped: bool = False  # it came with the release, and was proven with it
+    pack: str = ""  # the rule pack it belongs to: "doors 1.2.0"
 
     @property
     def digest(self) -> str:
@@ -59,12 +60,15 @@ class ExampleOutcome(msgspec.Struct, frozen=True):
 
 class Wanted(msgspec.Struct, frozen=True):
     """The stored history a rule must see. `band`: only hours with readings from..to matter, those `around` them and the
-    one after; None: all. `heard`: devices whose signs of life count, one at each end of every `heard_step` is enough.
+    one after. `moved`: only hours with readings further apart than this from one another, from those of so long before
+    (`around`), or of the last hour that has any; all these, and the one after. Neither: all. `heard`: devices whose
+    signs of life count, one at each end of every `heard_step` is enough.
     `analysis`: what judges the stored hours, in place of all else.
     """
 
     points: Sequence[int] = ()
     band: tuple[float, float] | None = None
+    moved: float | None = None
     around: int = 0
     event_devices: Sequence[int] = ()
     event_names: Sequence[str] = ()

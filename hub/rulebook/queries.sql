@@ -2,8 +2,40 @@
 SELECT * FROM telemetry.history(%(points)s::int[], %(since)s, %(until)s)
 
 -- name: hours_within
-SELECT * FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, %(low)s, %(high)s, %(around)s)
+SELECT *, false FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, %(low)s, %(high)s, %(around)s)
 LIMIT %(most)s
+
+-- name: hours_moved
+WITH dirty AS MATERIALIZED (
+  SELECT hour FROM generate_series(date_bin('1 hour', %(since)s, 'epoch'), %(until)s, interval '1 hour') AS hour
+  WHERE telemetry.any_dirty(ARRAY[hour])
+), known AS MATERIALIZED (  -- what is not rolled up yet may hold anything
+  SELECT p AS point_id, h.bucket, h.vmin, h.vmax
+  FROM unnest(%(points)s::int[]) AS p, telemetry.hours(p, date_bin('1 hour', %(since)s, 'epoch'), %(until)s) AS h
+  WHERE h.bucket NOT IN (SELECT hour FROM dirty)
+  UNION ALL
+  SELECT p, hour, '-infinity', 'infinity' FROM unnest(%(points)s::int[]) AS p, dirty WHERE hour < %(until)s
+), spread AS MATERIALIZED (
+  SELECT point_id, bucket, lag(bucket) OVER hours AS before, first_value(bucket) OVER later AS after,
+    greatest(max(vmax) OVER around, lag(vmax) OVER hours) - least(min(vmin) OVER around, lag(vmin) OVER hours) AS moved
+  FROM known
+  WINDOW hours AS (PARTITION BY point_id ORDER BY bucket),
+    around AS (PARTITION BY point_id ORDER BY bucket RANGE BETWEEN %(around)s PRECEDING AND CURRENT ROW),
+    later AS (PARTITION BY point_id ORDER BY bucket
+              RANGE BETWEEN %(around)s + interval '1 hour' FOLLOWING AND UNBOUNDED FOLLOWING)
+), hot AS MATERIALIZED (
+  SELECT * FROM spread WHERE moved > %(moved)s
+), wanted AS MATERIALIZED (
+  SELECT point_id, hour AS bucket FROM hot, generate_series(
+    least(before, bucket - %(around)s), bucket + %(around)s, interval '1 hour') AS hour
+  WHERE hour >= date_bin('1 hour', %(since)s, 'epoch') AND hour < %(until)s
+  UNION
+  SELECT point_id, after FROM hot WHERE after IS NOT NULL
+)
+SELECT w.bucket, w.point_id, s.before IS NOT NULL AND b.bucket IS NULL AS apart
+FROM wanted w LEFT JOIN spread s USING (point_id, bucket)
+  LEFT JOIN wanted b ON b.point_id = s.point_id AND b.bucket = s.before
+ORDER BY 1, 2 LIMIT %(most)s
 
 -- name: samples_of
 SELECT * FROM telemetry.history_of(%(points)s::int[], %(buckets)s::timestamptz[], %(since)s, %(until)s)
@@ -40,8 +72,13 @@ SELECT bool_or((result->>'seen')::boolean) AS seen FROM hub.rule_backtest WHERE 
 SELECT DISTINCT digest FROM hub.rule_backtest WHERE digest = ANY (%(digests)s) AND (result->>'seen')::boolean
 
 -- name: latest_versions
-SELECT DISTINCT ON (rule) rule, version, digest FROM hub.rule_version
+SELECT DISTINCT ON (rule) rule, version, digest, note FROM hub.rule_version
 WHERE community_id = %(community_id)s AND source = ANY (%(sources)s) ORDER BY rule, version DESC
+
+-- name: changed_packs
+SELECT DISTINCT note FROM hub.rule_version
+WHERE community_id = %(community_id)s AND source = 'file' AND note = ANY (%(packs)s)
+GROUP BY rule, note HAVING count(DISTINCT digest) > 1
 
 -- name: lock_rule
 SELECT pg_advisory_xact_lock(4918274, hashtext(%(community_id)s || ' ' || %(rule)s))

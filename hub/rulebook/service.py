@@ -22,15 +22,15 @@ from hub.errors import Refused
 from hub.live import Change, Live
 from hub.model import Device
 from hub.principal import Principal
-from hub.rulebook.backtests import Backtest, Backtests, checked_days
+from hub.rulebook.backtests import Backtest, Backtests, checked_days, checked_note
 from hub.rulebook.model import MAX_TEXT, ExampleOutcome, Override, RuleText, RuleTools, diff, digest, normal, unreadable
+from hub.rulebook.packs import changed_packs
 from hub.store.database import Connection, Database, NotThere, Row
 from hub.store.queries import load_queries
 from hub.vocabulary.kinds import KindSpec
 
 _SQL = load_queries("hub.rulebook")
 _COUNTED = timedelta(days=30)
-_NOTE_MOST = 500
 _log = structlog.get_logger()
 
 Source = Literal["page", "api"]
@@ -70,15 +70,18 @@ class Rulebook:
             async with self._database.session([community_id]) as connection:
                 values = {"community_id": community_id, "sources": ["file"]}
                 rows = await (await connection.execute(_SQL["latest_versions"], values)).fetchall()
-                known = {row["rule"]: row["digest"] for row in rows}
+                known = {row["rule"]: (row["digest"], row["note"]) for row in rows}
+                before = await changed_packs(connection, community_id, self.files.values())
                 tried = await self._tried(connection)
                 for one in texts:
-                    if known.get(one.rule) != one.digest:
-                        await self._add(connection, community_id, one, "file", "system:files", "")
-                        if self._untried(one, tried):
-                            _log.warning(
-                                "a rule's file was not tried on history", community=code, rule=one.rule, file=one.file
-                            )
+                    if known.get(one.rule) != (one.digest, one.pack):
+                        await self._add(connection, community_id, one, "file", "system:files", one.pack)
+                    if known.get(one.rule, ("", ""))[0] != one.digest and self._untried(one, tried):
+                        _log.warning(
+                            "a rule's file was not tried on history", community=code, rule=one.rule, file=one.file
+                        )
+                for pack in sorted(await changed_packs(connection, community_id, self.files.values()) - before):
+                    _log.warning("a rule pack changed without a new version", community=code, pack=pack)
 
     async def compose(self, rules: Sequence[Any], communities: Mapping[str, int]) -> dict[int, list[Any]]:
         """Of these communities (code -> number) those in which something is put over the `rules` of the files, each
@@ -125,6 +128,7 @@ class Rulebook:
 
     async def rules(self, who: Principal) -> list[Row]:
         """Every rule, one row each, by id: what is in force, whether enabled, `count` of alarms in the last 30 days.
+        `pack`: the rule pack its file is ("doors 1.2.0"); `pack_changed`: it changed without a new version.
         `untested`: a file of the site's own that nobody tried on history. `draft`: the newest version saved by a
         person where it is not the one in force."""
         who.require("see")
@@ -136,10 +140,11 @@ class Rulebook:
             counts = {row["rule"]: row["count"] for row in rows}
             drafts = await (await connection.execute(_SQL["drafts"], community)).fetchall()
             tried = await self._tried(connection)
+            changed = await changed_packs(connection, who.community_id, self.files.values())
         newest = {row["rule"]: row for row in drafts}
         names = sorted({*self.files, *states, *newest})
         return [
-            row | {"count": counts.get(name, 0)} for name in names
+            row | {"count": counts.get(name, 0), "pack_changed": row["pack"] in changed} for name in names
             if (row := self._row(name, states, newest, tried)) is not None
         ]  # fmt: skip
 
@@ -165,6 +170,7 @@ class Rulebook:
             "version": state["version"] if state else None, "draft": draft["version"] if draft and waits else None,
             "untested": file is not None and in_force == file.text and self._untried(file, tried),
             "file": file.file if file is not None else "",
+            "pack": file.pack if file is not None else "",
             "changed_at": state["changed_at"] if state else None, "changed_by": state["changed_by"] if state else None,
         }  # fmt: skip
 
@@ -237,7 +243,7 @@ class Rulebook:
         """
         who.require("configure")
         rule = await self._read(text)
-        note = _note(note)
+        note = checked_note(note)
         async with self._database.session([who.community_id]) as connection:
             newest = await (await connection.execute(_SQL["versions"], {"rule": rule.rule})).fetchone()
             if newest is not None and newest["digest"] == rule.digest:
@@ -273,7 +279,7 @@ class Rulebook:
             if rule not in self.files and state is None:
                 raise NotThere(f"rule {rule[:48]}")
             kept = state["version"] if state else None
-            await self._set(connection, who, rule, kept, False, "rule.disable", _note(note))
+            await self._set(connection, who, rule, kept, False, "rule.disable", checked_note(note))
         return await self._changed(who, rule)
 
     async def roll_back(self, who: Principal, rule: str, version: int, note: str = "") -> Row:
@@ -287,7 +293,7 @@ class Rulebook:
             if file is not None and file.digest == old["digest"]:
                 kept = None
             else:
-                said = _note(note) or f"roll back to version {version}"
+                said = checked_note(note) or f"roll back to version {version}"
                 kept = await self._add(
                     connection, who.community_id, await self._read(old["text"]), "page", who.actor, said
                 )  # fmt: skip
@@ -389,10 +395,3 @@ class Rulebook:
 
     def _tell(self, who: Principal, rule: str) -> None:
         self._live.publish(Change("rule", who.community_id, rule, {"changed": True}))
-
-
-def _note(note: str) -> str:
-    note = " ".join(note.split())
-    if len(note) > _NOTE_MOST or not note.isprintable():
-        raise Refused("bad_text", f"a note has at most {_NOTE_MOST} printable characters", 422)
-    return note

@@ -139,6 +139,26 @@ async def test_one_time_line_of_everything_around_the_alarm(scene: Scene):
     assert "99999999" not in repr(rows)
 
 
+async def test_the_line_of_a_raise_says_by_which_pack_and_text_the_rule_judged(scene: Scene):
+    with scene.seeds.link() as link:
+        for outcome, text in (
+            ("pending", "over [doors 0.9.0 000000000000]"),
+            ("raised", "over [doors 1.2.0 3f2a9c81d0e4]"),
+        ):
+            link.execute(
+                "INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome, reason)"
+                " VALUES (%s, 'door-forced-again', %s, %s, %s, %s, %s)",
+                [scene.seeds.home, scene.door.id, RAISED, scene.cause, outcome, text],
+            )
+        link.execute(
+            "INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, cause,"
+            " action) VALUES (%s, %s, %s, 'normal', 'active_unacknowledged', 'rule', 'forced', %s, 'raise')",
+            [scene.seeds.home, scene.alarm, RAISED, scene.cause],
+        )
+    rows = await scene.desk.timeline(scene.who(), scene.alarm)
+    assert [row["note"] for row in rows if row["actor"] == "rule"] == ["forced [doors 1.2.0 3f2a9c81d0e4]"]
+
+
 async def test_the_pack_says_the_same_to_people_and_machines_and_escapes_everything(scene: Scene):
     name, packed = await scene.desk.pack(scene.who(), scene.alarm)
     assert name == f"evidence-demo-alarm-{scene.alarm}-20261121T120030Z.zip"

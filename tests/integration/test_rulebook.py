@@ -217,6 +217,37 @@ async def test_a_changed_file_is_marked_until_its_text_was_tried(ground: Ground,
     assert not row["untested"]
 
 
+PACK = "pack: {{name: mine, version: {}, title: {{zh: 我, en: Mine}}, requires: [pump]}}\nrules:\n"
+
+
+def _packed(text: str, version: str) -> str:
+    lines = text.splitlines()
+    return "\n".join([PACK.format(version), "  - " + lines[0], *("    " + line for line in lines[1:])]) + "\n"
+
+
+async def test_a_pack_that_changed_without_a_new_version_is_told(ground: Ground, book: Rulebook) -> None:
+    async def read(text: str, version: str) -> list[str]:
+        ground.file.write_text(_packed(text, version), "utf-8")
+        with capture_logs() as logs:
+            await book.read_files(KINDS, ground.communities)
+            await book.read_files(KINDS, ground.communities)
+        return [line["pack"] for line in logs if "without a new version" in line["event"]]
+
+    async def shown() -> tuple[str, bool]:
+        (row,) = await book.rules(ground.guard)
+        return row["pack"], row["pack_changed"]
+
+    assert await read(FILE, "1.0.0") == []
+    assert await read(LOWER, "1.1.0") == []
+    assert await shown() == ("mine 1.1.0", False)
+    assert await read(FILE, "1.1.0") == ["mine 1.1.0"], "once"
+    assert await shown() == ("mine 1.1.0", True)
+    assert await read(FILE, "1.1.1") == []
+    assert await shown() == ("mine 1.1.1", False)
+    notes = [row["note"] for row in (await book.show(ground.guard, "pump-high"))["versions"]]
+    assert notes == ["mine 1.1.1", "mine 1.1.0", "mine 1.1.0", "mine 1.0.0", ""]
+
+
 async def test_what_came_with_the_release_counts_as_tried(ground: Ground, book: Rulebook) -> None:
     book._roots = [packaged_config()]
     await book.read_files(KINDS, ground.communities)

@@ -50,7 +50,7 @@ def test_rules_are_listed_and_shown(run: Run) -> None:
     listed = run("list")
     assert listed.exit_code == 0, listed.output
     (line,) = [line for line in listed.stdout.splitlines() if line.startswith("pump-over-pressure ")]
-    assert "high" in line and "启用 on" in line and "pumps.yaml" in line
+    assert "high" in line and "启用 on" in line and "pumps 1.0.0" in line
     shown = run("show", "pump-over-pressure")
     assert "rule: pump-over-pressure\n" in shown.stdout
     with pytest.raises(NotThere):

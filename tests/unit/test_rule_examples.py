@@ -13,7 +13,7 @@ from rules.examples import Failure, example_device, run_examples
 from rules.model import CONDITIONS, Rule
 from rules.observations import Effect
 from rules.plugin import RulesPlugin
-from rules.slots import make_slot
+from rules.slots import alarm, make_slot
 from rules.texts import render, span
 
 CONFIG = packaged_config()
@@ -56,6 +56,20 @@ def test_messages_in_both_languages() -> None:
     assert [span(micros).zh for micros in (90_000_000, 600_000_000, 3_600_000_000, 250_000)] == [
         "90 秒", "10 分钟", "1 小时", "0.25 秒"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("water-balance", "water_meter"), ("electricity-balance", "electricity_meter")]
+)
+def test_a_loss_opens_a_work_order_and_says_what_it_costs(name: str, kind: str) -> None:
+    rule = next(rule for rule in RULES if rule.rule == name)
+    device = example_device(kind, KINDS[kind])
+    slot = make_slot(rule, device)
+    assert slot is not None
+    told = alarm(slot, Effect("raise", 0, None, 0.7, limit=0.2, cost_fen=294))
+    assert told.work_order
+    assert "2.94 元" in told.text.zh
+    assert "2.94 yuan" in told.text.en
 
 
 @pytest.mark.parametrize(
@@ -122,7 +136,7 @@ def test_the_how_to_does_what_it_says(
     names = "|".join((*CONDITIONS, "any_of", "all_of"))
     conditions = re.findall(rf"^\| `((?:{names}): (?:\{{.*?\}}|\[.*?\]))` ", text, re.MULTILINE)
     assert {condition.split(":")[0] for condition in conditions} == {*CONDITIONS, "any_of", "all_of"}
-    assert len(conditions) == 21
+    assert len(conditions) == 23
     for condition in conditions:
         for kind in ("pump", "elevator", "door", "smoke_detector", "barrier", "electricity_meter", "gateway"):
             written = rule.replace(re.findall(r"^threshold: .*$", rule, re.MULTILINE)[0], condition)

@@ -37,7 +37,7 @@ def pressures(*values: float, begin: float = 0, device: Any = PUMP) -> list[Fram
          "a multiple of `every`"),
         ({"window": {"point": "p", "aggregate": "avg", "every": "7m", "gap": "1m", "above": 1}},
          "`every` goes with `size`"),
-        ({"window": {"point": "p", "aggregate": "avg", "above": 1}}, "exactly one of `size`, `gap` and `samples`"),
+        ({"window": {"point": "p", "aggregate": "avg", "above": 1}}, "`samples` and `while`"),
         ({"window": {"point": "p", "aggregate": "avg", "samples": 10**9, "above": 1}}, "less than or equal to 10000"),
         ({"window": {"point": "p", "aggregate": "avg", "size": "1m", "lateness": "3h", "above": 1}},
          "less than or equal"),

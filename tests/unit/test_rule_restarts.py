@@ -258,3 +258,17 @@ def test_a_calendar_that_was_changed_counts_from_now_on() -> None:
     evaluator.replace_rules([other], T0 + 300 * S)
     assert actions(store.run(evaluator, [pump(310, 700)], T0 + 310 * S)) == []
     assert actions(store.run(evaluator, [], T0 + 400 * S)) == [("r", "raise", 320), ("r", "return", 380)]
+
+
+def test_a_calendar_turn_that_was_still_listened_for_is_not_lost_with_a_second_start() -> None:
+    """The window's alarm ends with the night; the turn fell into the time away, and the hub was killed again before."""
+    mean = {"point": "pressure", "aggregate": "avg", "size": "40s", "every": "20s", "above": 600}
+    rule = make("r", "pump", during="daily 23:07-23:09", window=mean)
+    store = Store([rule], DEVICES)
+    store.run(store.start(T0), [pump(1, 620)], T0 + S)
+    evaluator = store.start(T0 + S)
+    assert actions(store.run(evaluator, [], T0 + 91 * S)) == [("r", "raise", 20)]
+    store.run(evaluator, [], T0 + 100 * S)
+    store.run(store.start(T0 + 152 * S), [], T0 + 176 * S)
+    evaluator = store.start(T0 + 181 * S)
+    assert actions(store.run(evaluator, [], T0 + 600 * S)) == [("r", "return", 140)]
