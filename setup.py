@@ -23,6 +23,9 @@ setup(
             "*.css",
             "*.svg",
             "*.png",
+            "*.jpg",
+            "*.jpeg",
+            "*.webp",
             "*.woff2",
         ]
     },

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from api import metrics, problems, stream
 from api.auth import SCHEMES, carry_principal
 from api.hub import Hub
-from api.routes import alarms, clips, commands, devices, evidence, kpis, pictures, rules, session, system
+from api.routes import alarms, clips, commands, devices, evidence, kpis, pictures, plans, rules, session, system
 
 PREFIX = "/api/v1"
 
@@ -28,7 +28,7 @@ def make_api(hub: Hub | None, routers: Sequence[APIRouter] = ()) -> FastAPI:
     app.state.hub = hub
     problems.install(app)
     # kpis before alarms: `/alarms/{alarm_id}` would take its paths
-    for part in (session, devices, kpis, alarms, evidence, pictures, clips, commands, rules, system):
+    for part in (session, devices, kpis, alarms, evidence, pictures, clips, plans, commands, rules, system):
         app.include_router(part.router, prefix=PREFIX, dependencies=SCHEMES)
     for router in routers:
         app.include_router(

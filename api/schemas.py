@@ -72,6 +72,30 @@ class PlaceOut(BaseModel):
     name: TwoLanguages
 
 
+class DrawingOut(BaseModel):
+    """Of the place `place` ("": the community); `href` gives the image, width and height are in its own units."""
+
+    place: str
+    href: str
+    width: float
+    height: float
+
+
+class SpotOut(BaseModel):
+    """Shares (0 to 1) of the drawing's width from the left and height from the top."""
+
+    x: float
+    y: float
+
+
+class PlanOut(BaseModel):
+    """What stands in a place stands on the drawing of the nearest place above that has one; devices by code."""
+
+    drawings: list[DrawingOut]
+    devices: dict[str, SpotOut]
+    places: dict[str, SpotOut]
+
+
 class DeviceRow(BaseModel):
     """`state` null: nothing heard yet."""
 

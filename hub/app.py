@@ -130,7 +130,7 @@ class Hub:
         context = Context(
             settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
             alarms=desk, commands=commands, devices=self.devices, communities=self.communities, replay=self.replay,
-            reports=self.reports, ports=ports,
+            reports=self.reports, ports=ports, plans=catalog.plans_of(self.communities),
         )  # fmt: skip
         for plug in offering(self.plugs, OffersPorts):
             ports |= plug.ports(context)
@@ -361,6 +361,7 @@ class Hub:
                     await self._stages.writer.close()  # its connection sees the old communities only
                 self.communities.clear()
                 self.communities.update(registry.communities)
+                self.context.plans = catalog.plans_of(self.communities)
                 kept = {n: old if (old := self.devices.get(n)) == new else new for n, new in devices.items()}
                 self.devices.clear()
                 self.devices.update(kept)
@@ -395,5 +396,4 @@ class Hub:
 
 def _bus_of(catalog: Catalog, name: str) -> Bus | None:
     code, _, bus = name.partition("/")
-    site = catalog.sites.get(code)
-    return site.buses.get(bus) if site else None
+    return catalog.sites[code].buses.get(bus) if code in catalog.sites else None

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from hub.alarms.desk import AlarmDesk
+from hub.catalog.plans import SitePlan
 from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.live import Live
@@ -57,4 +58,5 @@ class Context:
     replay: Callable[[int, list[int]], Awaitable[int]]  # dead letters of a community again through the pipeline
     reports: Reports
     ports: dict[str, Any] = field(default_factory=dict)  # read-only faces of modules, by "module.name"
+    plans: Mapping[int, SitePlan] = field(default_factory=dict)  # drawings and positions by community; anew at a reload
     rulebook: Rulebook | None = None  # rules, their versions and back-tests; None without a rules engine

@@ -1,4 +1,4 @@
-"""The floor plan: every device under its place, alarms counted at every level above them."""
+"""The floor plan: drawings with what stands on them, and each device under its place, alarms counted at all levels."""
 
 from typing import Any
 
@@ -6,10 +6,17 @@ from api.pages.alarm_parts import MOST, CutLine, live_alarms
 from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import PlanView, head
+from api.routes.plans import PREFIX
+from hub.catalog.plans import Drawing
 from hub.live import Change
 from hub.store.database import Row
 
 SETTLE_S = 0.5
+_DRAWING_WORDS = (
+    "plan.drawing", "plan.zoom_in", "plan.zoom_out", "plan.whole", "plan.off_drawing", "plan.arrange",
+    "plan.arrange_end", "plan.arrange_hint", "plan.arrange_file", "plan.unplaced", "plan.copy",
+    "plan.copied", "plan.download",
+)  # fmt: skip
 _STATES = ("connected", "silent", "offline", "error", "none")
 
 
@@ -34,8 +41,12 @@ class PlanPage:
         self._cut = CutLine(view, "alarms.cut", MOST)
         names = await view.places()
         places = await view.hub.reads.places(view.principal)
+        site = view.hub.reads.plan(view.principal)
         self._plan = PlanView(
-            places=[{"path": row["path"], "kind": row["kind"], "name": names[row["path"]]} for row in places],
+            places=[{"path": row["path"], "kind": row["kind"], "name": names[row["path"]],
+                     "at": site.places.get(row["path"])} for row in places],
+            drawings={path: _image(drawing) for path, drawing in site.drawings.items()},
+            file=f"{view.membership.code}.positions.csv" if view.may("configure") else "",
             devices=await self._devices(), alarms=await self._alarms(), t=self._words(),
         )  # fmt: skip
         self._plan.on("reload", view.act(self._reload))
@@ -48,18 +59,23 @@ class PlanPage:
             "place": t("alarm.place"), "devices": t("devices.title"), "ill": t("plan.ill"), "hall": t("plan.hall"),
             "devices_unit": t("devices.count"), "ill_unit": t("devices.ill"), "alarms_unit": t("plan.alarms_unit"),
             "alarms": t("nav.alarms"), "no_devices": t("plan.no_devices"), "empty": t("plan.empty"),
-            "empty_hint": t("plan.empty_hint"),
+            "empty_hint": t("plan.empty_hint"), **{word.removeprefix("plan."): t(word) for word in _DRAWING_WORDS},
             "states": {state: t(f"device_state.{state}") for state in _STATES},
             "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))],
         }  # fmt: skip
 
     async def _devices(self) -> list[dict[str, Any]]:
-        view, rows, after = self._view, list[Row](), ""
-        while part := await view.hub.reads.devices(view.principal, after=after):
+        view, spots = self._view, self._view.hub.reads.plan(self._view.principal).devices
+        rows = await view.shared("plan-devices", self._read_devices)
+        return [{"id": row["id"], "code": row["code"], "name": view.pick(row["name"]), "place": row["place"],
+                 "state": row["state"] or "none", "at": spots.get(row["code"])} for row in rows]  # fmt: skip
+
+    async def _read_devices(self) -> list[Row]:
+        rows, after = list[Row](), ""
+        while part := await self._view.hub.reads.devices(self._view.principal, after=after):
             rows += part
             after = part[-1]["code"]
-        return [{"id": row["id"], "code": row["code"], "name": view.pick(row["name"]), "place": row["place"],
-                 "state": row["state"] or "none"} for row in rows]  # fmt: skip
+        return rows
 
     async def _alarms(self) -> list[dict[str, Any]]:
         rows, cut = await live_alarms(self._view)
@@ -78,3 +94,7 @@ class PlanPage:
 
     async def _reload(self, _: object = None) -> None:
         self._plan.run_method("replace", await self._alarms(), await self._devices())
+
+
+def _image(drawing: Drawing) -> dict[str, Any]:
+    return {"src": PREFIX + drawing.name, "ratio": drawing.width / drawing.height}

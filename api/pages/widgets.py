@@ -38,7 +38,8 @@ class DoorBoard(Element, component="static/door_board.js"):
 
 
 class PlanView(Element, component="static/plan_view.js"):
-    """The plan drawn from the place tree. Event: reload. Methods: upsert(alarms, devices), replace(alarms, devices)."""
+    """Drawings and the plan drawn from the place tree. `file`: how the table of positions is called, "" for who may not
+    change it. Event: reload. Methods: upsert(alarms, devices), replace(alarms, devices)."""
 
     def __init__(self, **props: Any) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from pathlib import Path
 from hub.catalog.checksite import check_site
 from hub.catalog.crosscheck import check_kinds, check_profile
 from hub.catalog.document import Document
+from hub.catalog.plans import SitePlan, read_plan
 from hub.catalog.problems import CatalogError, Problem, closest, one_of
 from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, unread_files
 from hub.catalog.topology import with_virtual_bus
@@ -18,11 +19,16 @@ from hub.vocabulary.sites import SiteFile
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that is configured. `sites` by community code, places and devices of their tables included."""
+    """Everything that is configured. `sites` and their `plans` by community code, the rows of their tables included."""
 
     kinds: Mapping[str, KindSpec]
     profiles: Mapping[str, AnyProfile]
     sites: Mapping[str, SiteFile]
+    plans: Mapping[str, SitePlan]
+
+    def plans_of(self, communities: Mapping[str, int]) -> dict[int, SitePlan]:
+        """The plans by the numbers of their communities."""
+        return {communities[code]: plan for code, plan in self.plans.items()}
 
 
 @dataclass
@@ -33,6 +39,7 @@ class _Reading:
     profiles: dict[str, AnyProfile] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     sites: dict[str, SiteFile] = field(default_factory=dict)
+    plans: dict[str, SitePlan] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -56,7 +63,7 @@ def load_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> Catal
         _read_site(reading, relative, path, roots, environment)
     if reading.problems or reading.kinds is None:
         raise CatalogError(reading.problems)
-    return Catalog(reading.kinds, reading.profiles, reading.sites)
+    return Catalog(reading.kinds, reading.profiles, reading.sites, reading.plans)
 
 
 def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
@@ -116,6 +123,7 @@ def _read_site(
         if site.community.code in reading.sites:
             document.report(("community", "code"), "a community code that no other site has", sort="duplicate")
         reading.sites[site.community.code] = with_virtual_bus(site)
+        reading.plans[site.community.code] = read_plan(document, site, relative, roots)
     reading.problems += document.problems
 
 

@@ -11,6 +11,7 @@ from hub.catalog.problems import show
 from hub.catalog.yaml import MAX_BYTES, load_yaml
 
 MAX_ROWS = 100_000
+_TABLES = ("places", "devices", "positions")
 
 
 def find_files(roots: Sequence[Path], pattern: str) -> dict[str, Path]:
@@ -60,7 +61,7 @@ def read_site(relative: str, path: Path, roots: Sequence[Path], environment: Map
     if not isinstance(document.data, dict) or not isinstance(document.data.get("tables", {}), dict):
         return document
     for name, file in document.data.get("tables", {}).items():
-        rows = document.data.setdefault(name, []) if name in ("places", "devices") else None
+        rows = document.data.setdefault(name, []) if name in _TABLES else None
         if isinstance(rows, list) and isinstance(file, str):
             _append_table(document, name, rows, _table_path(document, name, file, relative, roots))
     return document
@@ -71,12 +72,16 @@ def _table_path(document: Document, name: str, file: str, relative: str, roots: 
     if not file or "/" in file or "\\" in file or "\x00" in file or file in (".", ".."):
         document.report(at, "the bare name of a CSV file beside this one")
         return None
-    place = PurePosixPath(relative).parent / file
-    paths = [root / place for root in reversed(roots) if (root / place).is_file()]
-    if not paths:
+    path = beside(relative, file, roots)
+    if path is None:
         document.report(at, "a CSV file beside this one", sort="reference")
-        return None
-    return paths[0]
+    return path
+
+
+def beside(relative: str, file: str, roots: Sequence[Path]) -> Path | None:
+    """The file beside the one named `relative`, from the last root that has it."""
+    place = PurePosixPath(relative).parent / file
+    return next((root / place for root in reversed(roots) if (root / place).is_file()), None)
 
 
 def _append_table(document: Document, name: str, rows: list[Any], path: Path | None) -> None:

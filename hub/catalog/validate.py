@@ -44,6 +44,9 @@ _PATTERNS = {
     r"^(/([^/~]|~0|~1)+)+$": "a JSON pointer such as /data/ts",
     r"^[^#+\x00]+$": "a topic without # and +; levels that vary are {community}, {device}, {any}",
     r"^[^/+#\x00]+$": "one topic level, without / + #",
+    r"^drawings/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\.(svg|png|jpg|jpeg|webp)$": (
+        "a file in the folder `drawings` beside this one: drawings/garage.svg (or .png, .jpg, .jpeg, .webp)"
+    ),
     r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$": "a place path such as b1/u1/f03/0301",
 }
 

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from hub import audit
+from hub.catalog.plans import Drawing, SitePlan
 from hub.clock import Clock
 from hub.context import Context
 from hub.model import Device
@@ -38,6 +39,17 @@ class ReadDesk:
     async def places(self, who: Principal) -> list[Row]:
         """Every place: path, kind, name; by path, so that a parent comes before its children."""
         return await self._all(who, _SQL["places"], {})
+
+    def plan(self, who: Principal) -> SitePlan:
+        """The drawings of the community and where things stand on them; empty where there are none."""
+        return self._context.plans.get(who.community_id) or SitePlan()
+
+    def drawing(self, who: Principal, name: str) -> Drawing:
+        """A drawing of the community by its name. NotThere."""
+        for drawing in self.plan(who).drawings.values():
+            if drawing.name == name:
+                return drawing
+        raise NotThere(f"drawing {name}")
 
     async def devices(self, who: Principal, *, after: str = "", limit: int = 500) -> list[Row]:
         """Devices by code with state (None: nothing heard yet), last seen and live alarms; `after`: last code seen."""

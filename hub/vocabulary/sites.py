@@ -15,6 +15,11 @@ PlaceKind = Literal["community", "building", "unit", "floor", "room", "gate", "p
 PlacePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,7}$")]
 """`b1/u1/f03/0301`: building, unit, floor, room."""
 
+DrawingFile = Annotated[str, Field(pattern=r"^drawings/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\.(svg|png|jpg|jpeg|webp)$")]
+"""`drawings/garage.svg`, beside the site file."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
 Bus = Annotated[MqttBus | ModbusBus | RtspBus | VirtualBus, Field(discriminator="protocol")]
 
 
@@ -24,6 +29,7 @@ class Community(Model):
     code: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
     name: Text
     time_zone: str = "Asia/Shanghai"
+    drawing: DrawingFile | None = Field(default=None, description="the site plan (总平面图) on which its places stand")
 
 
 class Place(Model):
@@ -32,6 +38,7 @@ class Place(Model):
     path: PlacePath
     kind: PlaceKind
     name: Text
+    drawing: DrawingFile | None = Field(default=None, description="its floor plan, on which what is in it stands")
 
 
 class DeviceSpec(Model):
@@ -51,6 +58,15 @@ class DeviceSpec(Model):
     rollover: int | None = Field(default=None, ge=1, description="counter returns to 0 at this many canonical units")
 
 
+class Position(Model):
+    """Where a device, or a place, stands on the drawing of the nearest place that has one (for a place: above it)."""
+
+    device: Code | None = None
+    place: PlacePath | None = None
+    x: Share = Field(description="share of the drawing's width, from its left edge")
+    y: Share = Field(description="share of its height, from its top edge")
+
+
 class SiteFile(Model):
     """A site as a whole. Long lists may stand in CSV files beside it, named under `tables`."""
 
@@ -58,7 +74,8 @@ class SiteFile(Model):
     places: list[Place] = []
     buses: dict[Code, Bus]
     devices: list[DeviceSpec] = []
-    tables: dict[Literal["places", "devices"], str] = Field(
+    positions: list[Position] = Field(default=[], description='the page "Floor plan" writes this table')
+    tables: dict[Literal["places", "devices", "positions"], str] = Field(
         default={},
         description="CSV beside the site file; columns are the field names, nested ones dotted (name.zh)",
     )

@@ -45,7 +45,7 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
         assert {"/alarms", "/overview", "/doors", "/plan", "/maintenance", "/devices", "/system"} <= set(paths)
         paths += [f"/alarms/{made[name]}" for name in ("smoke", "latched", "shelved", "gateway", "em-b2-001")]
         paths += [f"/alarms/{seeds.numbers['alarms'][2]}", f"/devices/{seeds.devices['pump-1'].id}"]
-        paths += ["/plan#b1", "/plan#b1/u1/f03", "/plan#gate-east"]
+        paths += ["/plan#b1", "/plan#b1/u1", "/plan#b1/u1/f03", "/plan#gate-east", "/plan#garage"]
         day = world.seeds.context.clock.now()
         paths += [
             "/roster/people",

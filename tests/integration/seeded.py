@@ -10,6 +10,7 @@ import psycopg
 
 from hub.accounts.service import Accounts
 from hub.alarms.desk import AlarmDesk
+from hub.catalog.plans import Drawing, SitePlan
 from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, RunState, Status
@@ -24,8 +25,10 @@ from hub.store.migrate import migrate
 from modules.billing import BillingPlugin
 from modules.workorders import WorkOrdersPlugin
 from tests.integration.seeded_rows import fill
+from tests.unit.demo_devices import demo_catalog
 
 ROLES: tuple[Role, ...] = ("viewer", "guard", "engineer", "finance", "admin")
+FOREIGN_DRAWING = "f" * 64
 PASSWORD = "correct horse battery"
 
 
@@ -90,6 +93,10 @@ async def seeded(
         replay=replay,
         reports=Reports(database),
         ports=ports,
+        plans={
+            home: demo_catalog().plans["demo"],
+            foreign: SitePlan({"": Drawing(FOREIGN_DRAWING, "image/svg+xml", 1, 1, b"SECRET")}),
+        },
     )
     for plug in offering(ours, OffersPorts):
         ports |= plug.ports(context)

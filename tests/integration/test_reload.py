@@ -27,9 +27,10 @@ DOOR = (
 )
 
 
-def write_site(folder: Path, *doors: str, extra: str = "") -> None:
+def write_site(folder: Path, *doors: str, extra: str = "", drawing: str = "") -> None:
     (folder / "sites").mkdir(exist_ok=True)
-    text = SITE + "".join(DOOR % (door, door) for door in doors) + extra
+    site = SITE.replace("Asia/Shanghai}", f"Asia/Shanghai, drawing: {drawing}}}") if drawing else SITE
+    text = site + "".join(DOOR % (door, door) for door in doors) + extra
     (folder / "sites" / "demo.yaml").write_text(text)
 
 
@@ -49,6 +50,21 @@ async def test_a_new_device_is_heard_and_the_others_do_not_notice(database_url: 
         assert bench.query("SELECT count(*) FROM hub.alarm WHERE rule = 'door-held-open'") == [(1,)], (
             "the open door's minute went on through the reload"
         )
+
+
+async def test_a_device_that_was_moved_stands_elsewhere_on_its_drawing(database_url: str, tmp_path: Path) -> None:
+    spot = "positions:\n  - {device: door-b1-u1, x: %s, y: 0.4}\n"
+    write_site(tmp_path, "door-b1-u1", extra=spot % 0.2, drawing="drawings/demo-site.svg")
+    async with make_bench(database_url, config_dir=tmp_path) as bench:
+        home = bench.hub.communities["demo"]
+        assert bench.hub.context.plans[home].devices == {"door-b1-u1": (0.2, 0.4)}
+        write_site(tmp_path, "door-b1-u1", extra=spot % 0.3, drawing="drawings/demo-site.svg")
+        await bench.hub.reload()
+        assert bench.hub.context.plans[home].devices == {"door-b1-u1": (0.3, 0.4)}
+        write_site(tmp_path, "door-b1-u1", extra=spot % 0.3)
+        with pytest.raises(CatalogError):  # without its drawing
+            await bench.hub.reload()
+        assert bench.hub.context.plans[home].devices == {"door-b1-u1": (0.3, 0.4)}
 
 
 async def test_a_removed_device_is_no_longer_heard_and_keeps_its_history(database_url: str, tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
-// The floor plan, drawn from the place tree: the community's buildings and areas, a building's floors, a floor's rooms.
-// Alarms and devices that are not well are counted at every level above them. Text is always text.
-import { SHAPES } from "/static/desk_time.js";
+// The floor plan: the drawing of a place, where it has one, and under it the same from the place tree: the community's
+// buildings and areas, a building's floors, a floor's rooms. Alarms and devices that are not well are counted at every
+// level above them. Text is always text.
+import { SHAPES, rank } from "/static/desk_time.js";
+import PlanDrawing from "/static/plan_drawing.js";
 
 const MARKS = { connected: "●", silent: "◐", offline: "○", error: "✕", none: "·" };
 const W = 320, LABEL = 48, GAP = 4;
 const by = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
+/** Of two alarms the one to show: the more urgent, then the one that waits for a person, then the newer. */
+const graver = (a, b) => !a || (b.priority - a.priority || rank(b.state) - rank(a.state) || a.id - b.id) < 0 ? b : a;
+
 export default {
+  components: { PlanDrawing },
   template: `
     <div class="plan">
       <nav class="crumbs" :aria-label="t.place">
@@ -18,7 +24,9 @@ export default {
           <span>{{ sum(here) }}</span></span>
       </nav>
       <div v-if="!size" class="empty" role="status"><i class="material-icons" aria-hidden="true">map</i><b>{{ t.empty }}</b><p>{{ t.empty_hint }}</p></div>
-      <div v-else-if="!here.path" class="plots">
+      <plan-drawing v-if="here.drawing" :key="here.path" :name="here.name" :drawing="here.drawing" :things="things" :alarms="alarmsHere" :devices="items" :off="off"
+        :shapes="shapes" :marks="marks" :t="t" :file="file" :table="file && table" @move="move"></plan-drawing>
+      <div v-if="size && !here.path" class="plots">
         <a v-for="node in here.children" :key="node.path" class="plot" :href="'#' + node.path" :aria-label="node.name + ': ' + sum(node)">
           <svg :viewBox="'0 0 ' + W + ' ' + (isBuilding(node) ? elevation(node, 12).height : 96)" aria-hidden="true">
             <template v-if="isBuilding(node)"><g v-for="cell in elevation(node, 12).cells" :key="cell.node.path" class="cell" :class="tone(cell.node)">
@@ -31,7 +39,7 @@ export default {
           <small>{{ sum(node) }}</small>
         </a>
       </div>
-      <div v-else class="street" :class="{ rooms: !isBuilding(here) }">
+      <div v-else-if="size" class="street" :class="{ rooms: !isBuilding(here) }">
       <svg v-if="isBuilding(here)" class="elevation" :viewBox="'0 0 ' + W + ' ' + elevation(here, 40).height" role="group" :aria-label="here.name">
         <text v-for="head in elevation(here, 40).heads" :key="head.node.path" :x="head.x" y="14" class="head">{{ head.node.short }}</text>
         <a v-for="cell in elevation(here, 40).cells" :key="cell.node.path" :href="'#' + cell.node.path" class="cell" :class="tone(cell.node)" :aria-label="cell.node.name + ': ' + sum(cell.node)">
@@ -42,7 +50,7 @@ export default {
         </a>
       </svg>
       <div class="side">
-      <ul v-if="alarmsHere.length" class="plan-alarms" :aria-label="t.alarms"><li v-for="alarm in alarmsHere" :key="alarm.id">
+      <ul v-if="alarmsHere.length && !here.drawing" class="plan-alarms" :aria-label="t.alarms"><li v-for="alarm in alarmsHere" :key="alarm.id">
         <a :href="'/alarms/' + alarm.id" class="door-alarm" :class="['p' + alarm.priority, alarm.state]"><span class="badge" role="img" :aria-label="t.priorities[alarm.priority]"><i aria-hidden="true">{{ shapes[alarm.priority] }}</i><span aria-hidden="true">{{ alarm.priority }}</span></span>
           <span>{{ alarm.title }} · {{ items[alarm.device_id]?.name || '' }}</span></a></li></ul>
       <div class="plots">
@@ -68,31 +76,31 @@ export default {
           <td :data-label="t.place"><a :href="'#' + node.path">{{ node.name }}</a></td><td class="num" :data-label="t.devices">{{ node.total }}</td><td class="num" :data-label="t.ill">{{ node.ill }}</td>
           <td v-for="level in 4" :key="level" class="num" :data-label="t.priorities[level]">{{ node.count[level] }}</td></tr></tbody></table></div></details>
     </div>`,
-  props: { places: Array, devices: Array, alarms: Array, t: Object },
+  props: { places: Array, drawings: Object, devices: Array, alarms: Array, file: String, t: Object },
   data() {
-    return { items: this.byId(this.devices), live: this.byId(this.alarms), at: this.hash(), shapes: SHAPES, marks: MARKS, W, LABEL, GAP };
+    return { moved: {}, items: this.byId(this.devices), live: this.byId(this.alarms), at: this.hash(), shapes: SHAPES, marks: MARKS, W, LABEL, GAP };
   },
   computed: {
     size() { return this.places.length; },
     nodes() {
-      const blank = (path, kind, name) => ({ path, kind, name, short: name, children: [], inside: [], total: 0, ill: 0, worst: 0, count: [0, 0, 0, 0, 0] });
+      const blank = (path, kind, name, at) => ({ path, kind, name, at, drawing: this.drawings[path], short: name, children: [], inside: [], total: 0, ill: 0, worst: 0, top: null, count: [0, 0, 0, 0, 0] });
       const nodes = { "": blank("", "community", this.t.community) };
       const above = (path) => { do path = path.split("/").slice(0, -1).join("/"); while (!nodes[path]); return nodes[path]; };
       for (const place of this.places) {
-        const node = nodes[place.path] = blank(place.path, place.kind, place.name), parent = above(place.path);
+        const node = nodes[place.path] = blank(place.path, place.kind, place.name, this.moved[place.path + "/"] || place.at), parent = above(place.path);
         if (parent.path && place.name.startsWith(parent.name)) node.short = place.name.slice(parent.name.length).trim().replace(/^./, (sign) => sign.toUpperCase()) || place.name;
         parent.children.push(node);
       }
       const lift = (path, work) => { for (let node = nodes[path] || above(path); ; node = above(node.path)) { work(node); if (!node.path) return; } };
-      const worst = {};
+      const top = {};
       for (const alarm of Object.values(this.live)) {
         if (alarm.suppression) continue;
-        worst[alarm.device_id] = Math.min(worst[alarm.device_id] || 9, alarm.priority);
-        lift(alarm.place, (node) => { node.count[alarm.priority] += 1; node.worst = Math.min(node.worst || 9, alarm.priority); });
+        top[alarm.device_id] = graver(top[alarm.device_id], alarm);
+        lift(alarm.place, (node) => { node.count[alarm.priority] += 1; node.top = graver(node.top, alarm); node.worst = node.top.priority; });
       }
       for (const device of Object.values(this.items)) {
         const ill = !["connected", "none"].includes(device.state);
-        (nodes[device.place] || above(device.place)).inside.push({ ...device, worst: worst[device.id] || 0 });
+        (nodes[device.place] || above(device.place)).inside.push({ ...device, at: this.moved[device.code] || device.at, top: top[device.id], worst: top[device.id]?.priority || 0 });
         lift(device.place, (node) => { node.total += 1; node.ill += ill ? 1 : 0; });
       }
       for (const node of Object.values(nodes)) {
@@ -108,8 +116,31 @@ export default {
       return this.isBuilding(this.here) ? own : [...own, ...this.here.children];
     },
     alarmsHere() {
-      const inside = (place) => place === this.here.path || place.startsWith(this.here.path + "/");
+      const inside = (place) => !this.here.path || place === this.here.path || place.startsWith(this.here.path + "/");
       return Object.values(this.live).filter((alarm) => !alarm.suppression && inside(alarm.place)).sort((a, b) => a.priority - b.priority || b.id - a.id).slice(0, 20);
+    },
+    /** What stands, or could stand, on the drawing that is shown: devices, and places in which there is more. */
+    things() {
+      const shown = this.here.path, found = [];
+      if (!this.here.drawing) return found;
+      for (const node of Object.values(this.nodes)) {
+        if (this.drawnOn(node.path) === shown) found.push(...node.inside.map((device) => ({ key: device.code, device, name: device.name, at: device.at, top: device.top, ill: !["connected", "none"].includes(device.state) })));
+        if (node.path && this.drawnOn(node.path.split("/").slice(0, -1).join("/")) === shown) found.push({ key: node.path + "/", node, name: this.within(node.name), at: node.at, top: node.top, ill: node.ill > 0, sum: this.sum(node) });
+      }
+      return found;
+    },
+    /** Ids of the alarms here that no mark on the drawing shows. */
+    off() {
+      const placed = this.things.filter((thing) => thing.at), ids = new Set(placed.map((thing) => thing.device?.id));
+      const within = (place) => placed.some((thing) => thing.node && (place + "/").startsWith(thing.key));
+      return new Set(this.alarmsHere.filter((alarm) => !ids.has(alarm.device_id) && !within(alarm.place)).map((alarm) => alarm.id));
+    },
+    /** The whole table of positions of the site, as its file. */
+    table() {
+      const nodes = Object.values(this.nodes), line = (device, place, at) => [device, place, ...at.map((share) => share.toFixed(3))].join(",");
+      const devices = nodes.flatMap((node) => node.inside).filter((device) => device.at).map((device) => line(device.code, "", device.at));
+      const places = nodes.filter((node) => node.at).map((node) => line("", node.path, node.at));
+      return ["device,place,x,y", ...devices.sort(by), ...places.sort(by)].join("\n") + "\n";
     },
   },
   mounted() {
@@ -130,6 +161,10 @@ export default {
       for (const device of devices) if (this.items[device.id]) this.items[device.id].state = device.state;
     },
     replace(alarms, devices) { this.live = this.byId(alarms); this.items = this.byId(devices); },
+    move(key, at) { this.moved[key] = at; },
+    drawnOn(path) { while (path && !this.drawings[path]) path = path.split("/").slice(0, -1).join("/"); return this.drawings[path] ? path : null; },
+    /** A name without that of the place that is shown. */
+    within(name) { const rest = this.here.path && name.startsWith(this.here.name) ? name.slice(this.here.name.length).trim() : ""; return rest.replace(/^./, (sign) => sign.toUpperCase()) || name; },
     isBuilding(node) { return node.children.some((unit) => unit.kind === "floor" || unit.children.some((floor) => floor.kind === "floor")); },
     /** Cells of a building seen from the street: units side by side, floors on top of each other, the shaft beside them. */
     elevation(node, row) {
