@@ -179,6 +179,7 @@ async def test_past_its_life_and_retired(ground: Ground):
     assert [row["number"] for row in (await ground.equipment.pieces(ground.viewer, state="retired"))[0]] == ["A-1"]
     with pytest.raises(Refused, match="no longer"):
         await ground.equipment.record(ground.guard, number, "normal")
+    ground.clock.advance(60)
     await ground.equipment.restore(ground.clerk, number)
     assert ground.counts()[2:] == [[0, 1, 1, 0]]
 

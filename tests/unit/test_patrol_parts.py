@@ -141,6 +141,7 @@ def test_a_good_file_has_no_problems_and_its_rounds_never_share_an_instant(tmp_p
         ("{by: reader, device: patrol-1}", "{by: qr, device: patrol-1}", "a proof by qr has no `device`"),
         ("{by: reader, device: patrol-1}", "{by: rader, device: patrol-1}", "did you mean 'reader'?"),
         ("answer: reading", "answer: yes_no", "only a reading has"),
+        ("answer: reading", "answer: reading, equipment: FE-1", "only a yes_no is the inspection of a piece"),
         ("device: route-garden", "device: patrol-1", "a device of kind patrol_route"),
         ("community: demo", "community: dem", "did you mean 'demo'?"),
         ("max: 10m", "max: 13h", "expected at most"),
@@ -157,6 +158,14 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str
     assert old in GOOD
     found = problems(tmp_path, GOOD.replace(old, new, 1))
     assert any(told in line for line in found), found
+
+
+def test_equipment_is_inspected_only_where_a_plan_goes(tmp_path: Path):
+    item = "{id: fe, name: {zh: 灭火器, en: Extinguisher}, answer: yes_no, equipment: FE-1}"
+    seen = GOOD.replace("[{by: reader, device: patrol-1}]}", f"[{{by: reader, device: patrol-1}}], items: [{item}]}}")
+    assert problems(tmp_path, seen) == []
+    [told] = problems(tmp_path, seen.replace("{checkpoint: garden, max: 10m}, ", ""))
+    assert "checkpoints[0].items[0].equipment: found 'FE-1', expected an item of a checkpoint that a plan" in told
 
 
 @pytest.mark.parametrize("name", ["patrols.md", "patrols.zh-CN.md"])

@@ -77,6 +77,8 @@ def test_records_come_to_the_same_in_any_order(records: list[tuple[str, int]]):
         right.inspected, right.serviced, right.fault, right.last_at
     )  # fmt: skip
     assert (late.faulty_since is None) == (right.faulty_since is None)
+    newest = max(records, key=lambda one: one[1], default=("normal", 0))
+    assert right.fault == (str(newest[1]) if newest[0] == "fault" else ""), "the newest record says how it is"
 
 
 def rows_as(sort: str, rows: list[list[object]]) -> bytes:
