@@ -5,6 +5,9 @@ SELECT * FROM telemetry.history(%(points)s::int[], %(since)s, %(until)s)
 SELECT *, false FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, %(low)s, %(high)s, %(around)s)
 LIMIT %(most)s
 
+-- name: much_memory
+SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+
 -- name: hours_moved
 WITH dirty AS MATERIALIZED (
   SELECT hour FROM generate_series(date_bin('1 hour', %(since)s, 'epoch'), %(until)s, interval '1 hour') AS hour
