@@ -111,5 +111,5 @@ def _shown(rule: Rule, text: str, file: str = "", line: int = 1) -> RuleText:
     kinds = ["all"] if rule.when.kinds == "all" else list(rule.when.kinds)
     return RuleText(
         rule.rule, text, rule.title, kinds, rule.priority, rule.enabled, rule.life_safety, rule.work_order, condition,
-        file, line,
+        file, line, procedure=rule.procedure,
     )  # fmt: skip

@@ -36,6 +36,7 @@ class RuleText(msgspec.Struct, frozen=True):
     line: int = 1
     shipped: bool = False  # it came with the release, and was proven with it
     pack: str = ""  # the rule pack it belongs to: "doors 1.2.0"
+    procedure: Text | None = None
 
     @property
     def digest(self) -> str:

@@ -128,9 +128,9 @@ class Rulebook:
 
     async def rules(self, who: Principal) -> list[Row]:
         """Every rule, one row each, by id: what is in force, whether enabled, `count` of alarms in the last 30 days.
-        `pack`: the rule pack its file is ("doors 1.2.0"); `pack_changed`: it changed without a new version.
-        `untested`: a file of the site's own that nobody tried on history. `draft`: the newest version saved by a
-        person where it is not the one in force."""
+        `procedure`: what is to be done (应急预案), or None. `pack`: the rule pack its file is ("doors 1.2.0");
+        `pack_changed`: it changed without a new version. `untested`: a file of the site's own that nobody tried on
+        history. `draft`: the newest version saved by a person where it is not the one in force."""
         who.require("see")
         community = {"community_id": who.community_id}
         async with self._database.session([who.community_id]) as connection:
@@ -165,6 +165,7 @@ class Rulebook:
             "rule": name, "title": {"zh": shown.title.zh, "en": shown.title.en}, "kinds": shown.kinds,
             "condition": shown.condition, "priority": shown.priority, "life_safety": shown.life_safety,
             "work_order": shown.work_order, "problem": problem,
+            "procedure": {"zh": shown.procedure.zh, "en": shown.procedure.en} if shown.procedure else None,
             "enabled": state["enabled"] if state else bool(in_force) and shown.enabled,
             "source": "page" if state and state["text"] else "file" if file is not None else "draft",
             "version": state["version"] if state else None, "draft": draft["version"] if draft and waits else None,

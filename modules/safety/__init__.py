@@ -1,4 +1,4 @@
-"""Fire equipment (消防器材): the register, inspections from page and patrol round, what is due and overdue."""
+"""Fire safety (消防): the register of equipment, what is due and overdue; emergency plans and their drills."""
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,6 +10,7 @@ from hub.catalog.problems import CatalogError, Problem
 from hub.context import Context
 from hub.plugins import EventHandler, Task
 from hub.vocabulary.kinds import KindSpec
+from modules.safety.drills import Drills
 from modules.safety.files import check_lists, read_lists
 from modules.safety.handlers import EVENTS, make_tasks
 from modules.safety.service import Equipment
@@ -41,11 +42,20 @@ class SafetyPlugin:
         return {"safety": Watch(context, lists).run}
 
     def pages(self, shell: Any) -> None:
-        from modules.safety.pages import add_pages  # nicegui only where pages are served
+        from modules.safety import pages_plans  # nicegui only where pages are served
+        from modules.safety.pages import add_pages
 
         add_pages(shell, Equipment(shell.hub.context))
+        pages_plans.add_pages(shell, Drills(shell.hub.context))
 
     def routes(self, context: Context) -> Any:
         from modules.safety.routes import make_router  # fastapi only where HTTP is served
+        from modules.safety.routes_plans import add_plans
 
-        return make_router(Equipment(context))
+        router = make_router(Equipment(context))
+        add_plans(router, Drills(context))
+        return router
+
+    def ports(self, context: Context) -> Mapping[str, Any]:
+        """`safety.overview`: see `hub.overview`."""
+        return {"safety.overview": Drills(context).overview}

@@ -75,14 +75,11 @@ class RegisterPage:
             state = self._select("search choice", self._say("state"), states)
             shown = [(path, name) for path, name in self._places.items() if not path.startswith("-")]
             place = self._select("search place", self._say("where"), [("", self._say("everywhere")), *shown])
-            export = self._select("search export", self._say("export"), [("", self._say("export")), ("csv", "CSV"),
-                                                                         ("xlsx", "Excel")])  # fmt: skip
+            view.export_choice(self._export)
         self._count = view.tag("p", "", "muted count", role="status")
         self._hear(seek, "input", "_words")
         self._hear(state, "change", "_state")
         self._hear(place, "change", "_place")
-        export.on("change", lambda told: view.act(self._export)(told.args),
-                  js_handler="(e) => { emit(e.target.value); e.target.value = ''; }")  # fmt: skip
 
     def _select(self, classes: str, label: str, options: list[tuple[str, str]]) -> Any:
         select = self._view.box(classes, "select", aria_label=label)

@@ -81,3 +81,31 @@ SELECT counts FROM safety.told WHERE community_id = %(community_id)s
 -- name: tell
 INSERT INTO safety.told (community_id, counts) VALUES (%(community_id)s, %(counts)s)
 ON CONFLICT (community_id) DO UPDATE SET counts = excluded.counts
+
+-- name: intervals
+SELECT plan, months FROM safety.drill_interval WHERE community_id = %(community_id)s
+
+-- name: set_interval
+INSERT INTO safety.drill_interval (community_id, plan, months) VALUES (%(community_id)s, %(plan)s, %(months)s)
+ON CONFLICT (community_id, plan) DO UPDATE SET months = excluded.months
+
+-- name: last_drills
+SELECT plan, max(day) AS day, count(*)::int AS drills FROM safety.drill WHERE community_id = %(community_id)s GROUP BY plan
+
+-- name: drills
+SELECT id, plan, day, minutes, people, found, actor, noted_at FROM safety.drill
+WHERE community_id = %(community_id)s AND (%(plan)s::text IS NULL OR plan = %(plan)s)
+ORDER BY day DESC, id DESC LIMIT 200
+
+-- name: drill
+SELECT id, plan, actor, noted_at FROM safety.drill WHERE community_id = %(community_id)s AND id = %(id)s
+
+-- name: add_drill
+INSERT INTO safety.drill (community_id, plan, day, minutes, people, found, actor, noted_at)
+VALUES (%(community_id)s, %(plan)s, %(day)s, %(minutes)s, %(people)s, %(found)s, %(actor)s, %(at)s) RETURNING id
+
+-- name: uses
+-- The newest alarms for which a plan was shown.
+SELECT a.id, a.title, a.raised_at, a.state, d.code AS device, a.device_id FROM hub.alarm a
+LEFT JOIN hub.device d ON d.id = a.device_id
+WHERE a.community_id = %(community_id)s AND a.rule = %(plan)s ORDER BY a.raised_at DESC, a.id DESC LIMIT 20

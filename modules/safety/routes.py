@@ -111,14 +111,15 @@ def _add_register(router: APIRouter, equipment: Equipment) -> None:
 
 def piece_json(row: Row) -> dict[str, Any]:
     """A piece as plain JSON values."""
-    return {name: _plain(value) for name, value in row.items() if name not in ("community_id", "total")}
+    return {name: plain(value) for name, value in row.items() if name not in ("community_id", "total")}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON takes it: days and instants in ISO 8601."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value if value is None or isinstance(value, bool | int | float) else str(value)

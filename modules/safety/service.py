@@ -4,25 +4,23 @@ import asyncio
 from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from hub import audit
 from hub.context import Context
 from hub.errors import Refused
 from hub.live import Change
-from hub.media.intake import take
-from hub.media.store import keep, of_subjects
+from hub.media.store import of_subjects
 from hub.principal import Principal
 from hub.store.database import Connection, Row
 from modules.safety import store, telling
 from modules.safety.model import Piece, Sort, recorded
+from modules.safety.photographs import add_photograph
 from modules.safety.sheet import EARLIEST, Wrong, piece_of, pieces_of, places_by_name
 from modules.safety.table import MOST_ROWS, read_table
 
 MOST = MOST_ROWS
-MOST_PICTURES = 6
-"""Photographs of one record."""
 
 
 class BadList(Refused):
@@ -212,27 +210,13 @@ class Equipment:
         return made
 
     async def photograph(self, who: Principal, record: int, parts: AsyncIterable[bytes]) -> UUID:
-        """Add a picture to a record of one's own, within a day; its number. The same bytes again are the same picture.
-
-        BadPicture; NotThere; Refused: 403 for another's record, 409 `too_many_pictures` above 6.
-        """
+        """Add a picture to a record of one's own, within a day; its number. NotThere; see `add_photograph`."""
         who.require("work")
         async with self._session(who) as connection:
             found = await store.one(connection, "record", who.community_id, f"record {record}", id=record)
-        if found["actor"] != who.actor or found["pictures"] or self._now() - found["noted_at"] > timedelta(days=1):
-            raise Refused("forbidden", "photographs are added to one's own record, on the same day", 403)
-        picture, subject, now = await take(parts), _subject(found), self._now()
-        async with self._session(who) as connection:
-            await store.do(connection, "lock", who.community_id)
-            there = await of_subjects(connection, who.community_id, [subject])
-            again: list[UUID] = [one["id"] for one in there if one["sha256"] == picture.sha256]
-            if again:
-                return again[0]
-            if len(there) >= MOST_PICTURES:
-                raise Refused("too_many_pictures", f"a record has at most {MOST_PICTURES} pictures")
-            number = await keep(connection, who.community_id, picture, subject=subject, source=who.actor, taken_at=now,
-                                received_at=now)  # fmt: skip
-            await audit.record(connection, who, "safety.photograph", f"record:{record}", now, {"picture": str(number)})
+        if found["pictures"]:
+            raise Refused("forbidden", "a patrol's photographs are kept with its round", 403)
+        number = await add_photograph(self._context, who, found, _subject(found), parts)
         self._announce(who.community_id, found["equipment_id"])
         return number
 
