@@ -45,7 +45,8 @@ SAYS: dict[str, Text] = {
     "raised": {"zh": "发生时间", "en": "Raised"},
     "needed": {"zh": "请填写参加人员。", "en": "Say who took part."},
     "needed_day": {"zh": "请填写日期。", "en": "A day is needed."},
-    "ask": {"zh": "演练已经举行？写下何时、谁参加、发现了什么。", "en": "The drill was held? Say when, who took part, what was found."},
+    "ask": {"zh": "演练已经举行？写下何时、谁参加、发现了什么。",
+            "en": "The drill was held? Say when, who took part, what was found."},
     "set": {"zh": "演练周期", "en": "How often"},
     "ask_set": {"zh": "消防安全重点单位至少每半年、其他单位至少每年演练一次（公安部令第 61 号第四十条）。",
                 "en": "Key units drill at least each half year, others each year (Order 61 of the Ministry of Public "
