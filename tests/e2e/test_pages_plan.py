@@ -33,35 +33,35 @@ async def test_look(world: World, language: str, size: str, dark: bool) -> None:
 
 async def test_an_alarm_is_seen_where_it_is_and_leads_to_it(world: World) -> None:
     seeds = world.seeds
-    smoke, number = seeds.devices["smoke-3"], 0
+    smoke, number = seeds.devices["smoke-4"], 0
     async with world.signed_in("guard", "en") as (page, complaints):
         await world.open(page, "/plan")
-        garage = page.locator(".pin[data-key='garage/']")
-        before = await garage.get_attribute("aria-label") or ""
-        number = fresh(world, "smoke-3", "Smoke seen", 1)
+        plant = page.locator(".pin[data-key='plant/']")
+        before = await plant.get_attribute("aria-label") or ""
+        number = fresh(world, "smoke-4", "Smoke seen", 1)
         alarm = await seeds.context.alarms.show(await world.principal("guard"), number)
         seeds.context.alarms.announce(alarm)
-        await page.locator(".pin.hot.p1[data-key='garage/'] .badge").wait_for()
-        assert await garage.get_attribute("aria-label") != before
-        await garage.focus()
+        await page.locator(".pin.hot.p1[data-key='plant/'] .badge").wait_for()
+        assert await plant.get_attribute("aria-label") != before
+        await plant.focus()
         await page.keyboard.press("Enter")
-        pin = page.locator(".pin.hot.p1.active_unacknowledged[data-key='smoke-3']")
+        pin = page.locator(".pin.hot.p1.active_unacknowledged[data-key='smoke-4']")
         await pin.wait_for()
         assert "Critical, Smoke seen" in (await pin.get_attribute("aria-label") or "")
         sheet, mark = await page.locator(".sheet").bounding_box(), await pin.bounding_box()
         assert sheet is not None
         assert mark is not None
         share = (mark["x"] + mark["width"] / 2 - sheet["x"]) / sheet["width"]
-        assert share == pytest.approx(seeds.context.plans[seeds.home].devices["smoke-3"][0], abs=0.005)
-        normal = page.locator(".pin[data-key='door-garage-1']")
+        assert share == pytest.approx(seeds.context.plans[seeds.home].devices["smoke-4"][0], abs=0.005)
+        normal = page.locator(".pin[data-key='gateway-plant']")
         assert await normal.locator(".badge").count() == 0
-        assert await normal.get_attribute("href") == f"/devices/{seeds.devices['door-garage-1'].id}"
+        assert await normal.get_attribute("href") == f"/devices/{seeds.devices['gateway-plant'].id}"
         await pin.click()
         await page.wait_for_url(f"**/alarms/{number}")
         await page.locator(".detail-pane", has_text="Smoke seen").wait_for()
         assert not complaints
     over(world, number)
-    assert smoke.place_path == "garage"
+    assert smoke.place_path == "plant"
 
 
 async def test_an_alarm_without_a_spot_is_listed_beside_the_drawing(world: World) -> None:
