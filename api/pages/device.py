@@ -78,7 +78,7 @@ class DevicePage:
                 icon("arrow_back")
             with box(""):
                 tag("h1", view.pick(device["name"]))
-                kind = view.word("kind", device["kind"])
+                kind = view.kind(device["kind"])
                 tag("p", f"{kind} · {places.get(device['place'], device['place'])} · {device['code']}", "muted")
             with box("figures"):
                 self._state = tag("span", "", "state-word")

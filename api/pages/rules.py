@@ -127,11 +127,7 @@ class RulesPage:
     def _kinds(self, kinds: list[str]) -> str:
         if kinds == ["all"]:
             return self._view.t("rules.all_kinds")
-        known = self._book.kinds
-        return ", ".join(
-            self._view.pick({"zh": known[kind].name.zh, "en": known[kind].name.en}) if kind in known else kind
-            for kind in kinds
-        )
+        return ", ".join(map(self._view.kind, kinds))
 
     async def _choose(self, argument: object) -> None:
         name = argument[0] if isinstance(argument, list) and argument else ""

@@ -129,6 +129,12 @@ class View:
         text = self.t(key)
         return str(name) if text == key else text
 
+    def kind(self, name: str) -> str:
+        """The name of a kind of devices, as this installation calls it."""
+        book = self.hub.context.rulebook
+        spec = book.kinds.get(name) if book is not None else None
+        return spec.name.get(self.language) if spec else name
+
     def age(self, moment: datetime | None) -> str:
         """How long ago, in its largest unit."""
         if moment is None:

@@ -10,6 +10,7 @@ from hub.catalog.problems import Key, closest, one_of
 from hub.vocabulary.kinds import CommandSpec, KindsFile, KindSpec, PointSpec
 from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
 from hub.vocabulary.units import UNITS
+from hub.vocabulary.words import WordsFile
 
 
 def check_kinds(document: Document, file: KindsFile) -> None:
@@ -24,6 +25,28 @@ def check_kinds(document: Document, file: KindsFile) -> None:
                     document.report(path, "`values` belong to fields of type code, and to them always", found="")
         for name, command in kind.commands.items():
             _check_command(document, ("kinds", kind_name, "commands", name), kind, command)
+
+
+def check_words(document: Document, file: WordsFile, kinds: Mapping[str, KindSpec]) -> None:
+    """Every name is given to something that is there."""
+    for kind_name, words in file.kinds.items():
+        at: Key = ("kinds", kind_name)
+        if not _known(document, at, kind_name, kinds):
+            continue
+        kind = kinds[kind_name]
+        for part in ("points", "events", "commands"):
+            for code in getattr(words, part):
+                _known(document, (*at, part, code), code, getattr(kind, part))
+        for event, fields in words.fields.items():
+            if _known(document, (*at, "fields", event), event, kind.events):
+                for code in fields:
+                    _known(document, (*at, "fields", event, code), code, kind.events[event].data)
+
+
+def _known(document: Document, at: Key, code: str, there: Collection[str]) -> bool:
+    if code not in there:
+        document.report(at, one_of(there), found=f"'{code}'", suggestion=closest(code, there), sort="reference")
+    return code in there
 
 
 def _check_point(document: Document, path: Key, point: PointSpec) -> None:

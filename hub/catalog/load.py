@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.catalog.checksite import check_site
-from hub.catalog.crosscheck import check_kinds, check_profile
+from hub.catalog.crosscheck import check_kinds, check_profile, check_words
 from hub.catalog.document import Document
 from hub.catalog.plans import SitePlan, read_plan
 from hub.catalog.problems import CatalogError, Problem, closest, one_of
@@ -15,6 +15,7 @@ from hub.catalog.validate import validate
 from hub.vocabulary.kinds import KindsFile, KindSpec
 from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
 from hub.vocabulary.sites import SiteFile
+from hub.vocabulary.words import WordsFile, named
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,20 @@ def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[s
         check_kinds(document, file)
         reading.kinds = file.kinds
     reading.problems += document.problems
+    words = find_files(roots, "words.yaml").get("words.yaml")
+    if words is not None and reading.kinds is not None:
+        reading.kinds = _renamed(reading, read_document(words, environment), reading.kinds)
+
+
+def _renamed(reading: _Reading, document: Document, kinds: Mapping[str, KindSpec]) -> Mapping[str, KindSpec]:
+    """The kinds under the names of a words file; as they are where it is wrong."""
+    file = validate(document, WordsFile)
+    if file is not None:
+        check_words(document, file, kinds)
+    reading.problems += document.problems
+    if file is None or document.problems:
+        return kinds
+    return {**kinds, **{code: named(kinds[code], words) for code, words in file.kinds.items()}}
 
 
 def _read_profile(reading: _Reading, relative: str, path: Path, environment: Mapping[str, str]) -> None:

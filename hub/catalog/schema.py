@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from hub.vocabulary.kinds import KindsFile
 from hub.vocabulary.profiles import Profile
 from hub.vocabulary.sites import SiteFile
+from hub.vocabulary.words import WordsFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,6 +19,7 @@ def render_schemas(further: Mapping[str, type[BaseModel]] | None = None) -> dict
     """File name -> text. `further` adds models of other rooms: `{"rule": RuleFile}` becomes `rule.schema.json`."""
     schemas = {
         "kinds": KindsFile.model_json_schema(),
+        "words": WordsFile.model_json_schema(),
         "profile": TypeAdapter(Profile).json_schema(),
         "site": _references_allowed(SiteFile.model_json_schema()),
     }

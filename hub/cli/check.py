@@ -28,8 +28,8 @@ class OffersCheck(Protocol):
 
 
 def roots_for(paths: Sequence[Path]) -> list[Path]:
-    """The packaged configuration, then each path's folder: the path itself, or for a file the folder its
-    `profiles/…`, `sites/…`, `rules/…` or `kinds.yaml` starts in. FileNotFoundError names a path that is not there."""
+    """The packaged configuration, then each path's folder: the path itself, or for a file the folder its `profiles/…`,
+    `sites/…`, `rules/…`, `kinds.yaml` or `words.yaml` starts in. FileNotFoundError names a path that is not there."""
     roots = [packaged_config()]
     for path in paths:
         absolute = path.resolve()
