@@ -1,7 +1,7 @@
 """A guard walks his round by phone, and that is the inspection: through the real outbox, pipeline, queue and rules."""
 
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +10,7 @@ import pytest
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.catalog.paths import packaged_config
+from hub.context import Context
 from hub.jobs import job_app
 from hub.principal import Principal
 from hub.settings import Settings
@@ -37,6 +38,13 @@ class SomeRules(RulesPlugin):
             for name in FILES:
                 shutil.copy(packaged_config() / "rules" / name, Path(folder) / "rules")
             return super().rules([Path(folder)], kinds)
+
+
+class EmptyRegister(SafetyPlugin):
+    """Without the part that takes in the demonstration's list, whenever it comes to that."""
+
+    def parts(self, context: Context) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {}
 
 
 class Walk(Line):
@@ -73,7 +81,7 @@ class Walk(Line):
 @pytest.fixture
 async def walk(database_url: str) -> AsyncIterator[Walk]:
     clock = BenchClock(NOW)
-    plugs = [DriversPlugin(), SomeRules(), PatrolPlugin(), SafetyPlugin()]
+    plugs = [DriversPlugin(), SomeRules(), PatrolPlugin(), EmptyRegister()]
     hub = Hub(Settings(database_url=database_url), {}, clock=clock, plugs=plugs)
     await hub.start()
     await hub.supervisor.stop_all()
