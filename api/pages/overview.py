@@ -6,8 +6,8 @@ from api.pages.widgets import box, head, panel, tag
 from hub.overview.model import Section, Tile
 from hub.overview.service import OverviewDesk
 
-_FOLLOWED = ["alarm", "device", "workorder", "patrol", "duty"]
-_SETTLE_S = 5.0
+_FOLLOWED = ["alarm", "device", "workorder", "patrol", "duty", "safety"]
+_SETTLE_S = 15.0  # a dozen queries: it is read at most so often, however much changes
 
 
 def install(shell: Shell) -> None:

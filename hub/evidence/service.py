@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,7 @@ LONGEST_S = 86_400
 MOST_ENTRIES = 10_000
 MOST_SAMPLES = 100_000
 MOST_CLIP_BYTES = 64_000_000
+MOST_AT_ONCE = 2
 """Of the clips in a pack: those of four cameras always fit."""
 
 _ALTERED = both("视频片段已被改动，不在包内", "clip altered in the store, left out")
@@ -38,6 +39,8 @@ class EvidenceDesk:
 
     Cards and plates are masked, raw frames, snapshots and clips withheld, for roles without the right `work`.
     """
+
+    _making: ClassVar[int] = 0  # of the process: a pack takes several times its size of memory
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -70,13 +73,19 @@ class EvidenceDesk:
     ) -> tuple[str, bytes]:
         """(file name, ZIP). That it was made is in the audit log with its manifest's SHA-256: that is its seal.
 
-        NotThere; Refused(422) for a span over 24 h or more in it than a pack holds.
+        NotThere; Refused: 422 for a span over 24 h or more in it than a pack holds, 503 `busy` while two are made.
         """
         _check_span(before_s, after_s)
-        notices = await self._notices(who, alarm_id)
-        async with self._context.database.session([who.community_id]) as connection:
-            evidence = await self._gather(connection, who, alarm_id, before_s, after_s, notices)
-        packed = await asyncio.to_thread(build, evidence)
+        if EvidenceDesk._making >= MOST_AT_ONCE:
+            raise Refused("busy", "too many evidence packs at once; try again", 503)
+        EvidenceDesk._making += 1
+        try:
+            notices = await self._notices(who, alarm_id)
+            async with self._context.database.session([who.community_id]) as connection:
+                evidence = await self._gather(connection, who, alarm_id, before_s, after_s, notices)
+            packed = await asyncio.to_thread(build, evidence)
+        finally:
+            EvidenceDesk._making -= 1
         detail = {
             "manifest": manifest_hash(packed), "size": len(packed), "masked": evidence.masked,
             "since": evidence.since.isoformat(), "until": evidence.until.isoformat(),

@@ -3,7 +3,10 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import structlog
+
 from hub.context import Context
+from hub.errors import HubError
 from hub.kpis.service import KpiDesk
 from hub.kpis.words import value_text
 from hub.money import yuan
@@ -12,6 +15,7 @@ from hub.principal import Principal
 from hub.readmodel.desk import ReadDesk
 from hub.store.queries import load_queries
 
+_log = structlog.get_logger()
 _SQL = load_queries("hub.overview")
 PORT = ".overview"
 LOSSES = timedelta(days=30)
@@ -32,8 +36,20 @@ class OverviewDesk:
         """Alarms, devices, energy, then each module's in the order of their names. Refused(403)."""
         who.require("see")
         ports = [port for name, port in sorted(self._context.ports.items()) if name.endswith(PORT)]
-        told = [await tell(who) for tell in (self._alarms, self._devices, self._energy, *ports)]
+        told = [await self._ask(tell, who) for tell in (self._alarms, self._devices, self._energy, *ports)]
         return [section for section in told if section is not None]
+
+    async def _ask(self, tell: Tell, who: Principal) -> Section | None:
+        """A room's section; one that fails leaves the others standing, and says so."""
+        try:
+            return await tell(who)
+        except (HubError, LookupError, ValueError) as error:
+            _log.error(
+                "a room's overview failed", room=getattr(tell, "__qualname__", repr(tell)), error=str(error)[:200]
+            )
+            return Section({"zh": "暂缺", "en": "Missing"}, [
+                Tile({"zh": "一个部分没有读到", "en": "A part could not be read"}, "—", "/system", True),
+            ])  # fmt: skip
 
     async def _alarms(self, who: Principal) -> Section:
         counts = await self._reads.counts(who)

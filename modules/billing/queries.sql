@@ -59,5 +59,7 @@ SELECT key, ts, received, source, raw FROM telemetry.frames(%(device_id)s, %(ts)
 -- name: newest_period
 SELECT period_start, period_end, count(*) AS lines, count(*) FILTER (WHERE state = 'held') AS held,
   coalesce(sum(amount_fen), 0)::bigint AS fen
-FROM billing.bill_line WHERE community_id = %(community_id)s
-GROUP BY period_start, period_end ORDER BY period_end DESC, period_start DESC LIMIT 1
+FROM billing.bill_line WHERE community_id = %(community_id)s AND (period_end, period_start) = (
+  SELECT period_end, period_start FROM billing.bill_line WHERE community_id = %(community_id)s
+  ORDER BY period_end DESC, period_start DESC LIMIT 1)
+GROUP BY period_start, period_end

@@ -1,6 +1,7 @@
 """Emergency plans on a screen: those in force, and one of them with its steps, drills and last uses. No logic."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ class PlansPage:
         self._drills = drills
         self._rows: dict[str, Row] = {}
         self._open = ""
+        self._shown: Row | None = None
 
     async def build(self) -> None:
         view = self._view
@@ -46,7 +48,7 @@ class PlansPage:
             self._table.on("action", lambda event: view.act(self._act)(event.args))
         self._place = view.box("")
         await self._show()
-        view.follow(["safety", "rule", "alarm"], self._show, self._show, 1.0)
+        view.follow(["safety", "rule"], self._show, self._show, 1.0)
 
     def _figure(self, name: str) -> Any:
         with self._view.box("figure"):
@@ -59,7 +61,7 @@ class PlansPage:
         self._figures["plans"].text = str(len(rows))
         self._figures["overdue_plans"].text = str(sum(row["overdue"] for row in rows))
         self._table.show([self._cells(row) for row in rows])
-        if self._open:
+        if self._open and self._rows.get(self._open) != self._shown:
             await self._lay_open(self._open)
 
     def _cells(self, row: Row) -> dict[str, Any]:
@@ -101,7 +103,7 @@ class PlansPage:
             row = await self._drills.plan(self._view.principal, plan)
         except NotThere:
             return self._close()
-        self._open = plan
+        self._open, self._shown = plan, self._rows.get(plan)
         self._place.clear()
         self._list.set_visibility(False)
         with self._place:
@@ -152,7 +154,7 @@ class PlansPage:
         if newest is not None and newest["actor"] == view.principal.actor and view.may("work"):
             with view.box("actions"):
                 address = f"/api/v1/safety/drills/{newest['id']}/photographs"
-                view.picture_input(address, self._say("photograph"), self._show)
+                view.picture_input(address, self._say("photograph"), partial(self._lay_open, row["plan"]))
         if view.may("work"):
             view.pictures().show([
                 {"id": str(one["id"]), "label": f"{drill['day']} · {view.person(one['source'])}", "gone": one["gone"]}

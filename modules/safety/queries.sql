@@ -16,8 +16,14 @@ VALUES (%(community_id)s, %(number)s, %(kind)s, %(place)s, %(spot)s, %(model)s, 
 ON CONFLICT (community_id, number) DO UPDATE SET kind = excluded.kind, place = excluded.place, spot = excluded.spot,
   model = excluded.model, inspect = excluded.inspect, made = excluded.made, installed = excluded.installed,
   serviced = excluded.serviced, inspected = excluded.inspected, expires = excluded.expires,
-  inspect_due = excluded.inspect_due, remind_on = excluded.remind_on, service_due = excluded.service_due,
+  registered = excluded.registered, inspect_due = excluded.inspect_due, remind_on = excluded.remind_on, service_due = excluded.service_due,
   life_ends = excluded.life_ends
+
+-- name: renew
+-- Another piece stands under this number: what was found at the one before is no longer so; its records stay.
+UPDATE safety.equipment SET fault = '', faulty_since = NULL, last_at = NULL, last_by = '',
+  retired_at = NULL, retired_note = ''
+WHERE community_id = %(community_id)s AND id = %(id)s
 
 -- name: stand
 UPDATE safety.equipment SET inspected = %(inspected)s, serviced = %(serviced)s, fault = %(fault)s,

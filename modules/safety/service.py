@@ -17,8 +17,9 @@ from hub.store.database import Connection, Row
 from modules.safety import store, telling
 from modules.safety.model import Piece, Sort, recorded
 from modules.safety.photographs import add_photograph
-from modules.safety.sheet import EARLIEST, Wrong, piece_of, pieces_of, places_by_name
+from modules.safety.sheet import EARLIEST, Wrong, fields_of, piece_of, pieces_of, places_by_name
 from modules.safety.table import MOST_ROWS, read_table
+from modules.safety.words import COLUMNS
 
 MOST = MOST_ROWS
 
@@ -79,21 +80,25 @@ class Equipment:
     # -- the register ----------------------------------------------------------------------------------------------
 
     async def put(self, who: Principal, cells: Mapping[str, str]) -> int:
-        """Add a piece, or change the one of its number, from fields as text; its id. BadList."""
+        """Add a piece, or change the fields that are given of the one of its number, days as they are given; its id.
+
+        BadList; Refused(409) `retired`: the number is off the register, and `made` does not say that this is another.
+        """
         who.require("maintain")
         async with self._session(who) as connection:
             today = await self._begin(connection, who)
             piece, wrong = piece_of(cells, await self._places(connection, who), today)
             if piece is None:
                 raise BadList(wrong, who.language)
-            await self._take(connection, who, [piece], today)
+            await self._take(connection, who, [piece], frozenset(cells) & COLUMNS.keys(), today, by_hand=True)
             made = await store.one(connection, "by_number", who.community_id, piece.number, number=piece.number)
         self._announce(who.community_id)
         return int(made["id"])
 
     async def take_list(self, who: Principal, parts: AsyncIterable[bytes], most: int = 1024 * 1024) -> dict[str, int]:
         """Take in a clerk's list, all of it or nothing: {"added": n, "changed": n, "same": n}. What stands in the
-        register and not in the list stays. BadList; Refused(422) for what is no list."""
+        register and not in the list stays, so do columns that the list lacks, newer days, and what is retired. Another
+        day of manufacture is another piece under the number. BadList; Refused(422) for what is no list."""
         who.require("maintain")
         raw = bytearray()
         async for part in parts:
@@ -112,11 +117,14 @@ class Equipment:
             pieces, wrong = await asyncio.to_thread(pieces_of, found, places, today)
             if wrong:
                 raise BadList(wrong, who.language)
-            done = await self._take(connection, who, pieces, today)
+            done = await self._take(connection, who, pieces, fields_of(found), today)
         self._announce(who.community_id)
         return done
 
-    async def _take(self, connection: Connection, who: Principal, pieces: list[Piece], today: date) -> dict[str, int]:
+    async def _take(
+        self, connection: Connection, who: Principal, pieces: list[Piece], fields: frozenset[str], today: date, *,
+        by_hand: bool = False,
+    ) -> dict[str, int]:  # fmt: skip
         known = {row["number"]: row for row in await store.rows(connection, "known", who.community_id)}
         if len(known.keys() | {piece.number for piece in pieces}) > MOST:
             raise Refused("too_many", f"a register has at most {MOST} pieces", 409)
@@ -124,11 +132,27 @@ class Equipment:
         fresh: list[tuple[Piece, date]] = []
         for given in pieces:
             row = known.get(given.number)
-            piece = _not_back(given, row) if row is not None else given
-            same = row is not None and store.piece_of(row) == piece
-            done["same" if same else "added" if row is None else "changed"] += 1
-            if not same:
-                fresh.append((piece, row["registered"] if row is not None else today))
+            if row is None:
+                done["added"] += 1
+                fresh.append((given, today))
+                continue
+            other = given.made is not None and row["made"] not in (None, given.made)
+            if other and (row["retired_at"] is not None or not by_hand):
+                piece, registered = given, today
+                await store.do(connection, "renew", who.community_id, id=row["id"])
+            elif row["retired_at"] is not None and by_hand:
+                raise Refused(
+                    "retired", f"{given.number} is no longer on the register; use it again, or another number"
+                )
+            else:
+                had, registered = store.piece_of(row), row["registered"]
+                piece = replace(had, **{name: getattr(given, name) for name in fields})
+                piece = piece if by_hand else _not_back(piece, row)
+                if piece == had or row["retired_at"] is not None:
+                    done["same"] += 1
+                    continue
+            done["changed"] += 1
+            fresh.append((piece, registered))
         await store.put(connection, who.community_id, fresh)
         on = f"equipment:{pieces[0].number}" if len(pieces) == 1 else "safety:register"
         await audit.record(connection, who, "safety.put", on, self._now(), {**done})

@@ -47,6 +47,11 @@ def places_by_name(places: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return kept | {place["path"]: place["path"] for place in places}
 
 
+def fields_of(rows: Sequence[Sequence[str]]) -> frozenset[str]:
+    """The fields that a table has columns for: of a piece that is known, no other changes."""
+    return frozenset(_FIELDS.get(_plain(cell), cell) for cell in rows[0]) & COLUMNS.keys() if rows else frozenset()
+
+
 def pieces_of(rows: Sequence[Sequence[str]], places: Mapping[str, str], today: date) -> tuple[list[Piece], list[Wrong]]:
     """The pieces of a table, its first row naming the columns, or what is wrong (at most 50)."""
     head = [_FIELDS.get(_plain(cell), cell) for cell in rows[0]] if rows else []

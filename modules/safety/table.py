@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import zipfile
+import zlib
 from datetime import date, datetime
 from xml.etree.ElementTree import ParseError
 
@@ -14,9 +16,11 @@ MOST_ROWS = 5000
 MOST_COLUMNS = 40
 _MOST_CELL = 1000
 _MOST_UNPACKED = 16 * 1024 * 1024
+_MOST_CELLS = 20 * MOST_ROWS  # in all sheets: what openpyxl makes of one is a hundred times its bytes
+_CELL = re.compile(rb"<(?:[\w.-]+:)?c[\s/>]")
 _MADE_TEXT = ("'=", "'+", "'-", "'@")  # what a file that was handed out has before a text that is no formula
 _BROKEN = (zipfile.BadZipFile, ParseError, KeyError, ValueError, TypeError, AttributeError, IndexError, OSError,
-           OverflowError, EOFError, NotImplementedError, RuntimeError)  # fmt: skip
+           OverflowError, EOFError, NotImplementedError, RuntimeError, zlib.error)  # fmt: skip
 
 
 def read_table(raw: bytes) -> list[list[str]]:
@@ -32,15 +36,43 @@ def read_table(raw: bytes) -> list[list[str]]:
 
 def _workbook(raw: bytes) -> list[list[str]]:
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as packed:  # a part gives no more than it says here
-            if sum(part.file_size for part in packed.infolist()) > _MOST_UNPACKED:
-                raise Refused("table_too_large", f"the workbook unpacks to over {_MOST_UNPACKED} bytes", 422)
-        book = load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+        book = load_workbook(_unpacked(raw), read_only=True, data_only=True)
         sheet = book.worksheets[0]
         found = sheet.iter_rows(max_row=MOST_ROWS + 2, max_col=MOST_COLUMNS, values_only=True)
         return [[_text(cell) for cell in row] for row in found]
     except _BROKEN as error:
         raise Refused("bad_table", f"no Excel workbook that can be read ({type(error).__name__})", 422) from None
+
+
+def _unpacked(raw: bytes) -> io.BytesIO:
+    """The workbook with its parts unpacked, by us and within bounds: zipfile unpacks a part whole before it looks at
+    the length that the part claims. Refused; zlib.error."""
+    left, cells, out = _MOST_UNPACKED, 0, io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as packed, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as plain:
+        for part in packed.infolist():
+            content = _part(raw, part, left + 1)
+            left -= len(content)
+            cells += sum(1 for _ in _CELL.finditer(content))
+            if left < 0 or cells > _MOST_CELLS:
+                told = f"the workbook unpacks to over {_MOST_UNPACKED} bytes, or has over {_MOST_CELLS} cells"
+                raise Refused("table_too_large", told, 422)
+            plain.writestr(part.filename, content)
+    out.seek(0)
+    return out
+
+
+def _part(raw: bytes, part: zipfile.ZipInfo, most: int) -> bytes:
+    """At most so many bytes of one part; stored and deflated ones only, as Excel writes them (ECMA-376 part 2)."""
+    head = raw[part.header_offset : part.header_offset + 30]
+    if len(head) < 30 or head[:4] != b"PK\x03\x04" or part.flag_bits & 1:
+        raise zipfile.BadZipFile(part.filename)
+    begins = part.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
+    packed = raw[begins : begins + part.compress_size]
+    if part.compress_type == zipfile.ZIP_STORED:
+        return packed[:most]
+    if part.compress_type != zipfile.ZIP_DEFLATED:
+        raise zipfile.BadZipFile(part.filename)
+    return zlib.decompressobj(-15).decompress(packed, most)
 
 
 def _csv(raw: bytes) -> list[list[str]]:

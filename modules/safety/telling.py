@@ -23,21 +23,22 @@ def device_of(context: Context, community_id: int) -> Device | None:
 
 
 async def tell(context: Context, connection: Connection, community_id: int, today: date) -> bool:
-    """Tell the counts of this day where they are others than those told last; whether they were. The caller holds the
-    register's lock."""
+    """Tell the counts of this day, once and where they change; whether they were told. Each day again, and to another
+    device: a rule that was off or a device that is new has heard nothing. The caller holds the register's lock."""
     device = device_of(context, community_id)
     if device is None:
         return False
     figures = await store.one(connection, "figures", community_id, "figures", today=today)
     counts = {name: figures[name] for name in POINTS}
     before = await store.rows(connection, "told", community_id)
-    if before and before[0]["counts"] == counts:
+    told = {**counts, "day": today.isoformat(), "device": device.code}
+    if before and before[0]["counts"] == told:
         return False
     at = context.clock.now()
     points = {name: float(count) for name, count in counts.items()}
     key = f"safety:{at.isoformat()}:{'-'.join(str(count) for count in counts.values())}"
     await reports.put(connection, device, key=key, at=at, points=points)
-    await store.do(connection, "tell", community_id, counts=counts)
+    await store.do(connection, "tell", community_id, counts=told)
     return True
 
 

@@ -23,11 +23,11 @@ WHERE community_id = %(community_id)s AND alarm_id = %(alarm_id)s ORDER BY id DE
 SELECT id FROM workorders.work_order WHERE community_id = %(community_id)s AND number = %(number)s
 
 -- name: tally
-SELECT count(*) FILTER (WHERE state IN ('open', 'assigned', 'in_progress')) AS pending,
-  count(*) FILTER (WHERE state IN ('open', 'assigned', 'in_progress') AND due_at < %(at)s) AS overdue,
-  count(*) FILTER (WHERE state = 'done' AND done_at >= %(since)s) AS done,
-  count(*) FILTER (WHERE state = 'done' AND done_at >= %(since)s AND done_at <= due_at) AS in_time
-FROM workorders.work_order WHERE community_id = %(community_id)s
+SELECT waiting.pending, waiting.overdue, finished.done, finished.in_time FROM
+  (SELECT count(*) AS pending, count(*) FILTER (WHERE due_at < %(at)s) AS overdue FROM workorders.work_order
+   WHERE community_id = %(community_id)s AND state IN ('open', 'assigned', 'in_progress')) waiting,
+  (SELECT count(*) AS done, count(*) FILTER (WHERE done_at <= due_at) AS in_time FROM workorders.work_order
+   WHERE community_id = %(community_id)s AND state = 'done' AND done_at >= %(since)s) finished
 
 -- name: lock
 SELECT id, state, assignee, alarm_id FROM workorders.work_order

@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from hub.errors import Refused
 from modules.workorders.service import WorkOrders
 from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
 from tests.e2e.test_pages_desk import fresh, over
@@ -64,6 +65,22 @@ async def test_overview_counts_what_the_desks_hold_and_follows(world: World) -> 
         await world.open(page, "/overview")
         assert not {"Newest period", "Lines held", "Bill lines"} & set(await tiles(page))
     over(world, number)
+
+
+async def test_one_room_that_fails_leaves_the_others_standing(world: World) -> None:
+    async def broken(_: object) -> None:
+        raise Refused("busy", "not now", 503)
+
+    world.seeds.context.ports["a.overview"] = broken
+    try:
+        async with world.signed_in("admin", "en") as (page, complaints):
+            await world.open(page, "/overview")
+            told = await tiles(page)
+            assert told["A part could not be read"] == "—"
+            assert {"Unacknowledged", "Pending", "Drills overdue"} <= set(told)
+            assert not complaints
+    finally:
+        del world.seeds.context.ports["a.overview"]
 
 
 @pytest.mark.parametrize("size", list(SIZES))

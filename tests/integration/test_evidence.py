@@ -360,3 +360,9 @@ async def test_from_the_wire_to_the_pack(database_url: str):
         assert report.annunciated == 1
         assert {figure.id: figure.value for figure in report.figures}["acknowledged_p50"] == pytest.approx(20, abs=1)
         assert examine(bench.url).ok
+
+
+async def test_no_more_packs_are_made_at_once_than_memory_takes(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(EvidenceDesk, "_making", service.MOST_AT_ONCE)
+    with pytest.raises(Refused, match="too many"):
+        await scene.desk.pack(Principal("user:li", scene.seeds.home, "guard"), scene.alarm)

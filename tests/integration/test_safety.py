@@ -267,3 +267,61 @@ async def test_what_is_handed_out_can_be_taken_in_again(ground: Ground):
     columns = [(name, (COLUMNS.get(name) or DERIVED[name])["en"]) for name in _EXPORT]
     book = xlsx_bytes("x", columns, [{**row, "state": "In order"} for row in rows])
     assert await ground.take(io.BytesIO(book).getvalue()) == {"added": 0, "changed": 0, "same": 2}
+
+
+async def test_columns_that_a_list_lacks_stay_as_they_are(ground: Ground) -> None:
+    whole = {"number": "F-1", "kind": "extinguisher_powder", "place": "b1/u1", "spot": "锅炉房",
+             "inspect": "half_month", "made": "2024-03-15", "inspected": "2026-11-01",
+             "expires": "2027-01-01"}  # fmt: skip
+    number = await ground.equipment.put(ground.clerk, whole)
+    text = "编号,类别,位置,出厂日期\nF-1,干粉灭火器,地下车库,2024-03-15\n"
+    assert await ground.take(text) == {"added": 0, "changed": 1, "same": 0}
+    row = await ground.equipment.piece(ground.viewer, number)
+    assert (row["place"], row["spot"], row["inspect"]) == ("garage", "锅炉房", "half_month")
+    assert (row["expires"], row["inspect_due"]) == (date(2027, 1, 1), date(2026, 11, 16))
+    await ground.take("编号,类别,位置,出厂日期,检查周期\nF-1,干粉灭火器,地下车库,2024-03-15,\n")
+    assert (await ground.equipment.piece(ground.viewer, number))["inspect"] is None  # a column that is there, and empty
+
+
+async def test_another_day_of_manufacture_is_another_piece_under_the_number(ground: Ground) -> None:
+    number = await ground.equipment.put(ground.clerk, {
+        "number": "F-1", "kind": "extinguisher_powder", "place": "b1/u1", "made": "2014-03-15",
+        "serviced": "2024-08-01",
+    })  # fmt: skip
+    await ground.equipment.record(ground.guard, number, "fault", "压力不足")
+    text = "编号,类别,位置,出厂日期\nF-1,干粉灭火器,b1/u1,2026-09-20\n"
+    assert (await ground.take(text))["changed"] == 1
+    row = await ground.equipment.piece(ground.viewer, number)
+    assert (row["fault"], row["serviced"], row["service_due"]) == ("", None, date(2031, 9, 20))
+    assert len(row["records"]) == 1
+    await ground.equipment.retire(ground.clerk, number, "x")
+    assert (await ground.take(text))["same"] == 1  # the list says nothing new: what was retired stays so
+    with pytest.raises(Refused, match="no longer"):
+        await ground.equipment.put(ground.clerk, {"number": "F-1", "kind": "extinguisher_powder", "place": "b1/u1",
+                                                  "made": "2026-09-20"})  # fmt: skip
+    await ground.equipment.put(ground.clerk, {"number": "F-1", "kind": "extinguisher_powder", "place": "b1/u1",
+                                              "made": "2026-10-20"})  # fmt: skip
+    row = await ground.equipment.piece(ground.viewer, number)
+    assert (row["retired_at"], row["registered"], row["states"]) == (None, date(2026, 11, 21), ("normal",))
+
+
+async def test_a_wrong_day_is_corrected_by_hand(ground: Ground) -> None:
+    cells = {"number": "F-1", "kind": "extinguisher_powder", "place": "b1/u1", "made": "2019-08-01",
+             "serviced": "2024-08-01"}  # fmt: skip
+    number = await ground.equipment.put(ground.clerk, cells)
+    await ground.equipment.record(ground.guard, number, "service", "", date(2026, 9, 1))
+    await ground.equipment.put(ground.clerk, cells)
+    row = await ground.equipment.piece(ground.viewer, number)
+    assert (row["serviced"], row["service_due"]) == (date(2024, 8, 1), date(2026, 8, 1))
+
+
+async def test_counts_are_told_again_each_day_so_that_a_rule_that_was_off_hears_them(ground: Ground) -> None:
+    await ground.take(LIST)
+    watch = Watch(ground.context, {})
+    before = len(ground.counts())
+    await watch.look()
+    assert len(ground.counts()) == before
+    ground.clock.advance(86_400)
+    await watch.look()
+    await watch.look()
+    assert len(ground.counts()) == before + 1

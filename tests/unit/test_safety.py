@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 
@@ -183,3 +184,32 @@ def test_no_bytes_break_the_reader(raw: bytes, zipped: bool):
 
 def test_the_demo_list_is_sound():
     assert check_lists([packaged_config()], {}) == []
+
+
+def _lying(method: int, content: bytes) -> bytes:
+    """A ZIP whose one part says that it is short, and is not."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as book:
+        book.writestr("[Content_Types].xml", content)
+    said = len(content).to_bytes(4, "little")
+    return out.getvalue().replace(said, (100).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_STORED])
+def test_a_part_that_says_it_is_short_is_not_unpacked_past_the_bound(method: int) -> None:
+    raw = _lying(method, bytes(60_000_000) if method else bytes(17 * 1024 * 1024))
+    tracemalloc.start()
+    with pytest.raises(Refused):
+        read_table(raw)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 45_000_000
+
+
+@pytest.mark.parametrize("cell", [b"<c/>", b"<x:c/>", b"<c r='A1'/>"])
+def test_a_row_of_a_million_cells_is_refused_before_any_is_made(cell: bytes) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet1.xml", b"<sheetData><row>" + cell * 1_000_000 + b"</row></sheetData>")
+    with pytest.raises(Refused, match="cells"):
+        read_table(out.getvalue())
