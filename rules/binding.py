@@ -43,9 +43,12 @@ from rules.wider import Window as WindowTerm
 MOST_NEIGHBOURS = 256
 """So many other devices at most does a rule look at from one device."""
 
+MOST_WATCHERS = 1000
+"""From so many devices at most does a rule go by the values of one: all of them are asked at each of its words."""
+
 
 class TooMany(ValueError):
-    """A rule would look at too many devices from one."""
+    """A rule would look at too many devices from one, or at one from too many."""
 
 
 def micros(duration: timedelta) -> int:

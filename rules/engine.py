@@ -45,7 +45,7 @@ from rules.observations import (
 
 __all__ = [
     "QUIET", "Effect", "Finding", "Happening", "Heard", "Late", "Note", "Observation", "Sample", "Step", "Values",
-    "Wake", "arm", "attentive", "due", "excused", "patience", "set_back", "settled", "step",
+    "Wake", "arm", "attentive", "due", "excused", "patience", "settled", "step",
 ]  # fmt: skip
 
 _JUDGES: dict[type, Any] = {
@@ -244,12 +244,3 @@ def attentive(rule: Condition, state: State | None, device: int) -> bool:
     if isinstance(rule, Near):
         return str(device) in state.parts
     return isinstance(rule, Silence) and state.phase == "raised"
-
-
-def set_back(state: State, now: int) -> State:
-    """Nothing is judged up to a time later than `now`, nor waited for till then: the clock was set back."""
-    parts = {key: set_back(part, now) for key, part in state.parts.items()}
-    deaf = state.deaf if state.deaf is None or state.deaf[1] <= now else None
-    if state.mark <= now and deaf is state.deaf and all(parts[key] is part for key, part in state.parts.items()):
-        return state
-    return msgspec.structs.replace(state, mark=min(state.mark, now), deaf=deaf, parts=parts)

@@ -2,6 +2,7 @@
 
 import heapq
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -10,9 +11,10 @@ from hub.decisions import Decision, Reason, RuleState
 from hub.model import Device
 from hub.vocabulary.base import Text
 from rules.away import Away, begun
-from rules.binding import TooMany
+from rules.binding import MOST_WATCHERS, TooMany
+from rules.clocks import set_back
 from rules.conditions import State
-from rules.engine import arm, excused, patience, set_back, settled
+from rules.engine import arm, excused, patience, settled
 from rules.lags import LAG, Lag
 from rules.model import Rule
 from rules.observations import listening, merged
@@ -63,20 +65,22 @@ class Wiring:
         return now if away is None or now >= away.over else min(away.since, now)
 
     def set_back(self, now: int) -> None:
-        """Nothing was heard or read later than `now`, or all that comes would count as late until then."""
+        """Nothing was heard, read or begun later than `now`, or all that comes would count as late until then."""
         self._roll_back()
         self._away = None
         self._seen = {point: (min(ts, now), value) for point, (ts, value) in self._seen.items()}
         self._heard = {device: min(ts, now) for device, ts in self._heard.items()}
         self._lags = {d: msgspec.structs.replace(lag, since=min(lag.since, now)) for d, lag in self._lags.items()}
         for slot in self._slots.values():
-            if slot.state is not None and (state := set_back(slot.state, now)) is not slot.state:
-                slot.state = state
-                self._parting.states.append(row(slot, state, slot.wake, slot.orders))
+            before = slot.state
             if slot.hold > now:
-                slot.hold, slot.unheard = 0, None
-                if slot.wake is not None:
-                    heapq.heappush(self._heap, (slot.wake, *slot.key))
+                slot.unheard = None
+            if before is not None:
+                slot.state = set_back(slot.condition, before, now)
+            if slot.state is not before or slot.hold > now or (slot.wake is not None and slot.wake > now):
+                self._arm(slot, now, None)
+            if slot.state is not before:
+                self._parting.states.append(row(slot, slot.state, slot.wake, slot.orders))
 
     def _roll_back(self) -> None:
         if self._overlay is not None:
@@ -138,11 +142,20 @@ class Wiring:
             watched = [device for kind, some in kinds.items() if rule.watches(kind) for device in some]
             try:
                 slots = [slot for device in watched if (slot := make_slot(rule, device, topology)) is not None]
+                self._bearable(slots)
             except TooMany as error:
                 self._refuse(rule, watched[0], str(error), now, (rule.rule, home) in crowded)
                 continue
             for slot in slots:
                 self._place(slot, old, now)
+
+    def _bearable(self, slots: Sequence[Slot]) -> None:
+        """TooMany: of a rule, more than MOST_WATCHERS go by the values of one device, and each word of it asks all."""
+        watchers = Counter(one for slot in slots for one in {w.device for w in slot.interests if w.sort == "values"})
+        for watched, number in watchers.most_common(1):
+            if number > MOST_WATCHERS:
+                code = self._devices[watched].code
+                raise TooMany(f"it would look at {code} from {number} devices; at most {MOST_WATCHERS} are allowed")
 
     def _forget_gone(self, now: int) -> None:
         """What was remembered of devices that are no more."""

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from hub.model import Frame
 from hub.vocabulary.base import Text
-from rules.binding import MOST_NEIGHBOURS
+from rules.binding import MOST_NEIGHBOURS, MOST_WATCHERS
 from rules.engine import Step, step
 from rules.evaluator import RuleEvaluator
 from rules.examples import example_device
@@ -354,6 +354,28 @@ def test_a_rule_that_looks_at_too_many_devices_is_not_applied() -> None:
     assert [change.rule for change in store.run(evaluator, [], T0 + 2 * S).alarms] == ["rule-disabled"]
     told = store.run(evaluator, [frame(pumps[3], 3, {"flow": 9})], T0 + 3 * S).alarms
     assert {change.rule for change in told} == {"crowd"}
+
+
+def test_a_rule_that_looks_at_one_device_from_too_many_is_not_applied() -> None:
+    above = example_device("gateway", KINDS["gateway"], 9_999)
+    below = {n: example_device("pump", KINDS["pump"], n, parent=9_999) for n in range(1, MOST_WATCHERS + 2)}
+    others = {"gateway": {"kinds": ["gateway"], "at": "parent"}}
+    lost = {"when": "gateway.connected == 'lost' && pressure > 600", "others": others}
+    near = {"at": "parent", "kinds": ["gateway"], "at_least": 1, "absence": {"after": "5m"}}
+    rules = [OVER, make("crowd", "pump", expression=lost), make("silent", "pump", near=near)]
+    store = Store(rules, {9_999: above, **below})
+    evaluator = store.start(T0)
+    (told,) = store.run(evaluator, [], T0).alarms
+    assert (told.rule, told.device.id) == ("rule-disabled", 1)
+    assert f"would look at {above.code} from {MOST_WATCHERS + 1} devices; at most {MOST_WATCHERS}" in told.text.en
+    words = frame(above, 1, {"connected": 0})
+    assert evaluator.interested(words) == 0
+    del below[MOST_WATCHERS + 1]
+    evaluator.configure({9_999: above, **below}, T0 + 2 * S)
+    assert [(one.rule, one.action) for one in store.run(evaluator, [], T0 + 2 * S).alarms] == [
+        ("rule-disabled", "return")
+    ]
+    assert evaluator.interested(words) == MOST_WATCHERS
 
 
 def test_the_file_of_the_community_words_the_alarm() -> None:
