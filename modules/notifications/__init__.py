@@ -52,9 +52,9 @@ class NotificationsPlugin:
             files = Files([packaged_config(), *([own] if own else [])], self._environment)
             sending = Sending(context, files, self._gateway)
             telling = Telling(context, files, sending)
-            pump = Pump(context, files, telling, sending)
-            service = Notifications(context, files, telling, Endpoints(context, files, self._gateway))
             answers = Answers(context, files)
+            pump = Pump(context, files, telling, sending, answers)
+            service = Notifications(context, files, telling, Endpoints(context, files, self._gateway))
             telling.wake = service.wake = service.endpoints.wake = answers.wake = pump.wake
             self._parts = Parts(context, telling, pump, service, answers)
         return self._parts

@@ -21,6 +21,7 @@ from hub.reports import put_own
 from hub.store.database import Connection, Row
 from hub.tasks import end
 from modules.notifications import model, store
+from modules.notifications.answers import Answers
 from modules.notifications.channels import Outcome
 from modules.notifications.files import Files
 from modules.notifications.ladder import Ladder
@@ -30,6 +31,8 @@ from modules.notifications.telling import Telling
 _log = structlog.get_logger()
 _EACH_S = 1.0
 _PRUNE_EACH = timedelta(hours=1)
+_PRUNES = ("prune", "prune_escalations", "prune_replies")
+_PRUNED_AT_ONCE = 5000
 _EXPIRED = "given up: it could not be delivered in time"
 _SAME = ("community_id", "event", "event_key", "alarm_id", "step", "priority", "life_safety", "title", "body",
          "happened_at")  # fmt: skip
@@ -40,13 +43,15 @@ class Pump:
     """The part `notifications` of a running hub."""
 
     def __init__(
-        self, context: Context, files: Files, telling: Telling, sending: Sending, rng: random.Random | None = None
-    ) -> None:
+        self, context: Context, files: Files, telling: Telling, sending: Sending, answers: Answers,
+        rng: random.Random | None = None,
+    ) -> None:  # fmt: skip
         self._context = context
         self._files = files
         self._telling = telling
         self._ladder = Ladder(context, files, telling)
         self._sending = sending
+        self._answers = answers
         self._random = rng or random.Random()
         self._ready = asyncio.Event()
         self._busy: dict[Line, asyncio.Task[None]] = {}
@@ -76,17 +81,17 @@ class Pump:
         communities = list(self._context.communities.values())
         if not communities:
             return
+        await self._answers.finish()  # before another is called for what somebody answered
         await self._ladder.climb()
         await self._reroute(communities)
         now = self._context.clock.now()
         async with self._context.database.session(communities) as connection:
             due = await store.rows(connection, "targets_due", longest=now + model.LONGEST, **_times(now))
             if self._pruned is None or now - self._pruned > _PRUNE_EACH:
-                self._pruned = now
                 before = now - timedelta(days=self._context.settings.event_days)
-                await store.run(connection, "prune", before=before)
-                await store.run(connection, "prune_escalations", before=before)
-                await store.run(connection, "prune_replies", before=before)
+                gone = [await store.run(connection, name, before=before, most=_PRUNED_AT_ONCE) for name in _PRUNES]
+                if max(gone) < _PRUNED_AT_ONCE:  # else the next look goes on: nobody's message waits for all of it
+                    self._pruned = now
         for row in due:
             line = (row["community_id"], row["target"], row["life_safety"])
             if line not in self._busy:

@@ -203,7 +203,8 @@ WHERE uid = %(uid)s AND community_id = %(community_id)s AND target = %(target)s
 SELECT * FROM notifications.reply WHERE community_id = %(community_id)s AND target = %(target)s AND key = %(key)s
 
 -- name: replies_since
-SELECT count(*) AS by_all, count(*) FILTER (WHERE sender = %(sender)s) AS by_one,
+SELECT count(*) FILTER (WHERE result <> 'unknown') AS by_told,
+  count(*) FILTER (WHERE result = 'unknown') AS by_strangers, count(*) FILTER (WHERE sender = %(sender)s) AS by_one,
   count(*) FILTER (WHERE sender = %(sender)s AND result = 'not_understood') AS not_understood
 FROM notifications.reply
 WHERE community_id = %(community_id)s AND target = %(target)s AND at > %(since)s AND at <= %(ahead)s
@@ -213,6 +214,13 @@ INSERT INTO notifications.reply (community_id, target, key, at, sender, said, de
 VALUES (%(community_id)s, %(target)s, %(key)s, %(at)s, %(sender)s, %(said)s, %(delivery_id)s, %(result)s, %(answer)s,
   %(done)s)
 ON CONFLICT (community_id, target, key) DO NOTHING
+
+-- name: unfinished
+-- What was decided and not done, from when on an answer of each community is still good.
+SELECT r.*, c.code, c.time_zone
+FROM notifications.reply r JOIN hub.community c ON c.id = r.community_id
+JOIN unnest(%(communities)s::int[], %(since)s::timestamptz[]) AS good (community_id, since) USING (community_id)
+WHERE NOT r.done AND r.at > good.since AND r.at <= %(until)s ORDER BY r.id LIMIT 100
 
 -- name: end_reply
 UPDATE notifications.reply SET result = %(result)s, answer = %(answer)s, done = true WHERE id = %(id)s AND NOT done
@@ -291,16 +299,16 @@ INSERT INTO notifications.signing_key (community_id, key) VALUES (%(community_id
 SELECT key FROM notifications.signing_key WHERE community_id = %(community_id)s
 
 -- name: prune
--- Of the oldest 5000 those past their time: never the whole table.
+-- Of the oldest those past their time, a portion at once: never the whole table.
 DELETE FROM notifications.delivery WHERE id IN (
-  SELECT id FROM (SELECT id, created_at FROM notifications.delivery ORDER BY id LIMIT 5000) AS oldest
+  SELECT id FROM (SELECT id, created_at FROM notifications.delivery ORDER BY id LIMIT %(most)s) AS oldest
   WHERE created_at < %(before)s)
 
 -- name: prune_escalations
 DELETE FROM notifications.escalation WHERE id IN (
-  SELECT id FROM (SELECT id, began_at FROM notifications.escalation ORDER BY id LIMIT 5000) AS oldest
+  SELECT id FROM (SELECT id, began_at FROM notifications.escalation ORDER BY id LIMIT %(most)s) AS oldest
   WHERE began_at < %(before)s)
 
 -- name: prune_replies
 DELETE FROM notifications.reply WHERE id IN (
-  SELECT id FROM (SELECT id, at FROM notifications.reply ORDER BY id LIMIT 5000) AS oldest WHERE at < %(before)s)
+  SELECT id FROM (SELECT id, at FROM notifications.reply ORDER BY id LIMIT %(most)s) AS oldest WHERE at < %(before)s)

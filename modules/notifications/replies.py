@@ -30,6 +30,7 @@ _SHORTEST = 20  # characters of a token; a signing secret has as many bytes
 _TOLERANCE = timedelta(minutes=5)  # of a signature's time, as Standard Webhooks has it
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without 0 O 1 I L: it is read and typed by people
 _LONGEST = 500
+_OBJECTS = f"body: an object, or an array of 1 to {MOST_AT_ONCE} objects, is expected"
 
 FieldName = Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)*$", max_length=100)]
 
@@ -133,14 +134,18 @@ def _signature_holds(secret: str, call: Call, now: datetime) -> bool:
     )
 
 
-def read(spec: RepliesSpec, call: Call, zone: str, now: datetime) -> list[Reply]:
-    """The answers in a request: a JSON object, an array of them, or a form. BadReply."""
+def read(spec: RepliesSpec, call: Call, zone: str, now: datetime) -> list[Reply | BadReply]:
+    """The answers in a request, a JSON object, an array of them, or a form, in their order; in the place of one that
+    cannot be read, why: it keeps none of the others from being taken. BadReply where none can be read."""
     items = _items(call)
     once = f"webhook-id {call.headers['webhook-id'][:200]}" if spec.signed and len(items) == 1 else ""
-    return [_reply(spec.fields, item, zone, now, once) for item in items]
+    found = [_reply_or_why(spec.fields, item, zone, now, once) for item in items]
+    if isinstance(found[0], BadReply) and not any(isinstance(one, Reply) for one in found):
+        raise found[0]
+    return found
 
 
-def _items(call: Call) -> list[Mapping[str, Any]]:
+def _items(call: Call) -> list[Any]:
     if call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
         try:
             pairs = parse_qsl(call.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
@@ -152,12 +157,21 @@ def _items(call: Call) -> list[Mapping[str, Any]]:
     except (ValueError, RecursionError):
         raise BadReply("body: JSON, or a form, is expected") from None
     items = said if isinstance(said, list) else [said]
-    if not 0 < len(items) <= MOST_AT_ONCE or not all(isinstance(one, dict) for one in items):
-        raise BadReply(f"body: an object, or an array of 1 to {MOST_AT_ONCE} objects, is expected")
+    if not 0 < len(items) <= MOST_AT_ONCE:
+        raise BadReply(_OBJECTS)
     return items
 
 
-def _reply(fields: ReplyFields, item: Mapping[str, Any], zone: str, now: datetime, once: str) -> Reply:
+def _reply_or_why(fields: ReplyFields, item: Any, zone: str, now: datetime, once: str) -> Reply | BadReply:
+    try:
+        return _reply(fields, item, zone, now, once)
+    except BadReply as error:
+        return error
+
+
+def _reply(fields: ReplyFields, item: Any, zone: str, now: datetime, once: str) -> Reply:
+    if not isinstance(item, dict):
+        raise BadReply(_OBJECTS)
     number = plain_number(_field(item, fields.phone))
     if not 3 <= len(number) <= 20:
         raise BadReply(f"{fields.phone}: a telephone number is expected")
