@@ -78,9 +78,9 @@ class Tape(Protocol):
 class RecordsClips(Protocol):
     """A driver whose cameras are held ready for clips."""
 
-    def tape(self, device: Device, since: int) -> AbstractContextManager[Tape]:
-        """Keep what the camera shows from that moment (UTC microseconds) on while the context is open. Unreachable: it
-        is not held ready."""
+    def tape(self, device: Device, since: int, at: int) -> AbstractContextManager[Tape]:
+        """Keep what the camera shows from `since` on (UTC microseconds) while the context is open; `at`: the moment it
+        is about, which counts most where the stream breaks off. Unreachable: it is not held ready."""
         ...
 
 

@@ -40,7 +40,7 @@ class Settings(Model):
         "handed to the police for good",
     )
     clip_days: int = Field(
-        default=90, ge=30, description="clips of alarms are kept so long; those in a sealed evidence pack for good"
+        default=90, ge=1, description="clips of alarms are kept so long; those in a sealed evidence pack for good"
     )
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

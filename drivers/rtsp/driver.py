@@ -162,12 +162,12 @@ class RtspDriver:
         trouble = held.recorder.trouble if held else ""
         self._tell(device, "connected", f"no clips: {trouble}" if trouble else "")
 
-    def tape(self, device: Device, since: int) -> AbstractContextManager[Tape]:
-        """What it shows from then on. Unreachable: its stream is not held ready."""
+    def tape(self, device: Device, since: int, at: int) -> AbstractContextManager[Tape]:
+        """What it shows from `since` on, of the moment `at`. Unreachable: its stream is not held ready."""
         held = self._held.get(device.code)
         if held is None or held.device != device:
             raise Unreachable(f"{device.code}: its stream is not held ready")
-        return held.recorder.tape(since)
+        return held.recorder.tape(since, at)
 
     async def _rest(self, seconds: float) -> None:
         timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)

@@ -108,16 +108,19 @@ async def reach(stream: Stream) -> None:
 async def child(arguments: Sequence[str], files: Sequence[int] = ()) -> AsyncIterator[Process]:
     """ffmpeg while the context is open, with these open files handed to it; the kernel kills it when we die.
 
-    Misconfigured: it is not installed.
+    Misconfigured: it is not installed. Unreachable: the machine has no room for it now.
     """
     program = shutil.which("ffmpeg", path=_ENVIRONMENT["PATH"])
     if program is None:
         raise Misconfigured("ffmpeg is not installed: cameras need it (apt-get install ffmpeg)")
     owner = (str(os.getpid()), str(int(signal.SIGKILL)), "-1", "-1")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", launch.__file__, *owner, program, *_QUIET, *arguments,
-        stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd="/", env=_ENVIRONMENT, start_new_session=True, pass_fds=files,
-    )  # fmt: skip
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", launch.__file__, *owner, program, *_QUIET, *arguments,
+            stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd="/", env=_ENVIRONMENT, start_new_session=True, pass_fds=files,
+        )  # fmt: skip
+    except OSError as error:  # EAGAIN, ENOMEM, EMFILE: over when others let go
+        raise Unreachable(f"ffmpeg cannot be started: {error.strerror or error}") from None
     try:
         yield process
     finally:

@@ -6,6 +6,7 @@ of the stream and the fragments of its time.
 
 import asyncio
 import contextlib
+import math
 import random
 import tempfile
 from asyncio.subprocess import Process
@@ -30,6 +31,11 @@ MOST_BYTES = 16_000_000
 MOST_FRAGMENT = 8_000_000  # between two key frames
 SPARE = timedelta(seconds=10)  # held longer than asked for: the alarm takes a while to get here
 SILENT_S = 30.0  # no key frame for so long: the camera hangs, or what it sends is none
+_US = timedelta(microseconds=1)
+_AGAIN = timedelta(seconds=95)
+"""Held longer still while a tape is open and `SPARE` after: an alarm may be left for the next one that came up to 60 s
+before its end, and it ends `_LAST_KEY_S` and `_CUT_S` late. The tape holds the same fragments: it costs no memory."""
+
 _CUT_S = 20.0
 _LAST_KEY_S = 15.0
 _MOST_WAIT_S = 60.0
@@ -72,10 +78,12 @@ class Reel:
 
 
 class ReelTape:
-    """What came from a moment on, up to the limit of a clip; where the stream broke off, what came before that."""
+    """What came from `since` on, up to the limit of a clip. Where the stream broke off, what came before that; where it
+    broke off before `at` and was back in time, what came after it."""
 
-    def __init__(self, stream: Stream, since: int, said: Callable[[], str]) -> None:
-        self._stream, self._since, self._said = stream, since, said
+    def __init__(self, stream: Stream, since: int, at: int, said: Callable[[], str]) -> None:
+        self._stream, self._since, self._at, self._said = stream, since, at, said
+        self._until: float = math.inf
         self._reel = Reel()
         self._over = False
         self._moved = asyncio.Event()
@@ -84,7 +92,7 @@ class ReelTape:
         """A fragment of the run with this head: the very same bytes, for the next run counts its time anew."""
         if self._over or fragment.ends <= self._since:
             return
-        if not self._reel.fragments:
+        if began is not self._reel.began and self._begins_anew(fragment):
             self._reel = Reel(began)
         if began is not self._reel.began or self._reel.size + len(fragment.body) > MOST_BYTES:
             self._over = True
@@ -92,8 +100,14 @@ class ReelTape:
             self._reel.add(fragment)
         self._moved.set()
 
+    def _begins_anew(self, fragment: Fragment) -> bool:
+        """Whether a run that begins so is worth more than what is held."""
+        held = self._reel.fragments
+        return not held or (held[-1].ends < self._at and fragment.begins < self._until)
+
     async def cut(self, until: int) -> Clip:
         """As `hub.ports.Tape.cut`; waits a while for the key frame after `until`."""
+        self._until = until
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_KEY_S):
                 while not self._over and not (self._reel.fragments and self._reel.fragments[-1].ends >= until):
@@ -137,9 +151,10 @@ class Recorder:
     ) -> None:
         """`refused_s`: until a camera that said no is asked again; `said` is called when `trouble` changed."""
         self._stream, self._refused_s, self._clock, self._said = stream, refused_s, clock, said
-        self._span = (before + SPARE) // timedelta(microseconds=1)
+        self._span = (before + SPARE) // _US
         self._reel = Reel()
         self._tapes: set[ReelTape] = set()
+        self._taped = 0  # when a tape was open last
         self._random = random.Random()
         self.trouble = ""
         self.flows = False
@@ -160,9 +175,9 @@ class Recorder:
                 )
 
     @contextmanager
-    def tape(self, since: int) -> Iterator[ReelTape]:
+    def tape(self, since: int, at: int) -> Iterator[ReelTape]:
         """As `hub.ports.RecordsClips.tape`."""
-        tape = ReelTape(self._stream, since, lambda: self.trouble)
+        tape = ReelTape(self._stream, since, at, lambda: self.trouble)
         for fragment in self._reel.fragments:
             tape.add(self._reel.began, fragment)
         self._tapes.add(tape)
@@ -212,7 +227,9 @@ class Recorder:
         self.flows = True
         self._tell("")
         self._reel.add(fragment)
-        self._reel.keep(self._span)
+        self._taped = fragment.ends if self._tapes else self._taped
+        longer = _AGAIN if fragment.ends - self._taped < SPARE // _US else timedelta(0)
+        self._reel.keep(self._span + longer // _US)
         for tape in self._tapes:
             tape.add(self._reel.began, fragment)
 

@@ -5,16 +5,17 @@ WHERE community_id = %(community_id)s AND clip_until IS NOT NULL AND clip_done_a
 -- name: give_up
 UPDATE hub.alarm_snapshot SET clip_done_at = %(at)s, clip_reason = %(reason)s
 WHERE community_id = %(community_id)s AND device_id = %(camera)s AND clip_until IS NOT NULL AND clip_done_at IS NULL
-  AND (asked_at < %(before)s OR asked_at > %(after)s)
+  AND (asked_at < %(before)s AND clip_until < %(over)s OR asked_at > %(after)s)
 RETURNING alarm_id
 
 -- name: waiting
-SELECT min(asked_at) AS first,
-  (SELECT count(*) FROM hub.clip WHERE community_id = %(community_id)s AND received_at > %(day)s
-   AND subject = (SELECT 'device:' || code FROM hub.device WHERE id = %(camera)s)) AS today
-FROM hub.alarm_snapshot
-WHERE community_id = %(community_id)s AND device_id = %(camera)s AND clip_until IS NOT NULL AND clip_done_at IS NULL
-  AND asked_at <= %(at)s
+SELECT first, today, bytes
+FROM (SELECT min(asked_at) AS first FROM hub.alarm_snapshot
+      WHERE community_id = %(community_id)s AND device_id = %(camera)s AND clip_until IS NOT NULL
+        AND clip_done_at IS NULL AND asked_at <= %(at)s) w,
+  (SELECT count(*) AS today, coalesce(sum(size), 0) AS bytes FROM hub.clip
+   WHERE community_id = %(community_id)s AND received_at > %(day)s
+     AND subject = (SELECT 'device:' || code FROM hub.device WHERE id = %(camera)s)) c
 
 -- name: until
 SELECT max(clip_until) AS until FROM hub.alarm_snapshot
@@ -24,6 +25,7 @@ WHERE community_id = %(community_id)s AND device_id = %(camera)s AND clip_done_a
 UPDATE hub.alarm_snapshot SET clip_done_at = %(at)s, clip_id = %(clip)s, clip_reason = %(reason)s
 WHERE community_id = %(community_id)s AND device_id = %(camera)s AND clip_until IS NOT NULL AND clip_done_at IS NULL
   AND asked_at <= %(until)s
+  AND (%(clip)s::uuid IS NULL OR clip_until <= %(until)s OR asked_at <= %(first)s)
 RETURNING alarm_id
 
 -- name: keep

@@ -21,7 +21,7 @@ from api.routes.clips import MOST_PART
 from hub.clock import FakeClock, from_us, to_us
 from hub.errors import Refused, Unreachable
 from hub.media import clips
-from hub.media.clips import BUSY, FULL, LONGEST, MOST_A_DAY, MOST_AT_ONCE, Clips
+from hub.media.clips import BUSY, FULL, FULL_BYTES, LONGEST, MOST_A_DAY, MOST_AT_ONCE, MOST_BYTES_A_DAY, Clips
 from hub.media.snapshots import LATE, PATIENCE
 from hub.model import Clip, Device
 from hub.store.database import NotThere
@@ -42,13 +42,17 @@ class Cameras:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.asked: list[tuple[str, datetime, datetime]] = []  # code, since, until
+        self.moments: list[datetime] = []  # of the alarms
         self.gives: dict[str, Exception] = {}
         self.frozen: dict[str, asyncio.Event] = {}
-        self.open = 0
+        self.open, self.waits = 0, False
+        self.opened: Callable[[], None] = lambda: None
 
     @contextmanager
-    def tape(self, device: Device, since: int) -> Iterator["_Tape"]:
+    def tape(self, device: Device, since: int, at: int) -> Iterator["_Tape"]:
         self.open += 1
+        self.moments.append(from_us(at))
+        self.opened()
         yield _Tape(self, device.code, since)
         self.open -= 1
 
@@ -59,6 +63,7 @@ class _Tape:
 
     async def cut(self, until: int) -> Clip:
         if gate := self._cameras.frozen.get(self._code):
+            self._cameras.waits = True
             await gate.wait()
         if error := self._cameras.gives.get(self._code):
             raise error
@@ -108,7 +113,7 @@ class Ground:
 @pytest.fixture
 async def ground(database_url: str) -> AsyncIterator[Ground]:
     clock = FakeClock(NOW)
-    async with seeded(database_url, clock, {"clip_days": 30}) as seeds:
+    async with seeded(database_url, clock, {"clip_days": 1}) as seeds:
         yield Ground(seeds, clock)
 
 
@@ -120,6 +125,7 @@ async def test_a_clip_is_from_before_the_alarm_until_after_it(ground: Ground) ->
     async with ground.running():
         row = (await ground.settled(alarm, but="cam-2"))[0]
     assert ground.cameras.asked == [("cam-1", NOW - 10 * S, NOW + 20 * S)] and not ground.cameras.open
+    assert ground.cameras.moments == [NOW]
     assert (row["clip_begins"], row["clip_seconds"], row["clip_codec"]) == (NOW - 10 * S, 30.0, "h264")
     assert (row["clip_done_at"], row["clip_reason"], row["clip_gone"]) == (NOW + 20 * S, None, False)
     async with ground.scene.seeds.context.database.session([ground.scene.seeds.home]) as connection:
@@ -131,20 +137,40 @@ async def test_a_clip_is_from_before_the_alarm_until_after_it(ground: Ground) ->
 
 async def test_alarms_of_one_time_share_a_clip_that_grows_up_to_its_limit(ground: Ground) -> None:
     ground.scene.install("cam-1", "b1/u1", clip=SPEC)
-    at = [0.0, 15.0, 30.0, 45.0, 60.5]
+    at = [0.0, 15.0, 30.0, 45.0, 60.0, 60.5]  # the last would see 19.5 s of its 20
     alarms = [ground.scene.alarm() for _ in at]
     for alarm, second in zip(alarms, at, strict=True):
         await ground.ask(alarm, in_s=second)  # as if it came while the clip of those before is taken
     ground.clock.advance(0.5)
     async with ground.running():
-        first = await ground.settled(*alarms)
-        assert ground.cameras.asked == [("cam-1", NOW - 10 * S, NOW - 10 * S + LONGEST)]
-        assert len({row["clip_id"] for row in first}) == 1 and ground.counters["clips"] == 1
+        first, cut_off = await ground.settled(*alarms[:-1]), (await ground.settled(alarms[-1]))[0]
+        assert ground.cameras.asked == [
+            ("cam-1", NOW - 10 * S, NOW - 10 * S + LONGEST), ("cam-1", NOW + 50.5 * S, NOW + 80.5 * S),
+        ]  # fmt: skip
+        assert len({row["clip_id"] for row in first}) == 1 and ground.counters["clips"] == 2
+        assert cut_off["clip_id"] not in (None, first[0]["clip_id"])
         ground.clock.advance(1.0)
         alarm = ground.scene.alarm()
         await ground.ask(alarm)
         [later] = await ground.settled(alarm)
-    assert later["clip_id"] not in (None, first[0]["clip_id"])
+    assert later["clip_id"] not in (None, first[0]["clip_id"], cut_off["clip_id"])
+
+
+async def test_one_that_a_long_clip_leaves_over_is_not_late(ground: Ground) -> None:
+    """It is asked for more than a minute ago when that clip is there."""
+    ground.scene.install("cam-1", "b1/u1", clip=ClipSpec(before=30 * S, after=60 * S))
+    alarms = [ground.scene.alarm(), ground.scene.alarm()]
+    await ground.ask(alarms[0])
+    await ground.ask(alarms[1], in_s=1.0)
+    gate = ground.cameras.frozen["cam-1"] = asyncio.Event()
+    ground.clock.advance(1.0)
+    async with ground.running():
+        while not ground.cameras.waits:
+            await asyncio.sleep(0)
+        ground.clock.advance(35.0)
+        gate.set()
+        rows = await ground.settled(*alarms)
+    assert [row["clip_reason"] for row in rows] == [None, None] and rows[0]["clip_id"] != rows[1]["clip_id"]
 
 
 async def test_without_a_clip_the_reason_is_kept_and_counted(ground: Ground) -> None:
@@ -197,14 +223,17 @@ async def test_so_many_are_taken_at_once_and_no_more(ground: Ground) -> None:
     assert ground.counters == {"clips": MOST_AT_ONCE, "clips_left_out": 4}
 
 
-async def test_a_camera_keeps_so_many_a_day(ground: Ground) -> None:
+@pytest.mark.parametrize(
+    ("number", "size", "full"), [(MOST_A_DAY - 1, 1, FULL), (20, (MOST_BYTES_A_DAY - 1) // 20, FULL_BYTES)]
+)
+async def test_a_camera_keeps_so_many_a_day(ground: Ground, number: int, size: int, full: str) -> None:
     ground.scene.install("cam-1", "b1/u1", clip=SPEC)
     with ground.scene.seeds.link() as link:
         link.execute(
             "INSERT INTO hub.clip (id, community_id, subject, begins, seconds, received_at, codec, width, height, size,"
-            " sha256) SELECT gen_random_uuid(), %s, 'device:cam-1', %s, 1, %s, '', 1, 1, 1, ''"
+            " sha256) SELECT gen_random_uuid(), %s, 'device:cam-1', %s, 1, %s, '', 1, 1, %s, ''"
             " FROM generate_series(1, %s)",
-            [ground.scene.seeds.home, NOW, NOW, MOST_A_DAY - 1],
+            [ground.scene.seeds.home, NOW, NOW, size, number],
         )
     reasons = []
     async with ground.running():
@@ -214,7 +243,7 @@ async def test_a_camera_keeps_so_many_a_day(ground: Ground) -> None:
             await ground.ask(alarm)
             [row] = await ground.settled(alarm)
             reasons.append(row["clip_reason"])
-    assert reasons == [None, FULL, None]
+    assert reasons == [None, full, None]
 
 
 async def test_a_camera_that_hangs_holds_no_other_up(ground: Ground) -> None:
@@ -234,15 +263,29 @@ async def test_a_store_that_is_away_for_a_moment_ends_nothing(ground: Ground) ->
     gate = ground.cameras.frozen["cam-1"] = asyncio.Event()
     alarm = ground.scene.alarm()
     await ground.ask(alarm)
-    async with ground.running():
-        while not ground.cameras.open:
+    async with asyncio.timeout(30), ground.running():
+        while not ground.cameras.waits:
             await asyncio.sleep(0)
-        while to_us(ground.clock.now()) < to_us(NOW + 20 * S):
-            await asyncio.sleep(0)
-        ground.scene.store.busy = 1
+        ground.scene.store.busy = 50
         gate.set()
         [row] = await ground.settled(alarm)
-    assert row["clip_id"] is not None
+    assert row["clip_id"] is not None and len(ground.cameras.asked) == 1  # it was not taken twice
+
+
+async def test_a_store_that_is_away_while_a_clip_is_taken_drops_nothing(ground: Ground) -> None:
+    ground.scene.install("cam-1", "b1/u1", clip=SPEC)
+    alarms = [ground.scene.alarm(), ground.scene.alarm()]
+    for alarm, second in zip(alarms, (0.0, 15.0), strict=True):
+        await ground.ask(alarm, in_s=second)
+
+    def away() -> None:
+        ground.scene.store.busy = len(ground.cameras.moments) == 1  # for the news of the second
+
+    ground.cameras.opened = away
+    async with asyncio.timeout(30), ground.running():
+        rows = await ground.settled(*alarms)
+    assert [row["clip_reason"] for row in rows] == [None, None]
+    assert ground.cameras.moments == [NOW, NOW + 15 * S]
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------
@@ -276,7 +319,7 @@ async def test_another_community_sees_nothing_and_gives_nothing(ground: Ground) 
 async def test_after_its_days_the_row_stays_and_a_sealed_one_whole(ground: Ground) -> None:
     seeds = ground.scene.seeds
     old, sealed, young = [
-        await keep(seeds, made(n, body=b"clip"), age=age) for n, age in enumerate([31 * DAY, 31 * DAY, 29 * DAY])
+        await keep(seeds, made(n, body=b"clip"), age=age) for n, age in enumerate([1.1 * DAY, 1.1 * DAY, 0.9 * DAY])
     ]
     async with seeds.context.database.session([seeds.home]) as connection:
         await clips.hold(connection, seeds.home, [sealed])

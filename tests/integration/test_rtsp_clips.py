@@ -1,7 +1,9 @@
 """Clips of a real camera (GStreamer's RTSP server, H.264): whole, or up to where it died; cameras that send rubbish."""
 
 import asyncio
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -96,7 +98,7 @@ def probed(clip: Clip, tmp_path: Path) -> tuple[dict[str, Any], list[dict[str, A
 async def test_a_clip_has_what_was_before_and_after(camera: Server, tmp_path: Path) -> None:
     async with Held(camera.url()).running() as held:
         now = await held.filled(5)
-        with held.recorder.tape(now - 3 * S) as tape:
+        with held.recorder.tape(now - 3 * S, now) as tape:
             await asyncio.sleep(2)
             clip = await tape.cut(now + 2 * S)
     stream, frames = probed(clip, tmp_path)
@@ -120,13 +122,13 @@ async def test_a_camera_that_dies_leaves_what_it_showed(camera: Server, tmp_path
     monkeypatch.setattr(recorder, "_LAST_KEY_S", 1.0)
     async with Held(camera.url()).running() as held:
         now = await held.filled(3)
-        with held.recorder.tape(now - 3 * S) as tape:
+        with held.recorder.tape(now - 3 * S, now) as tape:
             camera.end()
             assert f"127.0.0.1:{camera.port}" in await held.said.get()
             clip = await tape.cut(now + 2 * S)
-        with held.recorder.tape(now - 3 * S) as late:  # the alarm gets here when the camera is gone
+        with held.recorder.tape(now - 3 * S, now) as late:  # the alarm gets here when the camera is gone
             assert (await late.cut(now + 2 * S)).body == clip.body
-        with held.recorder.tape(held.clock.now_us()) as tape, pytest.raises(Unreachable, match="refused"):
+        with held.recorder.tape(held.clock.now_us(), 0) as tape, pytest.raises(Unreachable, match="refused"):
             await tape.cut(held.clock.now_us())
     assert clip.begins <= now - 2 * S and clip.seconds >= 2
     assert len(probed(clip, tmp_path)[1]) >= 2 * RATE
@@ -138,7 +140,7 @@ async def test_a_camera_that_hangs_is_given_up_and_recorded_again_when_it_is_bac
     monkeypatch.setattr(recorder, "SILENT_S", 4.0)
     async with Held(camera.url()).running() as held:
         before = await held.filled(2)
-        with held.recorder.tape(before - 2 * S) as across:
+        with held.recorder.tape(before - 2 * S, before - 2 * S) as across:
             camera.freeze()
             while "no key frame within 4 s" not in await held.said.get():
                 pass
@@ -147,7 +149,7 @@ async def test_a_camera_that_hangs_is_given_up_and_recorded_again_when_it_is_bac
                 pass
             now = await held.filled(2)
             clip = await across.cut(now)  # the stream's next run counts its time anew: it is no part of this clip
-        with held.recorder.tape(now - S) as tape:
+        with held.recorder.tape(now - S, now) as tape:
             assert (await tape.cut(now)).begins > before
     assert clip.begins + clip.seconds * S < now and len(probed(clip, tmp_path)[1]) >= 2 * RATE
 
@@ -239,10 +241,10 @@ async def test_a_bus_records_those_with_a_clip_as_long_as_they_have_it(camera: S
     bus = Bus(film, plain, probe="1h")
     running = asyncio.ensure_future(bus.driver.run(bus.queue))
     with pytest.raises(Unreachable, match="cam-plain: its stream is not held ready"):
-        bus.driver.tape(plain, 0)
+        bus.driver.tape(plain, 0, 0)
     await bus.next(), await bus.next()  # both have given a picture
     clock = SystemClock()
-    with bus.driver.tape(film, clock.now_us() - S) as tape:
+    with bus.driver.tape(film, clock.now_us() - S, clock.now_us()) as tape:
         assert (await tape.cut(clock.now_us() + S)).seconds >= 1
     assert {told[:2] for told in bus.told} == {("cam-film", "connected"), ("cam-plain", "connected")}
     assert len(children()) == 1
@@ -251,13 +253,30 @@ async def test_a_bus_records_those_with_a_clip_as_long_as_they_have_it(camera: S
         assert not running.done()
         await asyncio.sleep(0.01)
     with pytest.raises(Unreachable):
-        bus.driver.tape(film, 0)
+        bus.driver.tape(film, 0, 0)
     bus.driver.update([film, plain])
     while not children():
         assert not running.done()
         await asyncio.sleep(0.01)
     await end([running])
     assert children() == set()
+
+
+async def test_a_machine_without_room_for_a_process_ends_no_recording(
+    camera: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, left = asyncio.create_subprocess_exec, [errno.EMFILE, errno.EAGAIN]
+
+    async def full(*arguments: Any, **options: Any) -> Any:
+        if left:
+            raise OSError(left[0], os.strerror(left.pop(0)))
+        return await start(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
+    async with asyncio.timeout(30), Held(camera.url()).running() as held:
+        assert await held.said.get() == "ffmpeg cannot be started: Too many open files"
+        await held.filled(1)
+        assert held.recorder.trouble == ""
 
 
 async def test_that_nothing_is_recorded_stands_beside_the_state(camera: Server) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from drivers.rtsp import recorder
 from drivers.rtsp.boxes import Facts, facts, head, inside
 from drivers.rtsp.ffmpeg import Stream
-from drivers.rtsp.recorder import Fragment, Reel, ReelTape
+from drivers.rtsp.recorder import Fragment, Recorder, Reel, ReelTape
+from hub.clock import SystemClock
 from hub.errors import Rejected, Unreachable
 
 STREAM = Stream("rtsp://10.0.0.5/live")
@@ -109,7 +111,7 @@ def joined(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, list[int]]]:
 async def test_a_clip_has_each_fragment_of_its_time(
     joined: list[tuple[bytes, list[int]]], since: int, until: int, begins: list[int]
 ) -> None:
-    tape = ReelTape(STREAM, since, str)
+    tape = ReelTape(STREAM, since, since, str)
     for one in fragments(9):
         tape.add(b"head", one)
     await tape.cut(until)
@@ -117,7 +119,7 @@ async def test_a_clip_has_each_fragment_of_its_time(
 
 
 async def test_a_clip_waits_for_the_fragment_in_which_it_ends(joined: list[tuple[bytes, list[int]]]) -> None:
-    tape = ReelTape(STREAM, 0, str)
+    tape = ReelTape(STREAM, 0, 0, str)
     cut = asyncio.ensure_future(tape.cut(25))
     for one in fragments(3):
         for _ in range(3):
@@ -132,23 +134,59 @@ async def test_a_clip_is_of_one_run_and_not_longer_than_the_limit(
     joined: list[tuple[bytes, list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, again = bytes(bytearray(b"head")), bytes(bytearray(b"head"))  # equal, and not the same
-    tape = ReelTape(STREAM, 0, str)
+    tape = ReelTape(STREAM, 0, 0, str)
     tape.add(first, fragments(3)[0])
     tape.add(again, fragments(3)[1])
     tape.add(first, fragments(3)[2])
     await tape.cut(1000)
     monkeypatch.setattr(recorder, "MOST_BYTES", 5)
-    large = ReelTape(STREAM, 0, str)
+    large = ReelTape(STREAM, 0, 0, str)
     for one in fragments(9, size=2):
         large.add(first, one)
     await large.cut(1000)
     assert joined == [(b"head", [0]), (b"head", [0, 10])]
 
 
+@pytest.mark.parametrize(("ends", "back", "clip"), [(92, 101, [101, 111]), (92, 125, [90]), (101, 105, [90])])
+async def test_a_stream_that_breaks_off_before_the_alarm_gives_what_came_after_it_in_time(
+    joined: list[tuple[bytes, list[int]]], monkeypatch: pytest.MonkeyPatch, ends: int, back: int, clip: list[int]
+) -> None:
+    """An alarm at 100, of which 90 to 120 is wanted; the run that ended at `ends` is all that is held when it comes."""
+    monkeypatch.setattr(recorder, "_LAST_KEY_S", 0.05)
+    tape = ReelTape(STREAM, 90, 100, str)
+    tape.add(b"first", Fragment(90, ends, b"1"))
+    cut = asyncio.ensure_future(tape.cut(120)) if back > 120 else None
+    await asyncio.sleep(0)
+    for begins in (back, back + 10):
+        tape.add(b"again", Fragment(begins, begins + 12, b"1"))
+    await (cut or tape.cut(120))
+    assert joined == [(b"first" if clip == [90] else b"again", clip)]
+
+
+def test_while_a_clip_is_taken_enough_is_held_for_the_one_after_it() -> None:
+    """A clip of 90 s that is done 35 s late, and an alarm that came 60 s before its end and wants 10 s before that."""
+    made = Recorder(STREAM, timedelta(seconds=10), 60.0, SystemClock(), lambda: None)
+    made._reel = Reel(b"head")
+
+    def flow(first: int, last: int) -> None:
+        for second in range(first, last):
+            made._take(Fragment(second * 1_000_000, (second + 1) * 1_000_000, b"1"))
+
+    flow(1000, 1100)
+    assert made._reel.fragments[0].begins == 1079_000_000
+    with made.tape(1090_000_000, 1100_000_000):
+        flow(1100, 1215)
+    flow(1215, 1217)
+    with made.tape(1110_000_000, 1120_000_000) as again:
+        assert again._reel.fragments[0].begins <= 1110_000_000
+    flow(1217, 1300)
+    assert made._reel.fragments[0].begins == 1279_000_000
+
+
 async def test_nothing_of_that_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "_LAST_KEY_S", 0.0)
     for trouble, said in (("", "10.0.0.5: nothing of that time was recorded"), ("refused", "refused")):
-        tape = ReelTape(STREAM, 1000, lambda trouble=trouble: trouble)  # type: ignore[misc]
+        tape = ReelTape(STREAM, 1000, 1000, lambda trouble=trouble: trouble)  # type: ignore[misc]
         tape.add(b"head", fragments(1)[0])
         with pytest.raises(Unreachable, match=said):
             await tape.cut(2000)
