@@ -9,7 +9,9 @@ import structlog
 
 from hub.catalog.problems import CatalogError
 from hub.catalog.sources import find_files
+from hub.clock import Clock
 
+_AGAIN_S = 45.0
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -18,36 +20,50 @@ class Watched(Generic[T]):
     """What files say, as far as they were ever good: wrong ones are refused, and what was good before stays.
 
     `name`: what the log calls them; `patterns`: which files under the roots to look at; `first`: what they say now;
-    `load`: reads them again, in a thread, and raises CatalogError where they are wrong.
+    `load`: reads them again, in a thread, and raises CatalogError where they are wrong. Then it is tried again
+    every 45 s of `clock`, for what they lacked may have arrived elsewhere.
     """
 
     def __init__(
         self, name: str, roots: Sequence[Path], patterns: Sequence[str], first: Callable[[], T],
-        load: Callable[[], T] | None = None,
+        clock: Clock, load: Callable[[], T] | None = None,
     ) -> None:  # fmt: skip
         self._name = name
         self._roots = roots
         self._patterns = patterns
         self._load = load or first
+        self._clock = clock
         self._stamps = self._look()
+        self._again: float | None = None  # when to try again, as long as the last reading failed
+        self._problems = ""  # of the last reading
         self.current = first()
 
     @property
     def stale(self) -> bool:
-        """Whether a file is another than it was at the last reading."""
-        return self._look() != self._stamps
+        """Whether a file is another than it was at the last reading, or that failed and it is time to try again."""
+        return self._look() != self._stamps or (self._again is not None and self._clock.monotonic() >= self._again)
 
-    async def refresh(self) -> bool:
-        """Read again where a file changed; whether something else is in force now."""
-        if not self.stale:
+    @property
+    def refused(self) -> bool:
+        """Whether the last reading failed."""
+        return self._again is not None
+
+    async def refresh(self, *, anyway: bool = False) -> bool:
+        """Read again where a file changed, or `anyway`; whether something else is in force now."""
+        if not (anyway or self.stale):
             return False
-        self._stamps = self._look()
+        stamps = self._look()
+        changed, self._stamps = stamps != self._stamps, stamps
+        self._again = self._clock.monotonic() + _AGAIN_S
         try:
             fresh = await asyncio.to_thread(self._load)
-        except CatalogError as error:
-            _log.error("the changed files are refused; the old ones stay in force", what=self._name,
-                       problems=str(error))  # fmt: skip
+        except (CatalogError, OSError) as error:
+            if changed or str(error) != self._problems:
+                _log.error("the changed files are refused; the old ones stay in force", what=self._name,
+                           problems=str(error))  # fmt: skip
+            self._problems = str(error)
             return False
+        self._again, self._problems = None, ""
         changed, self.current = fresh != self.current, fresh
         if changed:
             _log.info("the changed files are in force", what=self._name)

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hub.catalog.watched import Watched
+from hub.clock import Clock
 from modules.notifications.spec import NotificationsFile, load_files
 
 
 class Files:
     """What the files under some roots say now. CatalogError at the start when they are wrong."""
 
-    def __init__(self, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
+    def __init__(self, roots: Sequence[Path], environment: Mapping[str, str], clock: Clock) -> None:
         self._files = Watched(
-            "notifications", roots, ["notifications/*.yaml"], lambda: load_files(roots, environment)
+            "notifications", roots, ["notifications/*.yaml"], lambda: load_files(roots, environment), clock
         )  # fmt: skip
 
     def of(self, community: str) -> NotificationsFile | None:

@@ -71,7 +71,7 @@ class PatrolPlugin:
 
 
 def make_patrols(context: Context) -> Patrols:
-    """The use cases over the patrol files of this hub. CatalogError when one of those is wrong."""
+    """The use cases over the patrol files of this hub."""
     own = context.settings.config_dir
     files = Files(context, [packaged_config(), *([own] if own else [])], os.environ)
     return Patrols(context, files, files.refresh)

@@ -32,6 +32,7 @@ _EACH_S = 1.0
 _FIRST_S = 15.0  # after a start: what waited in the broker is heard before anything is called missed
 _PATIENCE = timedelta(seconds=90)  # ... and what is stored already; in time, for rules take two minutes for history
 _AT_ONCE = 50
+_INSTANT = timedelta(microseconds=1)
 _CODES_KEPT = timedelta(days=10)
 _log = structlog.get_logger()
 
@@ -51,6 +52,7 @@ class Keeper:
     async def run(self) -> NoReturn:
         """Work until cancelled. psycopg.OperationalError or PoolTimeout when the store is away."""
         clock = self._context.clock
+        await self._go_on(self.reread)  # before anything is planned by a file that is to be refused
         await self._go_on(self.plan_ahead)
         await clock.sleep(_FIRST_S)
         planned = clock.monotonic()
@@ -140,7 +142,8 @@ class Keeper:
         async with self._context.database.session([community_id]) as connection:
             rows = await store.unexpected(connection, community_id, now, _AT_ONCE)
         for row in rows:
-            stood = [one for at in (row["begins"], row["ends"]) for one in await port(community_id, row["post"], at)]
+            last = row["ends"] - _INSTANT  # those who come when it ends do not walk it
+            stood = [one for at in (row["begins"], last) for one in await port(community_id, row["post"], at)]
             people = dict.fromkeys(person_key(one) for one in stood)
             async with self._context.database.session([community_id]) as connection:
                 await store.expect(connection, community_id, row["id"], list(people), now)

@@ -25,12 +25,21 @@ DELETE FROM patrol.round WHERE community_id = %(community_id)s AND id = ANY (%(i
 UPDATE patrol.round SET version = %(version)s
 WHERE community_id = %(community_id)s AND opens > %(now)s AND told = '{}' AND version IS DISTINCT FROM %(version)s
 
+-- name: outdated
+-- A text that is taken once more is the newest again.
+DELETE FROM patrol.version v WHERE community_id = %(community_id)s AND digest = %(digest)s AND EXISTS (
+  SELECT FROM patrol.version o WHERE o.community_id = v.community_id AND o.digest <> v.digest AND o.since >= v.since
+)
+
 -- name: put_version
 INSERT INTO patrol.version (community_id, digest, file, since) VALUES (%(community_id)s, %(digest)s, %(file)s, %(at)s)
 ON CONFLICT DO NOTHING
 
 -- name: version
 SELECT file FROM patrol.version WHERE community_id = %(community_id)s AND digest = %(digest)s
+
+-- name: newest_version
+SELECT file FROM patrol.version WHERE community_id = %(community_id)s ORDER BY since DESC LIMIT 1
 
 -- name: versions_open
 SELECT DISTINCT version FROM patrol.round

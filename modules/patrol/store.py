@@ -77,7 +77,8 @@ def _values(planned: Planned) -> dict[str, Any]:
 async def put_version(
     connection: Connection, community_id: int, digest: str, file: Mapping[str, Any], at: datetime
 ) -> None:
-    """Keep a patrol file, once."""
+    """Keep a patrol file, once, as the newest."""
+    await connection.execute(_SQL["outdated"], {"community_id": community_id, "digest": digest})
     await connection.execute(
         _SQL["put_version"], {"community_id": community_id, "digest": digest, "file": Jsonb(file), "at": at}
     )
@@ -86,6 +87,12 @@ async def put_version(
 async def version(connection: Connection, community_id: int, digest: str) -> dict[str, Any] | None:
     """A patrol file that was kept."""
     row = await _one(connection, "version", community_id=community_id, digest=digest)
+    return row["file"] if row else None
+
+
+async def newest_version(connection: Connection, community_id: int) -> dict[str, Any] | None:
+    """The patrol file that was in force last."""
+    row = await _one(connection, "newest_version", community_id=community_id)
     return row["file"] if row else None
 
 

@@ -23,10 +23,14 @@ class Versions:
     def __init__(self, files: Mapping[str, PatrolFile]) -> None:
         self.files = files
         self._kept: dict[tuple[str, str], PatrolFile] = {}  # of rounds not closed yet, by community and digest
+        self._known: set[str] = set()  # communities whose rounds not closed yet were looked up
         self._proving: dict[str, tuple[PatrolFile | None, frozenset[str | None]]] = {}
 
     def listens(self, community: str, device: str) -> bool:
-        """Whether a device proves a checkpoint, by the present file or by that of a round not closed yet."""
+        """Whether a device proves a checkpoint, by the present file or by that of a round not closed yet. As long
+        as those were not looked up after a start, any may."""
+        if community not in self._known:
+            return True
         present = self.files.get(community)
         if community not in self._proving or self._proving[community][0] is not present:
             former = [file for (code, _), file in self._kept.items() if code == community]
@@ -49,6 +53,7 @@ class Versions:
             if (found := await self.of(connection, community_id, code, row["version"])) is not None:
                 fresh[code, row["version"]] = found
         self._kept = {key: one for key, one in self._kept.items() if key[0] != code} | fresh
+        self._known.add(code)
         self._proving.pop(code, None)
         return digest
 

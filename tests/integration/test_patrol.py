@@ -33,12 +33,13 @@ async def walk_garden(here: Ground) -> None:
     await here.tap("patrol-1")
 
 
-def test_the_plug_offers_what_it_says(here: Ground):
+async def test_the_plug_offers_what_it_says(here: Ground):
     plug = PatrolPlugin()
     for protocol in (OffersMigrations, OffersTasks, OffersRoutes, OffersPorts, OffersEventHandlers, OffersParts):
         assert isinstance(plug, protocol)
     handlers = plug.event_handlers(here.context)
     assert {handler.task for handler in handlers.values()} == set(plug.tasks(here.context))
+    await plug.of(here.context).keeper.plan_ahead()
     wanted = {code for code in ("patrol-1", "door-b1-u1", "door-b2-u1") if handlers["door", "access_granted"].wants(
         SimpleNamespace(community="demo", code=code))}  # fmt: skip
     assert wanted == {"patrol-1", "door-b1-u1"}, "nobody patrols by the other door"

@@ -126,6 +126,17 @@ async def test_over_a_change_of_shifts_both_sides_are_expected(guards: Guards):
     assert guards.expected(SUNRISE) == [guards.key(guards.night), guards.key(guards.morning)]
 
 
+async def test_who_comes_at_the_end_of_a_round_is_not_expected(guards: Guards):
+    here = guards.here
+    here.clock.advance((SUNRISE - minutes(2) - here.clock.now()).total_seconds())
+    with psycopg.connect(here.url) as link:
+        link.execute("DELETE FROM patrol.round WHERE begins < %s", [SUNRISE])
+        link.execute("UPDATE patrol.round SET ends = %s, closes = %s WHERE begins = %s AND plan = 'garden-round'",
+                     [MORNING, MORNING + minutes(5), SUNRISE])  # fmt: skip
+    await here.until(SUNRISE)
+    assert guards.expected(SUNRISE) == [guards.key(guards.night)]
+
+
 async def test_a_post_where_nobody_stands_accuses_nobody_and_says_so(guards: Guards):
     here = guards.here
     await Rosters(here.context).change(here.who("admin"), remove=[guards.slot(guards.night)], accept=True)

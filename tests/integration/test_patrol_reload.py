@@ -1,5 +1,6 @@
 """Patrol files that change under a running hub: rounds to come follow them, rounds that have begun do not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,8 @@ from structlog.testing import capture_logs
 
 from hub.catalog.paths import packaged_config
 from modules.patrol.evidence import CheckIn
+from modules.patrol.handlers import event_handlers
+from modules.patrol.live import Files
 from tests.integration.patrol_ground import BEGIN, GUARD_CARD, Ground, ground, minutes, printed_codes
 
 # Without the equipment of the lobby: what names one may not stand outside of all routes.
@@ -176,6 +179,7 @@ async def test_a_wrong_file_is_refused_and_what_was_good_stays_until_it_is_mende
     site: Site, wrong: tuple[str, str], told: str
 ):
     here = site.here
+    await here.patrols.keeper.reread()
     before = here.rows("SELECT id, version FROM patrol.round ORDER BY id")
     file = here.patrols.file(here.who())
     with capture_logs() as logs:
@@ -190,6 +194,96 @@ async def test_a_wrong_file_is_refused_and_what_was_good_stays_until_it_is_mende
     assert here.rows("SELECT id, version FROM patrol.round ORDER BY id") == before
     assert await site.write(EACH_20)
     assert site.begins() == [0, 20, 40, 60]
+
+
+@pytest.mark.parametrize("wrong", [one for one, _ in WRONG])
+async def test_a_file_that_is_wrong_at_a_restart_is_refused_and_what_was_in_force_stays(
+    site: Site, wrong: tuple[str, str]
+):
+    here = site.here
+    assert await site.write(EACH_20)
+    await here.until(BEGIN + minutes(1))
+    assert await site.write(("late: 1m", "late: 30s"))
+    await here.until(BEGIN + minutes(5.5))  # there and back: what is in force last is not the text that is new last
+    assert await site.write(EACH_20)
+    file = here.patrols.file(here.who())
+    before = here.rows("SELECT id, version FROM patrol.round ORDER BY id")
+    site.file.write_text(changed(wrong), "utf-8")
+    here.again()
+    with capture_logs() as logs:
+        await here.patrols.keeper.reread()
+    assert [one["log_level"] for one in logs if "refused" in one["event"]] == ["error"]
+    assert [one["community"] for one in logs if "before the restart" in one["event"]] == ["demo"]
+    await here.patrols.keeper.plan_ahead()
+    assert here.patrols.file(here.who()) == file
+    assert here.rows("SELECT id, version FROM patrol.round ORDER BY id") == before
+    with capture_logs() as logs:
+        here.clock.advance(60)
+        assert not await here.patrols.keeper.reread()
+    assert logs == [], "told once"
+    assert await site.write(("late: 1m", "late: 30s"))
+
+
+async def test_the_keeper_looks_at_the_files_before_it_plans(site: Site):
+    here = site.here
+    before = here.rows("SELECT id, version FROM patrol.round ORDER BY id")
+    site.file.write_text(changed(("device: route-garden", "device: route-gardem")), "utf-8")
+    keeper = here.again().keeper
+
+    async def asleep(seconds: float) -> None:
+        raise asyncio.CancelledError
+
+    here.clock.sleep = asleep  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await keeper.run()
+    assert here.rows("SELECT id, version FROM patrol.round ORDER BY id") == before
+
+
+async def test_what_is_wrong_at_the_first_start_is_not_in_force_and_stops_nothing(site: Site):
+    here = site.here
+    here.rows("DELETE FROM patrol.version RETURNING 1")
+    site.file.write_text(changed(("community: demo", "community: [demo")), "utf-8")
+    here.again()
+    with capture_logs() as logs:
+        await here.patrols.keeper.reread()
+    assert here.patrols.file(here.who()) is None
+    assert [one["community"] for one in logs if "no good patrol file" in one["event"]] == ["demo"]
+    assert await site.write(EACH_20)
+
+
+async def test_patrols_that_were_taken_away_do_not_come_back_with_a_wrong_file(site: Site):
+    site.file.unlink()
+    site.file.with_name("other.yaml").write_text("community: [other", "utf-8")
+    files = Files(site.here.context, [site.file.parent.parent], {})  # without the packaged ones
+    await files.refresh()
+    assert dict(files) == {}
+
+
+async def test_what_was_lacking_is_noticed_when_it_arrives_elsewhere(site: Site):
+    here, known = site.here, ["patrol"]
+
+    async def posts(community_id: int) -> list[dict[str, Any]]:
+        return [{"code": code} for code in known] if community_id == here.home else []
+
+    here.context.ports["duty.posts"] = posts
+    assert not await site.write(("post: patrol", "post: roving"))
+    known.append("roving")
+    with capture_logs() as logs:
+        assert not await here.patrols.keeper.reread(), "not at once"
+        here.clock.advance(60)
+        assert await here.patrols.keeper.reread()
+    assert [one["event"] for one in logs] == ["the changed files are in force"]
+
+
+async def test_after_a_start_any_device_may_prove_a_round_until_the_open_ones_are_looked_up(site: Site):
+    here = site.here
+    await here.until(BEGIN + minutes(1))
+    assert await site.write(OTHER_READER)
+    handler = event_handlers(here.again().versions)["patrol_reader", "checkpoint_read"]
+    assert handler.wants(here.devices["patrol-1"]), "the open round began with it"
+    await here.patrols.keeper.plan_ahead()
+    assert handler.wants(here.devices["patrol-1"])
+    assert not here.patrols.versions.listens("demo", "door-b2-u1"), "looked up by now"
 
 
 async def test_a_post_that_was_added_on_the_page_is_known_to_the_running_hub(site: Site):
