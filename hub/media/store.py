@@ -33,6 +33,23 @@ async def keep(
     return number
 
 
+async def add(
+    connection: Connection, community_id: int, picture: Picture, *, subject: str, source: str, at: datetime, most: int
+) -> tuple[UUID, bool]:
+    """Keep it unless the subject has it; its number, and whether it is new. Who calls holds a lock on the subject.
+    Refused(409) `too_many_pictures` past `most`."""
+    there = await of_subjects(connection, community_id, [subject])
+    for one in there:
+        if one["sha256"] == picture.sha256:
+            return one["id"], False
+    if len(there) >= most:
+        raise Refused("too_many_pictures", f"at most {most} pictures")
+    number = await keep(
+        connection, community_id, picture, subject=subject, source=source, taken_at=at, received_at=at
+    )  # fmt: skip
+    return number, True
+
+
 def derived_id(community_id: int, subject: str, taken_at: datetime, given: bytes) -> UUID:
     """Of a picture or clip; derived, never drawn: BLAKE2b of community, subject, time in microseconds and the SHA-256
     of the bytes given."""

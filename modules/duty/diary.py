@@ -9,7 +9,7 @@ from hub import audit
 from hub.context import Context
 from hub.errors import Refused
 from hub.media.intake import take
-from hub.media.store import hold, keep, of_subjects
+from hub.media.store import add, hold, of_subjects
 from hub.principal import Principal
 from hub.store.database import Connection, NotThere, Row
 from modules.duty import store
@@ -161,14 +161,10 @@ class Diary(Desk):
         now = self.now()
         async with self.session(who) as connection:
             found = await self._lock_open(connection, who, incident_id)
-            there = await of_subjects(connection, who.community_id, [subject])
-            again: list[UUID] = [one["id"] for one in there if one["sha256"] == picture.sha256]
-            if again:
-                return again[0]
-            if len(there) >= MOST_PICTURES:
-                raise Refused("too_many_pictures", f"an incident has at most {MOST_PICTURES} pictures")
-            number = await keep(connection, who.community_id, picture, subject=subject, source=who.actor, taken_at=now,
-                                received_at=now)  # fmt: skip
+            number, new = await add(connection, who.community_id, picture, subject=subject, source=who.actor, at=now,
+                                    most=MOST_PICTURES)  # fmt: skip
+            if not new:
+                return number
             if found["police"]:
                 await hold(connection, who.community_id, [number])
             await self._step(connection, who, incident_id, "photograph", "")

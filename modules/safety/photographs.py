@@ -8,7 +8,7 @@ from hub import audit
 from hub.context import Context
 from hub.errors import Refused
 from hub.media.intake import take
-from hub.media.store import keep, of_subjects
+from hub.media.store import add
 from hub.principal import Principal
 from hub.store.database import Row
 from modules.safety import store
@@ -28,13 +28,9 @@ async def add_photograph(context: Context, who: Principal, row: Row, subject: st
     picture, now = await take(parts), context.clock.now()
     async with context.database.session([who.community_id]) as connection:
         await store.do(connection, "lock", who.community_id)
-        there = await of_subjects(connection, who.community_id, [subject])
-        again: list[UUID] = [one["id"] for one in there if one["sha256"] == picture.sha256]
-        if again:
-            return again[0]
-        if len(there) >= MOST_PICTURES:
-            raise Refused("too_many_pictures", f"at most {MOST_PICTURES} pictures")
-        number = await keep(connection, who.community_id, picture, subject=subject, source=who.actor, taken_at=now,
-                            received_at=now)  # fmt: skip
+        number, new = await add(connection, who.community_id, picture, subject=subject, source=who.actor, at=now,
+                                most=MOST_PICTURES)  # fmt: skip
+        if not new:
+            return number
         await audit.record(connection, who, "safety.photograph", subject, now, {"picture": str(number)})
     return number
