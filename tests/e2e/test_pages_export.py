@@ -69,7 +69,9 @@ async def test_evidence_pack_comes_down(world: World, tmp_path: Path) -> None:
 async def test_every_list_of_the_desk_is_exported_as_it_is_shown(world: World, tmp_path: Path) -> None:
     desk, engineer = world.seeds.context.alarms, await world.principal("engineer")
     now = world.seeds.context.clock.now()
-    await desk.plan_maintenance(engineer, place="b1", since=now, until=now + timedelta(hours=1), reason="=1+1")
+    window = await desk.plan_maintenance(
+        engineer, place="b1", since=now, until=now + timedelta(hours=1), reason="=1+1"
+    )  # fmt: skip
     async with world.signed_in("engineer", "en") as (page, complaints):
         for path, column, row in (
             ("/doors", "Device", "li.door"), ("/rules", "Rule", ".hub-table tbody tr"),
@@ -94,3 +96,4 @@ async def test_every_list_of_the_desk_is_exported_as_it_is_shown(world: World, t
                 assert sheet is not None
                 assert sheet.max_row == 1 + await page.locator(row).count() < 1 + len(rows)
         assert not complaints
+    await desk.end_maintenance(engineer, window["id"])  # what stands in it is on the desk again, for other tests
