@@ -25,6 +25,9 @@ from tests.e2e.photo_tools import (
 from tests.integration.seeded import PASSWORD
 from tests.unit.photographs import bomb, photograph
 
+KEPT = """() => Object.keys(localStorage).filter((key) => key.startsWith("hub-patrol-checkin-"))
+    .map((key) => JSON.parse(localStorage.getItem(key)))"""
+
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -171,6 +174,31 @@ async def test_two_tabs_keep_each_others_photographs_and_each_counts_once(world:
             assert await tab.locator("text=Received").count() == 2
         assert await stored(page) == 0
     assert evidence(world, before) == ["garage", "garden"] == sorted(set(evidence(world, before)))
+
+
+async def test_two_tabs_that_named_the_phone_differently_hand_in_each_check_in_once(world: World):
+    before = last(world)
+    async with world.signed_in("guard", "en", "phone") as (page, _):
+        other = await page.context.new_page()
+        await other.add_init_script("""const read = Storage.prototype.getItem; let name = null;
+            Storage.prototype.getItem = function (key) {
+              return key === "hub-patrol-phone" ? name : read.call(this, key); };
+            Storage.prototype.setItem = new Proxy(Storage.prototype.setItem, { apply(write, store, [key, value]) {
+              if (key === "hub-patrol-phone") name = value; else write.call(store, key, value); } });""")
+        for tab in (page, other):
+            await world.open(tab, "/patrol/checkin")
+        await page.context.set_offline(True)
+        for tab, checkpoint in ((page, "garden"), (other, "garage")):
+            await tab.get_by_role("textbox", name="Code").fill(await code_of(world, checkpoint))
+            await press(tab)
+        for tab in (page, other):
+            await tab.wait_for_selector("text=2 to be sent")
+        await page.context.set_offline(False)
+        for tab in (page, other):
+            await tab.wait_for_selector("text=To be sent", state="detached")
+            assert await tab.locator("text=Received").count() == 2
+        assert len({one["phone"] for one in await page.evaluate(KEPT)}) == 2
+    assert evidence(world, before) == ["garage", "garden"]
 
 
 async def test_answers_for_another_checkpoint_than_the_photographed_one_are_not_taken_and_it_is_said(world: World):

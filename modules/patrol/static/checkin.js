@@ -1,7 +1,7 @@
 // A guard's check-ins. Captured with the phone's clocks, kept on the phone until the hub has answered for each, and sent
 // whenever there is a connection: a cellar without one loses nothing. The hub decides what time it was. A code that the
 // browser cannot read is photographed; without a connection the photograph waits, and the hub reads it later.
-import { ENTRY, all, change, clock, drop, found, keepDraft, keepForm, lastDraft, lastForm, nextCounter, phone, put } from "/patrol/static/queue.js";
+import { ENTRY, all, change, clock, drop, keepDraft, keepForm, lastDraft, lastForm, nextCounter, phone, put } from "/patrol/static/queue.js";
 import * as pictures from "/patrol/static/pictures.js";
 import { able, locate } from "/patrol/static/position.js";
 import { shrink } from "/static/shrink.js";
@@ -20,6 +20,7 @@ const OF_CONTENT = [400, 413, 422]; // answers that another batch need not get; 
 export { lastForm };
 
 const bare = (code) => code.replace(/^.*#/, "");
+const named = (one) => one.phone || phone(); // kept at the capture: tabs may each have drawn a name at once
 const checkpointOf = (code) => code.split(/[:~]/)[2];
 const blank = () => ({ code: "", shot: null, claimed: "", note: "", answers: {}, photos: [] });
 
@@ -212,7 +213,7 @@ export default {
       const where = !this.located ? null : shot ? shot.position || this.where : locate();
       const counter = nextCounter();
       try {
-        put({ counter, ...read, answers, note, account, photos, state: "waiting" });
+        put({ counter, phone: phone(), ...read, answers, note, account, photos, state: "waiting" });
       } catch {
         return void (this.wrong = this.t.full);
       }
@@ -254,8 +255,8 @@ export default {
       }
     },
     async sendRead() {
-      const batch = this.waiting.filter((one) => !one.photo && !this.locating.has(one.counter)).slice(0, MOST);
-      if (batch.length) await this.send(batch);
+      const ready = this.waiting.filter((one) => !one.photo && !this.locating.has(one.counter));
+      for (const name of new Set(ready.map(named))) await this.send(ready.filter((one) => named(one) === name).slice(0, MOST));
     },
     // A photographed code becomes one that was read, with the time of the photograph; or says for good that it is none.
     async develop({ counter, photo, claimed }) {
@@ -272,9 +273,10 @@ export default {
       this.read();
       await this.sendRead();
     },
-    async sendPhotos({ counter, photos }) {
+    async sendPhotos(kept) {
+      const { counter, photos } = kept;
       for (const { id, item } of photos) {
-        const url = `${this.url}/${phone()}/${counter}/photographs/${id}?item=${item}`;
+        const url = `${this.url}/${named(kept)}/${counter}/photographs/${id}?item=${item}`;
         const picture = await pictures.get(id);
         const { outcome, reason, status } = picture ? await this.ask("PUT", url, picture) : { reason: "lost" };
         if (status === 401) return this.signIn();
@@ -304,7 +306,7 @@ export default {
       });
       const answer = await fetch(this.url, {
         method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ phone: phone(), clock: clock(), checkins }),
+        body: JSON.stringify({ phone: named(batch[0]), clock: clock(), checkins }),
       });
       if (answer.status === 401) return this.signIn();
       if (OF_CONTENT.includes(answer.status)) return this.divide(batch, await answer.json().catch(() => ({})));
