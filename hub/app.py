@@ -369,6 +369,7 @@ class Hub:
                 running.replace_rules(self._file_rules, now, own)
                 self._stages.configure(last)
                 self._apply_buses(catalog, made)
+        self.live.resync()  # names, places, drawings
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
     # -- dead letters --------------------------------------------------------------------------------------------

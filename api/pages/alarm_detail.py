@@ -21,6 +21,7 @@ from api.pages.alarm_parts import (
 )
 from api.pages.charts import trend_options, trend_rows, twin_columns
 from api.pages.commands import CommandDialog, CommandProgress, command_buttons
+from api.pages.plan import address_of
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, tag
 from api.texts import value_text
@@ -215,6 +216,7 @@ class AlarmDetail:
             if view.may("maintain") and not alarm["suppression"] and not alarm["life_safety"]:
                 self._one("out_of_service", "maintenance.take_out", alarm)
             tag("a", view.t("alarm.open_device"), "ghost", href=f"/devices/{device['id']}")
+            tag("a", view.t("alarm.on_plan"), "ghost", href=address_of(view, alarm["device"], alarm["place"]))
 
     def _button(self, label: str, work: Any, classes: str = "ghost") -> None:
         tag("button", self._view.t(label), classes, type="button").on("click", self._view.act(work))

@@ -1,13 +1,14 @@
 """The floor plan: drawings with what stands on them, and each device under its place, alarms counted at all levels."""
 
 from typing import Any
+from urllib.parse import quote
 
 from api.pages.alarm_parts import MOST, CutLine, live_alarms
 from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import PlanView, head
 from api.routes.plans import PREFIX
-from hub.catalog.plans import Drawing
+from hub.catalog.plans import Drawing, drawing_of
 from hub.live import Change
 from hub.store.database import Row
 
@@ -29,6 +30,13 @@ def install(shell: Shell) -> None:
     shell.add("/plan", "nav.plan", "map", 14, build)
 
 
+def address_of(view: View, device: str, place: str) -> str:
+    """The page that shows a device: the drawing it stands on, else its place in the tree."""
+    site = view.hub.reads.plan(view.principal)
+    drawn = drawing_of(place, site.drawings) if device in site.devices else None
+    return f"/plan#{quote(place if drawn is None else drawn)}"
+
+
 class PlanPage:
     """One open plan."""
 
@@ -39,13 +47,8 @@ class PlanPage:
         view, t = self._view, self._view.t
         head(t("plan.title"))
         self._cut = CutLine(view, "alarms.cut", MOST)
-        names = await view.places()
-        places = await view.hub.reads.places(view.principal)
-        site = view.hub.reads.plan(view.principal)
         self._plan = PlanView(
-            places=[{"path": row["path"], "kind": row["kind"], "name": names[row["path"]],
-                     "at": site.places.get(row["path"])} for row in places],
-            drawings={path: _image(drawing) for path, drawing in site.drawings.items()},
+            places=await self._places(), drawings=self._drawings(),
             file=f"{view.membership.code}.positions.csv" if view.may("configure") else "",
             devices=await self._devices(), alarms=await self._alarms(), t=self._words(),
         )  # fmt: skip
@@ -63,6 +66,16 @@ class PlanPage:
             "states": {state: t(f"device_state.{state}") for state in _STATES},
             "priorities": ["", *(t(f"priority.{level}") for level in range(1, 5))],
         }  # fmt: skip
+
+    async def _places(self) -> list[dict[str, Any]]:
+        view, spots = self._view, self._view.hub.reads.plan(self._view.principal).places
+        names = await view.places(again=True)
+        return [{"path": row["path"], "kind": row["kind"], "name": names[row["path"]], "at": spots.get(row["path"])}
+                for row in await view.hub.reads.places(view.principal)]  # fmt: skip
+
+    def _drawings(self) -> dict[str, dict[str, Any]]:
+        site = self._view.hub.reads.plan(self._view.principal)
+        return {path: _image(drawing) for path, drawing in site.drawings.items()}
 
     async def _devices(self) -> list[dict[str, Any]]:
         view, spots = self._view, self._view.hub.reads.plan(self._view.principal).devices
@@ -93,7 +106,8 @@ class PlanPage:
         self._plan.run_method("upsert", alarms, devices)
 
     async def _reload(self, _: object = None) -> None:
-        self._plan.run_method("replace", await self._alarms(), await self._devices())
+        site = await self._places(), self._drawings()  # the site file may be another one by now
+        self._plan.run_method("replace", await self._alarms(), await self._devices(), *site)
 
 
 def _image(drawing: Drawing) -> dict[str, Any]:

@@ -173,9 +173,10 @@ class View:
         name = self.pick({"zh": device.spec.name.zh, "en": device.spec.name.en}) if device else code
         return {"text": name or "—", "href": f"/devices/{device_id}"}
 
-    async def places(self) -> dict[str, str]:
-        """Path -> its name, led by those above unless it names one of them itself; "-path" -> its own name alone."""
-        if self._places is None:
+    async def places(self, *, again: bool = False) -> dict[str, str]:
+        """Path -> its name, led by those above unless it names one of them itself; "-path" -> its own name alone. Read
+        once a page, or `again`."""
+        if self._places is None or again:
             own = {row["path"]: self.pick(row["name"]) for row in await self.hub.reads.places(self.principal)}
             names = {f"-{path}": name for path, name in own.items()}
             for path, name in own.items():

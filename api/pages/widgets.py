@@ -39,7 +39,7 @@ class DoorBoard(Element, component="static/door_board.js"):
 
 class PlanView(Element, component="static/plan_view.js"):
     """Drawings and the plan drawn from the place tree. `file`: how the table of positions is called, "" for who may not
-    change it. Event: reload. Methods: upsert(alarms, devices), replace(alarms, devices)."""
+    change it. Event: reload. Methods: upsert(alarms, devices), replace(alarms, devices, places, drawings)."""
 
     def __init__(self, **props: Any) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from hub.catalog.plans import SitePlan
 from tests.e2e.desks import SHOTS, SMALL, World, healthy
 from tests.e2e.test_pages_desk import fresh, over
 
@@ -130,4 +131,38 @@ async def test_who_configures_arranges_and_takes_the_table(world: World) -> None
         assert got.suggested_filename == "demo.positions.csv"
         assert list(csv.DictReader((await got.path()).open(encoding="utf-8"))) == rows
         await page.screenshot(path=SHOTS / "plan-arrange-en-desktop.png")
+        assert not complaints
+
+
+async def test_the_drawer_leads_to_the_drawing_on_which_the_alarm_stands(world: World) -> None:
+    placed, loose = fresh(world, "smoke-3", "Smoke seen", 1), fresh(world, "em-b2-060", "Meter opened", 2)
+    async with world.signed_in("guard", "en", "phone") as (page, complaints):
+        await world.open(page, f"/alarms/{placed}")
+        await page.get_by_role("link", name="On the plan").click()
+        await page.locator(".drawn .pin.hot[data-key='smoke-3']").wait_for()
+        await world.open(page, f"/alarms/{loose}")  # it stands on no drawing: its place in the tree
+        await page.get_by_role("link", name="On the plan").click()
+        await page.locator(f"a.cell[href='/devices/{world.seeds.devices['em-b2-060'].id}']").wait_for()
+        assert not complaints
+    over(world, placed)
+    over(world, loose)
+
+
+async def test_an_open_plan_follows_the_site_file(world: World) -> None:
+    context, home = world.seeds.context, world.seeds.home
+    plan = context.plans[home]
+    async with world.signed_in("guard", "en") as (page, complaints):
+        await world.open(page, "/plan#garage")
+        pin = page.locator(".pin[data-key='smoke-3']")
+        await pin.wait_for()
+        await page.get_by_label("Zoom in").click()
+        try:
+            spots = {**plan.devices, "smoke-3": (0.25, 0.75)}
+            context.plans[home] = SitePlan({"garage": plan.drawings["plant"]}, spots, plan.places)
+            context.live.resync()
+            await page.locator(".pin[data-key='smoke-3'][style*='left: 25%']").wait_for()
+            assert plan.drawings["plant"].name in (await page.locator(".sheet img").get_attribute("src") or "")
+            assert await page.get_by_label("Zoom out").is_enabled(), "it is still as large as it was"
+        finally:
+            context.plans[home] = plan
         assert not complaints

@@ -59,7 +59,9 @@ async def test_a_device_that_was_moved_stands_elsewhere_on_its_drawing(database_
         home = bench.hub.communities["demo"]
         assert bench.hub.context.plans[home].devices == {"door-b1-u1": (0.2, 0.4)}
         write_site(tmp_path, "door-b1-u1", extra=spot % 0.3, drawing="drawings/demo-site.svg")
+        open_page = bench.hub.live.subscribe(lambda change: False)
         await bench.hub.reload()
+        assert open_page.lost, "an open page reads again"
         assert bench.hub.context.plans[home].devices == {"door-b1-u1": (0.3, 0.4)}
         write_site(tmp_path, "door-b1-u1", extra=spot % 0.3)
         with pytest.raises(CatalogError):  # without its drawing

@@ -78,15 +78,15 @@ export default {
     </div>`,
   props: { places: Array, drawings: Object, devices: Array, alarms: Array, file: String, t: Object },
   data() {
-    return { moved: {}, items: this.byId(this.devices), live: this.byId(this.alarms), at: this.hash(), shapes: SHAPES, marks: MARKS, W, LABEL, GAP };
+    return { moved: {}, tree: this.places, sheets: this.drawings, items: this.byId(this.devices), live: this.byId(this.alarms), at: this.hash(), shapes: SHAPES, marks: MARKS, W, LABEL, GAP };
   },
   computed: {
-    size() { return this.places.length; },
+    size() { return this.tree.length; },
     nodes() {
-      const blank = (path, kind, name, at) => ({ path, kind, name, at, drawing: this.drawings[path], short: name, children: [], inside: [], total: 0, ill: 0, worst: 0, top: null, count: [0, 0, 0, 0, 0] });
+      const blank = (path, kind, name, at) => ({ path, kind, name, at, drawing: this.sheets[path], short: name, children: [], inside: [], total: 0, ill: 0, worst: 0, top: null, count: [0, 0, 0, 0, 0] });
       const nodes = { "": blank("", "community", this.t.community) };
       const above = (path) => { do path = path.split("/").slice(0, -1).join("/"); while (!nodes[path]); return nodes[path]; };
-      for (const place of this.places) {
+      for (const place of this.tree) {
         const node = nodes[place.path] = blank(place.path, place.kind, place.name, this.moved[place.path + "/"] || place.at), parent = above(place.path);
         if (parent.path && place.name.startsWith(parent.name)) node.short = place.name.slice(parent.name.length).trim().replace(/^./, (sign) => sign.toUpperCase()) || place.name;
         parent.children.push(node);
@@ -160,9 +160,11 @@ export default {
       for (const alarm of alarms) alarm.state === "normal" ? delete this.live[alarm.id] : (this.live[alarm.id] = alarm);
       for (const device of devices) if (this.items[device.id]) this.items[device.id].state = device.state;
     },
-    replace(alarms, devices) { this.live = this.byId(alarms); this.items = this.byId(devices); },
+    replace(alarms, devices, places, drawings) {
+      Object.assign(this, { live: this.byId(alarms), items: this.byId(devices), tree: places, sheets: drawings });
+    },
     move(key, at) { this.moved[key] = at; },
-    drawnOn(path) { while (path && !this.drawings[path]) path = path.split("/").slice(0, -1).join("/"); return this.drawings[path] ? path : null; },
+    drawnOn(path) { while (path && !this.sheets[path]) path = path.split("/").slice(0, -1).join("/"); return this.sheets[path] ? path : null; },
     /** A name without that of the place that is shown. */
     within(name) { const rest = this.here.path && name.startsWith(this.here.name) ? name.slice(this.here.name.length).trim() : ""; return rest.replace(/^./, (sign) => sign.toUpperCase()) || name; },
     isBuilding(node) { return node.children.some((unit) => unit.kind === "floor" || unit.children.some((floor) => floor.kind === "floor")); },
