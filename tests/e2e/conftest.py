@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Playwright, async_playwright
 
+from tests import parsed_once
 from tests.e2e.desks import World, desk_world
+
+parsed_once.install()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,8 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub.store.migrate import migrate
+from tests import parsed_once
 from tests.integration.mosquitto import Mosquitto
 from tests.integration.postgres import close_database, drop_databases, dropping, make_server, new_database
+
+parsed_once.install()
 
 
 @pytest.fixture(scope="session")
