@@ -143,7 +143,7 @@ async def _same(
 @pytest.mark.parametrize(
     ("said", "alarms"),
     [([(500, n % 2 * BAD if n < 60 else 0) for n in range(200)] + [(510, 0)] * 9, 1),  # it is not known to begin
-     ([(500, 0)] * 90 + [(500.9, 0)] * 40 + [(501.8, 0)] * 90 + [(510, 0)] * 30, 2),  # by little from that, then far
+     ([(500, 0)] * 90 + [(500.9, 0)] * 40 + [(501.8, 0)] * 90 + [(510, 0)] * 9, 2),  # by little from that, then far
      ([(500, 0), (510, RETAINED)] * 40 + [(500, 0)] * 100 + [(490, 0)] * 9, 1)],
 )  # fmt: skip
 async def test_a_long_stand_is_read_through_where_it_may_bring_more_than_one_alarm(
@@ -160,3 +160,15 @@ async def test_of_a_long_stand_only_beginning_and_end_are_read(
     told, some, every = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", said)
     assert len(told) == 1
     assert (some < 90, every) == (True, 500)
+
+
+@pytest.mark.parametrize("condition", [SPIKES, "expression: {when: pressure > 600}"])
+@pytest.mark.parametrize("quality", [LATE, BAD, RANGE])
+async def test_an_alarm_ends_after_hours_of_words_that_end_nothing(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str, quality: int
+) -> None:
+    said = [(500.0, 0)] * 30 + [(650.0, 0)] * 3 + [(500.0, quality)] * 40 + [(500.0, 0)] * 90
+    [(_, at, until, _)], some, every = await _same(ground, book, monkeypatch, condition, said)
+    assert until is not None
+    assert until - at > 40 * 5 * 60_000_000
+    assert some < every
