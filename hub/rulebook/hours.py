@@ -92,9 +92,13 @@ async def _runs(
         if count == _MOST_RUNS or len(found) > _MOST_HOURS:
             return None
     begins = nan if runs.still is None else inf
-    return [
-        (*one, None if (one[0] - _HOUR, one[1]) in found else nan if one in within else begins) for one in sorted(found)
-    ]
+
+    def told(hour: datetime, point: int) -> float | None:
+        if hour <= since or (hour - _HOUR, point) in found:
+            return None
+        return nan if (hour, point) in within else begins
+
+    return [(*one, told(*one)) for one in sorted(found)]
 
 
 async def _steps(session: Session, points: Sequence[int], since: datetime, until: datetime) -> list[list[int]]:
