@@ -69,7 +69,7 @@ RULES = {
     "change_within": HEAD + "change: {point: pressure, by: 90, within: 30m}\n",
     "rate": HEAD + "change: {point: pressure, rate: {above: 900}}\n",
     "stuck": HEAD + "stuck: {point: pressure, for: 2h}\n",
-    "stuck_briefly": HEAD + "stuck: {point: pressure, for: 20m, deadband: 0.2}\n",
+    "stuck_briefly": HEAD + "stuck: {point: pressure, for: 30m, deadband: 0.05}\n",
     "expression": HEAD + "expression: {when: pressure > 620 && pressure < 630}\n",
     "expression_value": HEAD + "expression: {value: pressure / 10 - 3, above: 57, clear: {below: 52}, for: 10m}\n",
     "spread": HEAD + "window: {point: pressure, aggregate: spread, size: 1h, every: 10m, above: 90}\n",
