@@ -12,6 +12,7 @@ from hub.clock import to_us
 from hub.model import Quality
 from hub.rulebook.backtests import Backtest
 from hub.rulebook.service import Rulebook
+from hub.store.database import Database
 from rules.backtest import RuleTrial
 from rules.tools import read_rule
 from tests.integration.module_hub import migrated
@@ -173,3 +174,23 @@ async def test_an_alarm_ends_after_hours_of_words_that_end_nothing(
     assert until is not None
     assert until - at > 40 * 5 * 60_000_000
     assert some < every
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT * FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, 0, NULL, NULL, NULL, '1h', '1h', 9)",
+     "SELECT * FROM telemetry.odd_hours(%(points)s::int[], %(since)s, %(until)s)"],
+)  # fmt: skip
+async def test_what_the_server_finds_is_told_to_its_community_alone(ground: Ground, query: str) -> None:
+    _fill(ground, Random(3))
+    points = [pump.points["pressure"].id for pump in ground.pumps]
+    values = {"points": points, "since": NOW - 48 * HOUR, "until": NOW}
+    database = Database(ground.url)
+    await database.open()
+    try:
+        for home in (ground.here, ground.there):
+            async with database.session([home]) as connection:
+                rows = await (await connection.execute(query.encode(), values)).fetchall()
+            assert bool(rows) == (home == ground.here)
+    finally:
+        await database.close()
