@@ -1,9 +1,9 @@
 """A back-test of one rule over 30 days × 1 000 points at five minutes: 8.6 million stored readings.
 
 `python -m bench.backtest` prints one JSON object. Embedded PostgreSQL, native partitions, roll-ups as upkeep makes
-them; through the guarded functions as the people's role. `threshold` and `window` are answered from the hours in which
-a value can matter: the row counts say what was read. Rules that want every reading (ADR 0016) are tried on one day, and
-`month_s` says what that makes for the month.
+them; through the guarded functions as the people's role. A rule is fed only what can matter to it: the row counts say
+what was read. A pump in fifty stands still for five hours now and then, one in a hundred all month. Rules that want
+every reading (ADR 0016) are tried on one day, and `month_s` says what that makes for the month.
 """
 
 import asyncio
@@ -38,13 +38,18 @@ FILL = """
 INSERT INTO hub.community (code, name, time_zone) VALUES ('bench', '{}', 'Asia/Shanghai');
 SELECT telemetry.ensure_day((timestamptz '2026-11-22' - n * interval '1 day')::date) FROM generate_series(0, 32) n;
 INSERT INTO telemetry.sample (ts, value, point_id, community_id)
-  SELECT t + p * interval '7 ms', 450 + 60 * sin(p + extract(epoch FROM t) / 9000)
-    + CASE WHEN p % 50 = 0 AND extract(epoch FROM t)::bigint / 1800 % 211 = p % 211 THEN 180 ELSE 0 END, p, 1
+  SELECT t + p * interval '7 ms', CASE
+      WHEN p % 100 = 7 OR p % 50 = 9 AND extract(epoch FROM t)::bigint / 18000 % 29 = p % 29 THEN 470
+      ELSE 450 + 60 * sin(p + extract(epoch FROM t) / 9000)
+        + CASE WHEN p % 50 = 0 AND extract(epoch FROM t)::bigint / 1800 % 211 = p % 211 THEN 180 ELSE 0 END END, p, 1
   FROM generate_series(timestamptz '2026-10-22', timestamptz '2026-11-20 23:59', interval '5 minutes') t,
     generate_series(1, 1000) p;
 INSERT INTO telemetry.sample_1h (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)
   SELECT date_bin('1 hour', ts, 'epoch'), point_id, 1, count(*), sum(value), min(value), max(value), 0, 0
   FROM telemetry.sample GROUP BY 1, 2;
+INSERT INTO telemetry.sample_1d (bucket, point_id, community_id, n, vsum, vmin, vmax, vfirst, vlast)
+  SELECT date_bin('1 day', bucket, timestamptz '2026-01-01 00:00+08'), point_id, 1, sum(n), sum(vsum),
+    min(vmin), max(vmax), 0, 0 FROM telemetry.sample_1h GROUP BY 1, 2;
 ANALYZE;
 """
 
@@ -62,20 +67,26 @@ RULES = {
     "window": HEAD + "window: {point: pressure, aggregate: avg, size: 1h, above: 540}\n",
     "change": HEAD + "change: {point: pressure, by: 60}\n",
     "change_within": HEAD + "change: {point: pressure, by: 90, within: 30m}\n",
+    "rate": HEAD + "change: {point: pressure, rate: {above: 900}}\n",
+    "stuck": HEAD + "stuck: {point: pressure, for: 2h}\n",
+    "stuck_briefly": HEAD + "stuck: {point: pressure, for: 30m, deadband: 0.05}\n",
+    "expression": HEAD + "expression: {when: pressure > 620 && pressure < 630}\n",
+    "expression_value": HEAD + "expression: {value: pressure / 10 - 3, above: 57, clear: {below: 52}, for: 10m}\n",
     "spread": HEAD + "window: {point: pressure, aggregate: spread, size: 1h, every: 10m, above: 90}\n",
 }
 EVERY_READING = {
-    "stuck": HEAD + "stuck: {point: pressure, for: 2h}\n",
-    "expression": HEAD + "expression: {when: pressure > 620 && pressure < 630}\n",
+    "several": HEAD + "any_of: [{stuck: {point: pressure, for: 2h}}, {threshold: {point: pressure, above: 600}}]\n",
+    "others": HEAD + "expression: {when: pressure > max(peers.pressure) + 150,"
+    " others: {peers: {at: same_place, kinds: [pump]}}}\n",
 }
 
 
 def devices() -> dict[int, Device]:
-    """A thousand pumps with their pressure points numbered 1 to 1 000."""
+    """A thousand pumps, two to a place, with their pressure points numbered 1 to 1 000."""
     kind = load_catalog([packaged_config()], {}).kinds["pump"]
     found = {}
     for number in range(1, POINTS + 1):
-        device = example_device("pump", kind, number)
+        device = example_device("pump", kind, number, place=f"plant/{number // 2}")
         points = {"pressure": Point(number, "pressure", kind.points["pressure"])}
         found[number] = msgspec.structs.replace(device, points=points)
     return found

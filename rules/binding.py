@@ -98,8 +98,7 @@ def _bind(condition: AnyCondition, device: Device, topology: Topology) -> Single
         case ChangeTerm():
             return _change(condition, device)
         case StuckTerm():
-            lasting = micros(condition.lasting)
-            gap = max(_silent_after(device), lasting)
+            lasting, gap = micros(condition.lasting), stuck_gap(condition, device)
             return Stuck(device.id, condition.point, condition.deadband, lasting, gap)
         case WindowTerm():
             return _window(condition, device)
@@ -147,6 +146,11 @@ def _silence(term: Absence, device: Device) -> Silence:
 
 def _silent_after(device: Device) -> int:
     return micros(device.profile.silent_after or device.kind.silent_after)
+
+
+def stuck_gap(term: StuckTerm, device: Device) -> int:
+    """µs: what is not told for longer is not known to stand still."""
+    return max(_silent_after(device), micros(term.lasting))
 
 
 def _change(term: ChangeTerm, device: Device) -> Change:

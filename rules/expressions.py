@@ -34,6 +34,7 @@ class Compiled:
         self._used = [(name, variable, names[name]) for name, variable in parsed.used.items()]
         self._cost: Poly = parsed.cost
         self._literal = parsed.longest
+        self.bounds = parsed.bounds
         self._trouble: str | None = None
         try:
             self._program = cel.compile(parsed.code)

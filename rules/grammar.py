@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hub.catalog.problems import closest, one_of
+from rules.bounds import applied, chosen, constant, named, unbounded
 from rules.parts import (
     HINTS,
     ITEMS,
@@ -59,7 +60,7 @@ class Parser:
             )
         if part.kind in ITEMS:
             raise self._error("the result must be one value; use sum, avg, min, max or count over a list", part.at)
-        return Parsed(part.code, part.kind, part.cost, self._used, self._longest)
+        return Parsed(part.code, part.kind, part.cost, self._used, self._longest, part.bounds)
 
     # -- words -------------------------------------------------------------------------------------------------------
 
@@ -102,7 +103,9 @@ class Parser:
             yes = self._must(self._ternary(), "number", "text", "boolean")
             self._expect(":")
             no = self._same(yes, self._ternary())
-            condition = joined(f"({condition.code} ? {yes.code} : {no.code})", yes.kind, condition, yes, no)
+            bounds = chosen(condition.bounds, yes.bounds, no.bounds, yes.kind == "number")
+            code = f"({condition.code} ? {yes.code} : {no.code})"
+            condition = joined(code, yes.kind, condition, yes, no, bounds=bounds)
         self._depth -= 1
         return condition
 
@@ -110,14 +113,16 @@ class Parser:
         left = first = self._and()
         while self._accept("||"):
             code, right = self._must(left, "boolean").code, self._must(self._and(), "boolean")
-            left = joined(f"{code} || {right.code}", "boolean", left, right)
+            bounds = applied("||", left.bounds, right.bounds)
+            left = joined(f"{code} || {right.code}", "boolean", left, right, bounds=bounds)
         return self._wrapped(left, first)
 
     def _and(self) -> Part:
         left = first = self._relation()
         while self._accept("&&"):
             code, right = self._must(left, "boolean").code, self._must(self._relation(), "boolean")
-            left = joined(f"{code} && {right.code}", "boolean", left, right)
+            bounds = applied("&&", left.bounds, right.bounds)
+            left = joined(f"{code} && {right.code}", "boolean", left, right, bounds=bounds)
         return self._wrapped(left, first)
 
     def _relation(self) -> Part:
@@ -134,7 +139,9 @@ class Parser:
             else:
                 self._must(left, "number", "text")
             self._same(left, right)
-            left = joined(f"({left.code} {sign.text} {right.code})", "boolean", left, right)
+            numbers = left.kind == right.kind == "number"
+            bounds = applied(sign.text, left.bounds, right.bounds) if numbers else unbounded
+            left = joined(f"({left.code} {sign.text} {right.code})", "boolean", left, right, bounds=bounds)
         return left
 
     def _same(self, left: Part, right: Part) -> Part:
@@ -148,18 +155,20 @@ class Parser:
         left = first = self._product()
         while sign := self._accept("+", "-"):
             code, right = self._must(left, "number").code, self._must(self._product(), "number")
-            left = joined(f"{code} {sign.text} {right.code}", "number", left, right)
+            bounds = applied(sign.text, left.bounds, right.bounds)
+            left = joined(f"{code} {sign.text} {right.code}", "number", left, right, bounds=bounds)
         return self._wrapped(left, first)
 
     def _product(self) -> Part:
         left = first = self._unary()
         while sign := self._accept("*", "/"):
             code, right = self._must(left, "number").code, self._must(self._unary(), "number")
+            bounds = applied(sign.text, left.bounds, right.bounds)
             if sign.text == "*":
-                left = joined(f"{code} * {right.code}", "number", left, right)
+                left = joined(f"{code} * {right.code}", "number", left, right, bounds=bounds)
             else:
                 divided = f"f_divide({code}, {right.code})"
-                left = joined(divided, "number", left, right, more=(_CALLBACK, 0, 0, 0))
+                left = joined(divided, "number", left, right, more=(_CALLBACK, 0, 0, 0), bounds=bounds)
         return self._wrapped(left, first)
 
     @staticmethod
@@ -177,7 +186,8 @@ class Parser:
         kind: Kind = "boolean" if sign.text == "!" else "number"
         part = self._must(self._unary(), kind)
         self._depth -= 1
-        return Part(f"({sign.text}{part.code})", kind, plus(part.cost, (1, 0, 0, 0)), sign.at)
+        bounds = applied(sign.text, part.bounds)
+        return Part(f"({sign.text}{part.code})", kind, plus(part.cost, (1, 0, 0, 0)), sign.at, bounds)
 
     def _member(self) -> Part:
         part = self._primary()
@@ -193,7 +203,7 @@ class Parser:
             value = float(token.text)
             if value > 1e300 or (self._token.sort == "word" and self._token.at == token.at + len(token.text)):
                 raise self._error("a plain number is expected, without a unit", token.at)
-            return Part(repr(value), "number", (1, 0, 0, 0), token.at)
+            return Part(repr(value), "number", (1, 0, 0, 0), token.at, constant(value))
         if token.sort == "text":
             return Part(quoted(self._literal(token)), "text", (1, 0, 0, 0), token.at)
         if token.text == "(":
@@ -203,7 +213,7 @@ class Parser:
         if token.text == "[":
             return self._list(token)
         if token.text in ("true", "false"):
-            return Part(token.text, "boolean", (1, 0, 0, 0), token.at)
+            return Part(token.text, "boolean", (1, 0, 0, 0), token.at, constant(token.text == "true"))
         if token.sort == "word":
             return self._call(token) if self._token.text == "(" else self._name(token)
         raise self._error(f"a value is expected, not {token.text or 'the end'!r}", token.at)
@@ -256,7 +266,9 @@ class Parser:
             raise self._error(f"{name!r} is unknown{hint}", token.at)
         variable = self._used.setdefault(name, f"v{len(self._used)}")
         kind = self._names[name]
-        return Part(variable, kind, (1, 0.3, 0, 0) if kind in ITEMS else (1, 0, 0, 0), token.at)
+        if kind in ITEMS:
+            return Part(variable, kind, (1, 0.3, 0, 0), token.at)
+        return Part(variable, kind, (1, 0, 0, 0), token.at, named(name) if kind == "number" else unbounded)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -286,7 +298,9 @@ class Parser:
             else:
                 self._must(part, "numbers" if over_list else "number")
         code = f"f_{name}({', '.join(part.code for part in parts)})"
-        return joined(code, "number", *parts, more=(_CALLBACK, 0.4 if over_list else 0, 0, 0), at=token.at)
+        bounds = unbounded if over_list else applied(name, *(part.bounds for part in parts))
+        more = (_CALLBACK, 0.4 if over_list else 0, 0, 0)
+        return joined(code, "number", *parts, more=more, at=token.at, bounds=bounds)
 
     def _method(self, target: Part) -> Part:
         token = self._take()

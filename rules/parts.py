@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rules.bounds import Bounds, unbounded
+
 Kind = Literal["number", "text", "boolean", "any", "numbers", "texts", "booleans"]
 """What a part is; `any`: one number, text or boolean, known when evaluated."""
 
@@ -51,6 +53,7 @@ class Part:
     kind: Kind
     cost: Poly
     at: int
+    bounds: Bounds = unbounded
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Parsed:
     cost: Poly
     used: dict[str, str] = field(default_factory=dict)  # name -> variable of `code`
     longest: int = 0  # items of the longest list literal
+    bounds: Bounds = unbounded
 
 
 def tokens(text: str) -> list[Token]:
@@ -84,8 +88,10 @@ def plus(*costs: Poly) -> Poly:
     return (c0, c1, c2, c3)
 
 
-def joined(code: str, kind: Kind, *parts: Part, more: Poly = (1, 0, 0, 0), at: int | None = None) -> Part:
-    return Part(code, kind, plus(more, *(part.cost for part in parts)), parts[0].at if at is None else at)
+def joined(
+    code: str, kind: Kind, *parts: Part, more: Poly = (1, 0, 0, 0), at: int | None = None, bounds: Bounds = unbounded
+) -> Part:
+    return Part(code, kind, plus(more, *(part.cost for part in parts)), parts[0].at if at is None else at, bounds)
 
 
 def quoted(text: str) -> str:

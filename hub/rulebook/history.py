@@ -4,27 +4,24 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime, timedelta
+from math import isnan
 from operator import attrgetter
 from typing import Any
-
-from psycopg.rows import tuple_row
 
 from hub.analyses.judging import Judge, PriceAt
 from hub.analyses.model import Analysis
 from hub.clock import from_us, to_us
 from hub.model import Device, Event, Frame, Point, Quality, Reading, Verdict
+from hub.rulebook.hours import Hour, blocks, chosen
 from hub.rulebook.model import Wanted
 from hub.store.database import Connection, Database
 from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.rulebook")
-_BLOCK = 2000  # rows between two turns of everybody else
 _ROWS_A_SLICE = 40_000  # about so many for one transaction: it must end within seconds
 _LONGEST, _SHORTEST, _FIRST = timedelta(hours=6), timedelta(seconds=10), timedelta(minutes=10)
 _HOUR = timedelta(hours=1)
 _MOST_HOURS_A_SLICE, _FIRST_HOURS = 6000, 200
-_MOST_HOURS = 200_000
-_MOST_COMPARED = 1_000_000  # about 5 s of one core, in one statement
 _NO_KEY = bytes(16)
 _RETAINED = int(Quality.RETAINED)
 _UNKNOWN = int(Quality.BAD)
@@ -57,9 +54,7 @@ class History:
         """All of it. psycopg.OperationalError when the store is away. Close it where it is not read to its end."""
         if self._wanted.analysis is not None:
             return self._judged(self._wanted.analysis)
-        wanted, hours = self._wanted, len(self._wanted.points) * ((self._until - self._since) // _HOUR)
-        chosen = wanted.band is not None or (wanted.moved is not None and hours <= _MOST_COMPARED)
-        return self._chosen() if chosen else self._timely()
+        return self._chosen()
 
     async def _judged(self, analysis: Analysis) -> Slices:
         """Each hour of the span as the running hub would judge it."""
@@ -85,27 +80,11 @@ class History:
             step = min(max(step * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0), _SHORTEST), _LONGEST)
             begin = end
 
-    async def _hours(self, span: Mapping[str, object]) -> list[tuple[datetime, int, bool]]:
-        """The hours of each point in which a value can matter, and whether right before are some that cannot."""
-        wanted = self._wanted
-        around = timedelta(microseconds=wanted.around)
-        values: dict[str, object] = {"points": wanted.points, "around": around, **span}
-        if wanted.band is not None:
-            query, values["low"], values["high"] = "hours_within", *wanted.band
-        else:
-            query, values["moved"], values["around"] = "hours_moved", wanted.moved, -(-around // _HOUR) * _HOUR
-        hours: list[tuple[datetime, int, bool]] = []
-        async with self._session() as connection:
-            await connection.execute(_SQL["much_memory"])  # a month of 1 000 points is sorted twice
-            async for rows in self._blocks(connection, query, most=_MOST_HOURS + 1, **values):
-                hours += rows
-        return hours
-
     async def _chosen(self) -> Slices:
-        """Only the hours in which a value can matter; all where they are too many to choose."""
+        """Only the hours in which a value can matter, where that can be told."""
         span = {"since": self._since, "until": self._until}
-        hours = await self._hours(span)
-        if len(hours) > _MOST_HOURS:
+        hours = await chosen(self._session, self._wanted, self._since, self._until)
+        if hours is None:
             async with aclosing(self._timely()) as all_of_it:
                 async for one in all_of_it:
                     yield one
@@ -115,10 +94,10 @@ class History:
             end, before = min(begin + most, len(hours)), self.rows
             while end < len(hours) and hours[end][0] == hours[end - 1][0]:  # an hour is never cut
                 end += 1
-            buckets, points, apart = zip(*hours[begin:end], strict=True)
+            buckets, points, _ = zip(*hours[begin:end], strict=True)
             async with self._session() as connection:
                 said = self._samples(connection, "samples_of", points=points, buckets=buckets, **span)
-                async for frames in _merged([self._gaps(zip(buckets, points, apart, strict=True)), said]):
+                async for frames in _merged([self._gaps(hours[begin:end]), said]):
                     yield from_us(frames[-1].ts), frames
             yield min(buckets[-1] + _HOUR, self._until), []
             many = most * min(_ROWS_A_SLICE / max(self.rows - before, 1), 4.0)
@@ -126,13 +105,14 @@ class History:
             begin = end
         yield self._until, []
 
-    async def _gaps(self, hours: Iterable[tuple[datetime, int, bool]]) -> AsyncIterator[list[Frame]]:
-        """Where hours before were left out, no value is known: what comes next is compared with nothing."""
+    async def _gaps(self, hours: Iterable[Hour]) -> AsyncIterator[list[Frame]]:
+        """Where hours before were left out, what is to be told in place of them."""
         marks = []
-        for bucket, number, apart in hours:
-            if apart:
+        for bucket, number, told in hours:
+            if told is not None:
                 device, point = self._points[number]
-                marks.append(self._frame(device, to_us(bucket), readings=[Reading(point, None, _UNKNOWN)]))
+                mark = Reading(point, None, _UNKNOWN) if isnan(told) else Reading(point, told, 0)
+                marks.append(self._frame(device, to_us(bucket), readings=[mark]))
         if marks:
             yield marks
 
@@ -165,18 +145,10 @@ class History:
             sources.append(self._heard(connection, devices=wanted.heard, step=step, **span))
         return sources
 
-    async def _blocks(self, connection: Connection, query: str, **values: object) -> AsyncIterator[list[Any]]:
-        """Rows from a cursor of the server: a whole slice at once would hold up everybody else."""
-        async with connection.cursor(name=query, row_factory=tuple_row) as cursor:
-            given = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-            await cursor.execute(_SQL[query], given, binary=True)
-            while rows := await cursor.fetchmany(_BLOCK):
-                yield rows
-
     async def _samples(self, connection: Connection, query: str, **values: object) -> AsyncIterator[list[Frame]]:
         """One frame for all that a device said at one instant. The last instant of a block waits for the next."""
         rest: list[Any] = []
-        async for rows in self._blocks(connection, query, **values):
+        async for rows in blocks(connection, query, **values):
             self.rows += len(rows)
             rest += rows
             cut = len(rest)
@@ -203,7 +175,7 @@ class History:
         return frames
 
     async def _events(self, connection: Connection, **values: object) -> AsyncIterator[list[Frame]]:
-        async for rows in self._blocks(connection, "events", **values):
+        async for rows in blocks(connection, "events", **values):
             self.rows += len(rows)
             yield [
                 self._frame(self._devices[device], us, events=[Event(number.bytes, name, data)])
@@ -211,7 +183,7 @@ class History:
             ]
 
     async def _heard(self, connection: Connection, **values: object) -> AsyncIterator[list[Frame]]:
-        async for rows in self._blocks(connection, "heard", **values):
+        async for rows in blocks(connection, "heard", **values):
             self.rows += len(rows)
             yield [self._frame(self._devices[device], us, alive=True) for us, device in rows]
 

@@ -59,18 +59,43 @@ class ExampleOutcome(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Band(msgspec.Struct, frozen=True):
+    """Only hours with readings within one of the ranges (from, to) matter, those so long `around` them (µs), and the
+    one after."""
+
+    ranges: tuple[tuple[float, float], ...]
+    around: int = 0
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Only hours matter with readings further apart than this from one another, from those of so long before (`around`,
+    µs), or of the last hour that has any; all these, and the one after."""
+
+    by: float
+    around: int
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Only readings in a row matter each of which lies as near to the one before as `still`, for `lasting` (µs) at
+    least; or else each of which moved from the one before at a rate from `low` to `high` in `per` (µs). And the one
+    after. Over a longer `gap` (µs) nothing is known to be still."""
+
+    still: float | None = None
+    per: int = 0
+    low: float | None = None
+    high: float | None = None
+    lasting: int = 0
+    gap: int = 0
+
+
 class Wanted(msgspec.Struct, frozen=True):
-    """The stored history a rule must see. `band`: only hours with readings from..to matter, those `around` them and the
-    one after. `moved`: only hours with readings further apart than this from one another, from those of so long before
-    (`around`), or of the last hour that has any; all these, and the one after. Neither: all. `heard`: devices whose
-    signs of life count, one at each end of every `heard_step` is enough.
-    `analysis`: what judges the stored hours, in place of all else.
+    """The stored history a rule must see. `choice`: which hours of its points; None: all. `heard`: devices whose signs
+    of life count, one at each end of every `heard_step` is enough. `analysis`: judges the stored hours, in place of all
+    else.
     """
 
     points: Sequence[int] = ()
-    band: tuple[float, float] | None = None
-    moved: float | None = None
-    around: int = 0
+    choice: Band | Moved | Runs | None = None
     event_devices: Sequence[int] = ()
     event_names: Sequence[str] = ()
     heard: Sequence[int] = ()

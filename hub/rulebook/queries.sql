@@ -2,22 +2,31 @@
 SELECT * FROM telemetry.history(%(points)s::int[], %(since)s, %(until)s)
 
 -- name: hours_within
-SELECT *, false FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, %(low)s, %(high)s, %(around)s)
-LIMIT %(most)s
+SELECT DISTINCT h.bucket, h.point_id, NULL::float8 FROM unnest(%(lows)s::float8[], %(highs)s::float8[]) AS range (low, high),
+  telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, range.low, range.high, %(around)s) AS h
+ORDER BY 1, 2 LIMIT %(most)s
+
+-- name: runs
+SELECT * FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, %(still)s, %(per)s, %(low)s, %(high)s, %(lasting)s,
+  %(gap)s, %(most)s)
+
+-- name: readings
+SELECT p AS point_id, coalesce(sum(d.n), 0)::bigint AS readings
+FROM unnest(%(points)s::int[]) AS p LEFT JOIN LATERAL telemetry.days(p, %(since)s, %(until)s) AS d ON true
+GROUP BY 1 ORDER BY 1
 
 -- name: much_memory
 SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
 
 -- name: hours_moved
-WITH dirty AS MATERIALIZED (
-  SELECT hour FROM generate_series(date_bin('1 hour', %(since)s, 'epoch'), %(until)s, interval '1 hour') AS hour
-  WHERE telemetry.any_dirty(ARRAY[hour])
-), known AS MATERIALIZED (  -- what is not rolled up yet may hold anything
+WITH odd AS MATERIALIZED (
+  SELECT * FROM telemetry.odd_hours(%(points)s::int[], date_bin('1 hour', %(since)s, 'epoch'), %(until)s)
+), known AS MATERIALIZED (  -- what the roll-ups do not say may be anything
   SELECT p AS point_id, h.bucket, h.vmin, h.vmax
   FROM unnest(%(points)s::int[]) AS p, telemetry.hours(p, date_bin('1 hour', %(since)s, 'epoch'), %(until)s) AS h
-  WHERE h.bucket NOT IN (SELECT hour FROM dirty)
+  WHERE (p, h.bucket) NOT IN (SELECT point_id, bucket FROM odd)
   UNION ALL
-  SELECT p, hour, '-infinity', 'infinity' FROM unnest(%(points)s::int[]) AS p, dirty WHERE hour < %(until)s
+  SELECT point_id, bucket, '-infinity', 'infinity' FROM odd
 ), spread AS MATERIALIZED (
   SELECT point_id, bucket, lag(bucket) OVER hours AS before, first_value(bucket) OVER later AS after,
     greatest(max(vmax) OVER around, lag(vmax) OVER hours) - least(min(vmin) OVER around, lag(vmin) OVER hours) AS moved
@@ -35,7 +44,7 @@ WITH dirty AS MATERIALIZED (
   UNION
   SELECT point_id, after FROM hot WHERE after IS NOT NULL
 )
-SELECT w.bucket, w.point_id, s.before IS NOT NULL AND b.bucket IS NULL AS apart
+SELECT w.bucket, w.point_id, CASE WHEN s.before IS NOT NULL AND b.bucket IS NULL THEN float8 'NaN' END
 FROM wanted w LEFT JOIN spread s USING (point_id, bucket)
   LEFT JOIN wanted b ON b.point_id = s.point_id AND b.bucket = s.before
 ORDER BY 1, 2 LIMIT %(most)s

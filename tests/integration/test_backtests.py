@@ -3,28 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from hub.clock import to_us
 from hub.errors import Refused
-from hub.model import Quality
-from hub.rulebook.backtests import Backtest
 from hub.rulebook.service import Rulebook
 from hub.store.database import NotThere
-from rules.backtest import RuleTrial
-from rules.tools import read_rule
 from tests.integration.module_hub import add_alarm, migrated
 from tests.integration.postgres import new_database
 from tests.integration.rulebook_ground import (
     FILE,
     FORCED,
     HOUR,
-    KINDS,
     LOWER,
     NOW,
     SILENT,
@@ -116,62 +109,6 @@ async def test_the_hours_that_cannot_matter_are_not_read_and_change_nothing(
     assert spans[0]
     assert banded["rows"] <= whole["rows"] == 2 * 166
     assert not rolled or banded["rows"] < whole["rows"]
-
-
-def _random_history(ground: Ground, random: Random) -> None:
-    """Two pumps over two days: quiet, jumps, silent hours, readings that are bad, late or of the broker's memory;
-    all rolled up but for a few hours."""
-    with psycopg.connect(ground.url) as link:
-        link.execute("TRUNCATE telemetry.sample, telemetry.sample_1h, telemetry.rollup_dirty")
-        link.execute("SELECT telemetry.ensure_day(%s::date - n) FROM generate_series(0, 3) AS n", [NOW])
-        for pump in ground.pumps:
-            at, value, rows = NOW - 47 * HOUR, 500.0, []
-            while at < NOW:
-                at += timedelta(minutes=random.choice([1, 4, 9, 9, 9, 20, 45, 100, 300]))
-                value += random.choice([0, 0, 1, -1, 3, 30, -40, 61, -90]) if random.random() < 0.4 else 0
-                quality = random.choice([0] * 12 + [int(bit) for bit in (Quality.BAD, Quality.LATE, Quality.RETAINED)])
-                rows.append((at, value, quality, pump.points["pressure"].id, ground.here))
-            link.cursor().executemany(
-                "INSERT INTO telemetry.sample (ts, value, quality, point_id, community_id) VALUES (%s, %s, %s, %s, %s)",
-                [row for row in rows if row[0] < NOW],
-            )
-    ground.roll_up()
-    with psycopg.connect(ground.url) as link:
-        for hour in random.sample(range(48), 3):
-            at = NOW - hour * HOUR
-            link.execute("DELETE FROM telemetry.sample_1h WHERE bucket = %s", [at])
-            link.execute("INSERT INTO telemetry.rollup_dirty (community_id, bucket) VALUES (%s, %s)", [ground.here, at])
-
-
-@pytest.mark.parametrize(
-    "condition",
-    ["change: {point: pressure, by: 55}", "change: {point: pressure, direction: up}",
-     "change: {point: pressure, by: 60, within: 90m}",
-     "window: {point: pressure, aggregate: spread, size: 2h, every: 30m, above: 80, clear: {below: 61}}",
-     "window: {point: pressure, aggregate: increase, size: 3h, above: 55}"],
-)  # fmt: skip
-async def test_choosing_hours_by_how_far_values_lie_apart_changes_no_alarm(
-    ground: Ground, book: Rulebook, condition: str
-) -> None:
-    """The same alarms, to the microsecond, as when every reading is read; over random histories."""
-    read, alarms = [0, 0], 0
-    for seed in range(25):
-        _random_history(ground, Random(seed))
-        told = []
-        for whole in (False, True):
-            rule, _ = read_rule(FILE.replace(SPIKES, condition), KINDS)
-            assert rule is not None
-            trial = RuleTrial(rule, ground.devices, to_us(NOW - 48 * HOUR))
-            if whole:
-                trial._bounds = lambda: (None, None, 0)  # type: ignore[method-assign]
-            one = Backtest(1, ground.here, "pump-high", "", 2)
-            raised, history = await book.backtests.play(one, trial, NOW - 48 * HOUR)
-            told.append([(each.device, each.at, each.until, each.text.en) for each in raised])
-            read[whole] += history.rows
-        assert told[0] == told[1], seed
-        alarms += len(told[0])
-    assert alarms > 25
-    assert read[0] < read[1]
 
 
 CHANGES = "change: {point: pressure, by: 60}"
