@@ -1,7 +1,8 @@
 """Messages to people by apprise: which services, sent through our gateway, judged by what the service really said.
 
 apprise is a library of synchronous senders over `requests`. They run in threads, and their requests go through
-`Gateway` (one place that checks addresses, bounds time and follows no redirect). apprise takes HTTP 200 for success;
+`Gateway` (one place that checks addresses, bounds time and follows no redirect) on a loop of their own: an answer is
+seen at once, whatever the hub's loop is busy with, also while the hub stops. apprise takes HTTP 200 for success;
 WeCom, DingTalk and Feishu say "too many" and "wrong key" in a body under HTTP 200, so the answers are read here.
 """
 
@@ -12,6 +13,7 @@ import json
 import logging
 import re
 import smtplib
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -102,6 +104,14 @@ class _Outlet:
         return response
 
 
+@cache
+def _answers() -> asyncio.AbstractEventLoop:
+    """The loop of all messages that wait for an answer, one a process."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="notify-answers", daemon=True).start()
+    return loop
+
+
 _outlet: contextvars.ContextVar[_Outlet | None] = contextvars.ContextVar("outlet", default=None)
 
 
@@ -155,12 +165,12 @@ class Senders:
 
     async def send(
         self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, *, to: str = "",
-        success: Success | None = None, urgency: Urgency | None = None,
+        success: Success | None = None, urgency: Urgency | None = None, taken: Callable[[], None] = lambda: None,
     ) -> Outcome:  # fmt: skip
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
-        does."""
+        does. `taken` is called in the message's thread once that has said yes."""
         loop = asyncio.get_running_loop()
-        outlet = _Outlet(self._gateway, allowed, loop)
+        outlet = _Outlet(self._gateway, allowed, _answers())
         plugin = await loop.run_in_executor(self._pool, _plugin, url)
         if plugin is None:
             return Outcome(False, detail="the channel's URL is not understood by apprise")
@@ -171,16 +181,25 @@ class Senders:
             if scheme in _MAIL:
                 plugin.targets = [one for one in plugin.targets if to in ("", one[1])]
                 await self._check_mail(plugin, allowed)
+
+            def told() -> Outcome:
+                _outlet.set(outlet)
+                accepted = _notify(plugin, title, body)
+                answers, trouble = outlet.answers, outlet.trouble
+                outcome = judge(
+                    scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success
+                )
+                if outcome.delivered:
+                    taken()
+                return outcome
+
             context = contextvars.copy_context()
-            context.run(_outlet.set, outlet)
             async with asyncio.timeout(_MAIL_S if scheme in _MAIL else 2 * TOTAL_S):
-                accepted = await loop.run_in_executor(self._pool, lambda: context.run(_notify, plugin, title, body))
+                return await loop.run_in_executor(self._pool, context.run, told)
         except TimeoutError:
             return Outcome(False, detail="no answer in time", perhaps=True)
         except (Forbidden, NotSent) as error:
             return Outcome(False, detail=str(error))
-        answers, trouble = outlet.answers, outlet.trouble
-        return judge(scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success)
 
     async def _check_mail(self, plugin: Any, allowed: Sequence[Network]) -> None:
         """Mail goes by smtplib, so its host is checked before, not pinned. Forbidden, NotSent."""

@@ -5,7 +5,7 @@ import json
 import random
 import ssl
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -66,6 +66,7 @@ class Receiver:
     answers: list[Any] = field(default_factory=list)  # the next ones; then `usual`
     usual: Any = 200
     refusing: bytes = b""  # whatever holds this is answered 400
+    before: Callable[[], Awaitable[None]] | None = None  # done once it has the message, before it answers
     got: list[Got] = field(default_factory=list)
     url: str = ""
     server: Any = None
@@ -85,6 +86,8 @@ class Receiver:
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.got.append(Got(lines[0].split()[1], headers, body))
+            if self.before is not None:
+                await self.before()
             answer = self.answers.pop(0) if self.answers else self.usual
             if self.refusing and self.refusing in body:
                 answer = 400
@@ -278,8 +281,8 @@ class Ground:
             return 0
 
         context = Context(
-            settings=Settings(database_url=self.url, config_dir=self.folder), clock=clock, database=database,
-            live=live, status=Status(), alarms=AlarmDesk(database, clock, live),
+            settings=Settings(database_url=self.url, config_dir=self.folder, data_dir=self.folder / "data"),
+            clock=clock, database=database, live=live, status=Status(), alarms=AlarmDesk(database, clock, live),
             commands=CommandDesk(database, clock, live, dict, lambda device: None),  # type: ignore[arg-type,return-value]
             devices=devices or {}, communities={"demo": self.here, "other": self.there}, replay=no_replay,
             reports=Reports(database), ports=dict(ports or {}),

@@ -210,11 +210,15 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("failpoint", ["notification_claimed", "notification_sent"])
-async def test_killed_between_claim_send_and_record_the_receiver_counts_one(
-    ground: Ground, hook: Receiver, failpoint: str
+@pytest.mark.parametrize(
+    ("failpoint", "told", "marked"),
+    [("notification_claimed", 1, 1), ("notification_sent", 2, 1), ("notification_noted", 1, 0)],
+)
+async def test_killed_between_claim_send_note_and_record_the_receiver_counts_one(
+    ground: Ground, hook: Receiver, failpoint: str, told: int, marked: int
 ):
-    """A03: an idempotent receiver counts 1; one that is not is told of a possible repetition."""
+    """A03: an idempotent receiver counts 1; one that is not is told of a possible repetition, and told once where the
+    hub had noted that it said yes."""
     ground.write([{"id": "group", "url": hook.url.replace("http", "json") + "/group"}])
     async with ground.running() as parts:
         await add_hook(ground, parts, hook)
@@ -236,9 +240,11 @@ async def test_killed_between_claim_send_and_record_the_receiver_counts_one(
         await parts.pump.settle()
     assert ground.states() == {"delivered": 2}
     hooks = [one for one in hook.got if "webhook-id" in one.headers]
-    assert len({one.headers["webhook-id"] for one in hooks}) == 1
+    assert len({one.headers["webhook-id"] for one in hooks}) == 1 and len(hooks) == told
     texts = [one.json["message"] for one in hook.got if one.path == "/group"]
-    assert texts and all("可能重复" in text for text in texts[1:])
+    assert len(texts) == told and sum("可能重复" in text for text in texts) == marked
+    assert all("可能重复" in text for text in texts[1:])
+    assert not list(ground.folder.glob("data/told/*"))
 
 
 # -- links ---------------------------------------------------------------------------------------------------------
