@@ -1,8 +1,7 @@
 """Messages to people by apprise: which services, sent through our gateway, judged by what the service really said.
 
 apprise is a library of synchronous senders over `requests`. They run in threads, and their requests go through
-`Gateway` (one place that checks addresses, bounds time and follows no redirect) on a loop of their own: an answer is
-seen at once, whatever the hub's loop is busy with, also while the hub stops. apprise takes HTTP 200 for success;
+`Gateway` (one place that checks addresses, bounds time and follows no redirect). apprise takes HTTP 200 for success;
 WeCom, DingTalk and Feishu say "too many" and "wrong key" in a body under HTTP 200, so the answers are read here.
 """
 
@@ -13,10 +12,8 @@ import json
 import logging
 import re
 import smtplib
-import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -56,7 +53,6 @@ _NO_MAIL_OPTIONS = ("pgp", "wkd", "cc=", "bcc=")
 _GOOD = {"wecombot": 0, "wechat": 0, "dingtalk": 0, "feishu": 0, **push.GOOD}
 _RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
 _RATE_WAIT = timedelta(minutes=1)
-_THREADS = 512  # more than there are channels: threads that hang keep nobody else's message waiting
 _MAIL_S = 20.0
 
 # Its warnings name keys and tokens.
@@ -90,9 +86,10 @@ class _Outlet:
         content = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
         headers = {str(name): value.decode() if isinstance(value, bytes) else value
                    for name, value in request.headers.items()}  # fmt: skip
-        sending = self.gateway.send(request.method or "", request.url or "", headers, content, self.allowed)
+        finding = self.gateway.way(request.url or "", self.allowed)
         try:
-            answer = asyncio.run_coroutine_threadsafe(sending, self.loop).result(TOTAL_S + 1)
+            way = asyncio.run_coroutine_threadsafe(finding, self.loop).result(TOTAL_S)
+            answer = self.gateway.ask(request.method or "", way, headers, content)
         except (Forbidden, NotSent, TimeoutError) as error:
             self.trouble.append(error)
             raise requests.ConnectionError("not sent") from None
@@ -102,14 +99,6 @@ class _Outlet:
         response.headers.update(answer.headers)
         response._content = answer.body
         return response
-
-
-@cache
-def _answers() -> asyncio.AbstractEventLoop:
-    """The loop of all messages that wait for an answer, one a process."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="notify-answers", daemon=True).start()
-    return loop
 
 
 _outlet: contextvars.ContextVar[_Outlet | None] = contextvars.ContextVar("outlet", default=None)
@@ -150,11 +139,11 @@ def mail_options(url: str) -> list[str]:
 
 
 class Senders:
-    """The threads apprise runs in: one for each message that is on its way, and nobody else's."""
+    """apprise, in the gateway's threads."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
+        self._pool = gateway.threads
 
     async def mailed(self, url: str) -> list[str]:
         """Whom a mail URL names, so that each gets a message of their own; nobody for other URLs."""
@@ -170,7 +159,7 @@ class Senders:
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
         does. `taken` is called in the message's thread once that has said yes."""
         loop = asyncio.get_running_loop()
-        outlet = _Outlet(self._gateway, allowed, _answers())
+        outlet = _Outlet(self._gateway, allowed, loop)
         plugin = await loop.run_in_executor(self._pool, _plugin, url)
         if plugin is None:
             return Outcome(False, detail="the channel's URL is not understood by apprise")

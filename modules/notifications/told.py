@@ -5,6 +5,7 @@ away. A hub killed in there would tell again. A file made in between outlives th
 is nothing to read, and it cannot be torn. A power cut may lose it: then it is told again, marked, as without it.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,8 @@ class Told:
     def note(self, deliveries: Sequence[Row]) -> None:
         """These were taken. Called in threads."""
         with self._tried():
-            self._folder.mkdir(parents=True, exist_ok=True)
             for one in deliveries:
-                self._path(one).touch(0o600)
+                self._make(self._path(one))
             if self._failed:
                 self._failed = False
                 _log.info("what was told is noted again")
@@ -59,6 +59,13 @@ class Told:
 
     def _path(self, delivery: Row) -> Path:
         return self._folder / f"{delivery['uid'].hex}.{to_us(delivery['started_at'])}"
+
+    def _make(self, path: Path) -> None:
+        try:  # first of all: each step before it is time in which the hub may die
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(0o600)
 
     def _remove(self, path: Path) -> None:
         with self._tried():

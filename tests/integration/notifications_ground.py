@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import random
 import ssl
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -40,7 +43,7 @@ from modules.notifications import NotificationsPlugin, Parts
 from modules.notifications.outgoing import Gateway
 from rules.evaluator import RuleEvaluator
 from rules.load import load_rules
-from tests.integration.postgres import close_database, new_database
+from tests.integration.postgres import ROOT, close_database, new_database
 from tests.unit.demo_devices import demo_catalog, demo_devices
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)  # noon in Shanghai
@@ -323,3 +326,28 @@ def roster(*people: Mapping[str, Any]) -> Mapping[str, Callable[..., Any]]:
         return [{**one, "shift": "s"} for one in people if post in (None, one["post"])]
 
     return {"duty.on_shift": on_shift}
+
+
+_KILLED = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from hub.clock import SystemClock
+from tests.integration.notifications_ground import Ground
+ground = object.__new__(Ground)
+ground.url, ground.folder, ground.here, ground.there = sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), 0
+async def main():
+    async with ground.running(clock=SystemClock()) as parts:
+        await parts.pump.settle()
+asyncio.run(main())
+"""
+
+
+def killed_at(ground: Ground, failpoint: str) -> int:
+    """A process that delivers what is due, real time, until it dies there; its exit code, 0 or 137."""
+    process = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(ROOT), ground.url, str(ground.folder), str(ground.here)],
+        env={**os.environ, "HUB_FAILPOINT": f"{failpoint}:1"}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert process.returncode in (0, 137), process.stderr
+    return process.returncode

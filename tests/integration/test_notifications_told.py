@@ -12,7 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from modules.notifications import Parts
 from tests.e2e.harness import Server
-from tests.integration.notifications_ground import Ground, Receiver, migrated
+from tests.integration.notifications_ground import Ground, Receiver, killed_at, migrated
 from tests.integration.postgres import new_database, open_folder
 
 AWAY = (psycopg.OperationalError, PoolTimeout)
@@ -47,6 +47,23 @@ async def settled(parts: Parts) -> None:
         while True:
             with suppress(*AWAY):
                 return await parts.pump.settle()
+
+
+@pytest.mark.parametrize(("failpoint", "told"), [("notification_sent", 2), ("notification_noted", 1)])
+async def test_a_hub_killed_after_its_note_tells_once(ground: Ground, group: Receiver, failpoint: str, told: int):
+    ground.write([by_group(group)])
+    async with ground.running() as parts:
+        await parts.telling.annunciated(**ground.job(ground.alarm()))
+        await parts.pump._ladder.climb()
+    assert await asyncio.to_thread(killed_at, ground, failpoint) == 137
+    assert len(group.got) == 1 and ground.states() == {"sending": 1}
+    ground.clock.advance(30)
+    async with ground.running() as parts:
+        await parts.pump.settle()
+    assert len(group.got) == told and ["可能重复" in one.json["message"] for one in group.got[1:]] == [True] * (
+        told - 1
+    )
+    assert ground.states() == {"delivered": 1} and not notes(ground)
 
 
 async def test_a_store_that_goes_away_after_the_sending_repeats_nothing(tmp_path: Path, group: Receiver):

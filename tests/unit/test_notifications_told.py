@@ -56,7 +56,7 @@ def test_a_full_disk_stops_nobody_and_is_said_once(tmp_path: Path, monkeypatch: 
 
     with capture_logs() as logs:
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "touch", full)
+            patch.setattr("modules.notifications.told.os.open", full)
             for _ in range(3):
                 told.note([one])
                 told.forget([one])
