@@ -35,7 +35,6 @@ _EACH_S = 1.0
 _PRUNE_EACH = timedelta(hours=1)
 _PRUNES = ("prune", "prune_escalations", "prune_replies")
 _PRUNED_AT_ONCE = 5000
-_NOTES_KEPT = timedelta(days=7)
 _TAKEN = Outcome(True, detail="taken, as the hub had noted; recorded late")
 _EXPIRED = "given up: it could not be delivered in time"
 _SAME = ("community_id", "event", "event_key", "alarm_id", "step", "priority", "life_safety", "title", "body",
@@ -98,7 +97,7 @@ class Pump:
                 if max(gone) < _PRUNED_AT_ONCE:  # else the next look goes on: nobody's message waits for all of it
                     self._pruned = now
         if self._pruned == now:
-            await asyncio.to_thread(self._told.prune, now - _NOTES_KEPT)
+            await asyncio.to_thread(self._told.prune, now)
         for row in due:
             line = (row["community_id"], row["target"], row["life_safety"])
             if line not in self._busy:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -18,6 +18,7 @@ from hub.instants import to_us
 from hub.store.database import Row
 
 _log = structlog.get_logger()
+_KEPT = timedelta(days=7)
 _OURS = re.compile(r"[0-9a-f]{32}\.(\d{1,18})")
 
 
@@ -49,12 +50,12 @@ class Told:
         for one in deliveries:
             self._remove(self._path(one))
 
-    def prune(self, before: datetime) -> None:
-        """Forget what was begun before: nobody came back for it. Files that are not ours stay."""
+    def prune(self, now: datetime) -> None:
+        """Forget what is older than 7 days: nobody came back for it. Files that are not ours stay."""
         with self._tried():
             for path in list(self._folder.iterdir()) if self._folder.exists() else []:
                 ours = _OURS.fullmatch(path.name)
-                if ours and int(ours[1]) < to_us(before):
+                if ours and int(ours[1]) < to_us(now - _KEPT):
                     self._remove(path)
 
     def _path(self, delivery: Row) -> Path:
