@@ -97,7 +97,7 @@ class Pump:
                 if max(gone) < _PRUNED_AT_ONCE:  # else the next look goes on: nobody's message waits for all of it
                     self._pruned = now
         if self._pruned == now:
-            await asyncio.to_thread(self._told.prune, now)
+            await self._sending.aside(self._told.prune, now)
         for row in due:
             line = (row["community_id"], row["target"], row["life_safety"])
             if line not in self._busy:
@@ -119,7 +119,7 @@ class Pump:
                 outcome = _TAKEN if work.taken else await self._sending.attempt(work, self._note)
                 await self._record(work, outcome)
                 if outcome.delivered:
-                    await asyncio.to_thread(self._told.forget, work.deliveries)
+                    await self._sending.aside(self._told.forget, work.deliveries)
                 self._publish(work)
         except (psycopg.Error, PoolTimeout) as error:
             _log.warning("deliveries wait: the store is away", target=target, error=type(error).__name__)

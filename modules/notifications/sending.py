@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from hub.context import Context
@@ -69,7 +70,7 @@ class Sending:
         if work.endpoint is not None:
             outcome = await self._post(work.endpoint, first, allowed, now)
             if outcome.delivered:
-                await asyncio.to_thread(taken)
+                await self.aside(taken)
             return outcome
         channel = self.channel(work.community, work.target)
         if channel is None or file is None:
@@ -90,6 +91,10 @@ class Sending:
         return await self._senders.send(
             url, title, body, allowed, now, to=to, success=success, urgency=urgency, taken=taken
         )
+
+    async def aside(self, work: Callable[..., None], *given: Any) -> None:
+        """Done in one of the messages' threads: nobody else's work holds it up."""
+        await asyncio.get_running_loop().run_in_executor(self._gateway.threads, work, *given)
 
     async def mailed(self, channel: Channel) -> list[str]:
         """The addresses in a group's mail URL; nobody for other channels."""
