@@ -14,7 +14,6 @@ import re
 import smtplib
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -54,7 +53,6 @@ _NO_MAIL_OPTIONS = ("pgp", "wkd", "cc=", "bcc=")
 _GOOD = {"wecombot": 0, "wechat": 0, "dingtalk": 0, "feishu": 0, **push.GOOD}
 _RATE_CODES = {45009, 45033, 130101, 130102, 660026, 9499, 11232}  # WeCom, DingTalk, Feishu: too many messages
 _RATE_WAIT = timedelta(minutes=1)
-_THREADS = 512  # more than there are channels: threads that hang keep nobody else's message waiting
 _MAIL_S = 20.0
 
 # Its warnings name keys and tokens.
@@ -88,9 +86,10 @@ class _Outlet:
         content = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
         headers = {str(name): value.decode() if isinstance(value, bytes) else value
                    for name, value in request.headers.items()}  # fmt: skip
-        sending = self.gateway.send(request.method or "", request.url or "", headers, content, self.allowed)
+        finding = self.gateway.way(request.url or "", self.allowed)
         try:
-            answer = asyncio.run_coroutine_threadsafe(sending, self.loop).result(TOTAL_S + 1)
+            way = asyncio.run_coroutine_threadsafe(finding, self.loop).result(TOTAL_S)
+            answer = self.gateway.ask(request.method or "", way, headers, content)
         except (Forbidden, NotSent, TimeoutError) as error:
             self.trouble.append(error)
             raise requests.ConnectionError("not sent") from None
@@ -140,11 +139,11 @@ def mail_options(url: str) -> list[str]:
 
 
 class Senders:
-    """The threads apprise runs in: one for each message that is on its way, and nobody else's."""
+    """apprise, in the gateway's threads."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="notify")
+        self._pool = gateway.threads
 
     async def mailed(self, url: str) -> list[str]:
         """Whom a mail URL names, so that each gets a message of their own; nobody for other URLs."""
@@ -155,10 +154,10 @@ class Senders:
 
     async def send(
         self, url: str, title: str, body: str, allowed: Sequence[Network], now: datetime, *, to: str = "",
-        success: Success | None = None, urgency: Urgency | None = None,
+        success: Success | None = None, urgency: Urgency | None = None, taken: Callable[[], None] = lambda: None,
     ) -> Outcome:  # fmt: skip
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
-        does."""
+        does. `taken` is called in the message's thread once that has said yes."""
         loop = asyncio.get_running_loop()
         outlet = _Outlet(self._gateway, allowed, loop)
         plugin = await loop.run_in_executor(self._pool, _plugin, url)
@@ -171,16 +170,25 @@ class Senders:
             if scheme in _MAIL:
                 plugin.targets = [one for one in plugin.targets if to in ("", one[1])]
                 await self._check_mail(plugin, allowed)
+
+            def told() -> Outcome:
+                _outlet.set(outlet)
+                accepted = _notify(plugin, title, body)
+                answers, trouble = outlet.answers, outlet.trouble
+                outcome = judge(
+                    scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success
+                )
+                if outcome.delivered:
+                    taken()
+                return outcome
+
             context = contextvars.copy_context()
-            context.run(_outlet.set, outlet)
             async with asyncio.timeout(_MAIL_S if scheme in _MAIL else 2 * TOTAL_S):
-                accepted = await loop.run_in_executor(self._pool, lambda: context.run(_notify, plugin, title, body))
+                return await loop.run_in_executor(self._pool, context.run, told)
         except TimeoutError:
             return Outcome(False, detail="no answer in time", perhaps=True)
         except (Forbidden, NotSent) as error:
             return Outcome(False, detail=str(error))
-        answers, trouble = outlet.answers, outlet.trouble
-        return judge(scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success)
 
     async def _check_mail(self, plugin: Any, allowed: Sequence[Network]) -> None:
         """Mail goes by smtplib, so its host is checked before, not pinned. Forbidden, NotSent."""

@@ -1,8 +1,9 @@
 """Delivering: takes what is due from the tables, sends it, writes down how that went. Nothing is only in memory.
 
 A delivery is marked `sending` in a transaction of its own before anything leaves, and with its outcome after: who dies
-in between leaves `sending`, which counts as abandoned after `LEASE` and is sent again: to a webhook with the same id,
-to people marked as a possible repetition.
+in between leaves `sending`, which counts as abandoned after `LEASE`. What its receiver is known to have taken
+(`told.py`) is then only recorded. The rest is sent again: to a webhook with the same id, to people marked as a possible
+repetition.
 """
 
 import asyncio
@@ -27,12 +28,14 @@ from modules.notifications.files import Files
 from modules.notifications.ladder import Ladder
 from modules.notifications.sending import GONE, Sending, Work
 from modules.notifications.telling import Telling
+from modules.notifications.told import Told
 
 _log = structlog.get_logger()
 _EACH_S = 1.0
 _PRUNE_EACH = timedelta(hours=1)
 _PRUNES = ("prune", "prune_escalations", "prune_replies")
 _PRUNED_AT_ONCE = 5000
+_TAKEN = Outcome(True, detail="taken, as the hub had noted; recorded late")
 _EXPIRED = "given up: it could not be delivered in time"
 _SAME = ("community_id", "event", "event_key", "alarm_id", "step", "priority", "life_safety", "title", "body",
          "happened_at")  # fmt: skip
@@ -52,6 +55,7 @@ class Pump:
         self._ladder = Ladder(context, files, telling)
         self._sending = sending
         self._answers = answers
+        self._told = Told(context.settings.data_dir / "told")
         self._random = rng or random.Random()
         self._ready = asyncio.Event()
         self._busy: dict[Line, asyncio.Task[None]] = {}
@@ -92,6 +96,8 @@ class Pump:
                 gone = [await store.run(connection, name, before=before, most=_PRUNED_AT_ONCE) for name in _PRUNES]
                 if max(gone) < _PRUNED_AT_ONCE:  # else the next look goes on: nobody's message waits for all of it
                     self._pruned = now
+        if self._pruned == now:
+            await self._sending.aside(self._told.prune, now)
         for row in due:
             line = (row["community_id"], row["target"], row["life_safety"])
             if line not in self._busy:
@@ -110,14 +116,21 @@ class Pump:
         try:
             while (work := await self._claim(community_id, target, urgent)) is not None:
                 failpoint("notification_claimed")
-                outcome = await self._sending.attempt(work)
-                failpoint("notification_sent")
+                outcome = _TAKEN if work.taken else await self._sending.attempt(work, self._note)
                 await self._record(work, outcome)
+                if outcome.delivered:
+                    await self._sending.aside(self._told.forget, work.deliveries)
                 self._publish(work)
         except (psycopg.Error, PoolTimeout) as error:
             _log.warning("deliveries wait: the store is away", target=target, error=type(error).__name__)
         finally:
             del self._busy[(community_id, target, urgent)]
+
+    def _note(self, work: Work) -> None:
+        """Its receiver has said yes. In a thread, at once: nothing that the hub has to do stands in between."""
+        failpoint("notification_sent")
+        self._told.note(work.deliveries)
+        failpoint("notification_noted")
 
     # -- claim ---------------------------------------------------------------------------------------------------
 
@@ -146,10 +159,13 @@ class Pump:
             deliveries = await self._choose(connection, community, target, now, urgent)
             if not deliveries:
                 return None
+            if deliveries[0]["state"] == "sending" and self._told.has(deliveries[0]):
+                return Work(community, target, deliveries[:1], endpoint, taken=True)
             begun = await store.rows(connection, "begin", ids=[one["id"] for one in deliveries], at=now)
             repeated = {row["id"]: row["repeated"] for row in begun}
             deliveries = [
-                {**one, "attempts": one["attempts"] + 1, "repeated": repeated[one["id"]]} for one in deliveries
+                {**one, "attempts": one["attempts"] + 1, "started_at": now, "repeated": repeated[one["id"]]}
+                for one in deliveries
             ]
             key = await store.signing_key(connection, community_id)
         return Work(community, target, deliveries, endpoint, key)
@@ -200,6 +216,8 @@ class Pump:
             if row["fallback_of"] is not None:
                 await store.run(connection, "reached_otherwise", id=row["fallback_of"], at=now)
         await store.run(connection, "twin_not_needed", ids=work.ids, at=now)
+        if work.taken:
+            return  # an old yes says nothing of how the target is now
         await store.run(connection, "target_well", **of, at=now)
         if state["failures"] >= model.FAILING:  # one message that is refused waits its own time, whatever else goes
             await store.run(connection, "hurry", **of, at=now)

@@ -1,8 +1,10 @@
 """One attempt: the words, the link and the way of what is sent now."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from hub.context import Context
@@ -29,6 +31,7 @@ class Work:
     deliveries: list[Row]
     endpoint: Row | None = None
     token_key: bytes = b""
+    taken: bool = False  # by its receiver, before a kill: only to be recorded
 
     @property
     def ids(self) -> list[int]:
@@ -51,21 +54,24 @@ class Sending:
         channel = file.channel(name) if file and sort == "channel" else None
         return channel if channel is not None and channel.on else None
 
-    async def attempt(self, work: Work) -> Outcome:
+    async def attempt(self, work: Work, taken: Callable[[Work], None]) -> Outcome:
         """One attempt. Whatever goes wrong in it, in a library too, is its outcome: without one it would be sent again
-        and again."""
+        and again. `taken` is called in a thread as soon as the receiver has said yes."""
         try:
-            return await self._send(work)
+            return await self._send(work, lambda: taken(work))
         except Exception as error:  # noqa: BLE001 - see above
             return Outcome(False, detail=f"it cannot be sent as it is ({type(error).__name__})", perhaps=True)
 
-    async def _send(self, work: Work) -> Outcome:
+    async def _send(self, work: Work, taken: Callable[[], None]) -> Outcome:
         now = self._context.clock.now()
         file = self._files.of(work.community["code"])
         allowed = networks(file.gateways) if file else ()
         first = work.deliveries[0]
         if work.endpoint is not None:
-            return await self._post(work.endpoint, first, allowed, now)
+            outcome = await self._post(work.endpoint, first, allowed, now)
+            if outcome.delivered:
+                await self.aside(taken)
+            return outcome
         channel = self.channel(work.community, work.target)
         if channel is None or file is None:
             return Outcome(False, detail=GONE)
@@ -82,7 +88,13 @@ class Sending:
         success = (channel.success.field, channel.success.equals) if channel.success else None
         to = "" if channel.personal else first["address"]
         urgency = Urgency(*_loudness(work.deliveries), link)
-        return await self._senders.send(url, title, body, allowed, now, to=to, success=success, urgency=urgency)
+        return await self._senders.send(
+            url, title, body, allowed, now, to=to, success=success, urgency=urgency, taken=taken
+        )
+
+    async def aside(self, work: Callable[..., None], *given: Any) -> None:
+        """Done in one of the messages' threads: nobody else's work holds it up."""
+        await asyncio.get_running_loop().run_in_executor(self._gateway.threads, work, *given)
 
     async def mailed(self, channel: Channel) -> list[str]:
         """The addresses in a group's mail URL; nobody for other channels."""

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import random
 import ssl
+import subprocess
+import sys
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,7 +43,7 @@ from modules.notifications import NotificationsPlugin, Parts
 from modules.notifications.outgoing import Gateway
 from rules.evaluator import RuleEvaluator
 from rules.load import load_rules
-from tests.integration.postgres import close_database, new_database
+from tests.integration.postgres import ROOT, close_database, new_database
 from tests.unit.demo_devices import demo_catalog, demo_devices
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)  # noon in Shanghai
@@ -66,6 +69,7 @@ class Receiver:
     answers: list[Any] = field(default_factory=list)  # the next ones; then `usual`
     usual: Any = 200
     refusing: bytes = b""  # whatever holds this is answered 400
+    before: Callable[[], Awaitable[None]] | None = None  # done once it has the message, before it answers
     got: list[Got] = field(default_factory=list)
     url: str = ""
     server: Any = None
@@ -85,6 +89,8 @@ class Receiver:
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.got.append(Got(lines[0].split()[1], headers, body))
+            if self.before is not None:
+                await self.before()
             answer = self.answers.pop(0) if self.answers else self.usual
             if self.refusing and self.refusing in body:
                 answer = 400
@@ -278,8 +284,8 @@ class Ground:
             return 0
 
         context = Context(
-            settings=Settings(database_url=self.url, config_dir=self.folder), clock=clock, database=database,
-            live=live, status=Status(), alarms=AlarmDesk(database, clock, live),
+            settings=Settings(database_url=self.url, config_dir=self.folder, data_dir=self.folder / "data"),
+            clock=clock, database=database, live=live, status=Status(), alarms=AlarmDesk(database, clock, live),
             commands=CommandDesk(database, clock, live, dict, lambda device: None),  # type: ignore[arg-type,return-value]
             devices=devices or {}, communities={"demo": self.here, "other": self.there}, replay=no_replay,
             reports=Reports(database), ports=dict(ports or {}),
@@ -320,3 +326,28 @@ def roster(*people: Mapping[str, Any]) -> Mapping[str, Callable[..., Any]]:
         return [{**one, "shift": "s"} for one in people if post in (None, one["post"])]
 
     return {"duty.on_shift": on_shift}
+
+
+_KILLED = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from hub.clock import SystemClock
+from tests.integration.notifications_ground import Ground
+ground = object.__new__(Ground)
+ground.url, ground.folder, ground.here, ground.there = sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), 0
+async def main():
+    async with ground.running(clock=SystemClock()) as parts:
+        await parts.pump.settle()
+asyncio.run(main())
+"""
+
+
+def killed_at(ground: Ground, failpoint: str) -> int:
+    """A process that delivers what is due, real time, until it dies there; its exit code, 0 or 137."""
+    process = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(ROOT), ground.url, str(ground.folder), str(ground.here)],
+        env={**os.environ, "HUB_FAILPOINT": f"{failpoint}:1"}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert process.returncode in (0, 137), process.stderr
+    return process.returncode

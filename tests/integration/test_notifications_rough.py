@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from hub.catalog.paths import packaged_config
 from hub.errors import Refused
 from modules.notifications import channels
-from modules.notifications.outgoing import MOST_BYTES, Gateway, networks
+from modules.notifications.outgoing import MOST_BYTES, Gateway, NotSent, networks
 from modules.notifications.spec import read_files
 from tests.integration.notifications_ground import Ground, MailServer, Receiver, migrated
 from tests.integration.postgres import new_database
@@ -227,6 +228,30 @@ async def test_an_answer_that_unpacks_to_a_flood_is_not_unpacked():
     assert answer.status == 200 and len(answer.body) <= MOST_BYTES
     assert seen[0] < 8_000_000
     assert receiver.got[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("begins", [b"HTTP/1.1 200 OK\r\nX-", b"HTTP/1.1 200 OK\r\n\r\n"])
+async def test_an_answer_that_never_ends_is_cut_off(begins: bytes, monkeypatch: pytest.MonkeyPatch):
+    """A byte now and then keeps every wait for the next one short: all of them together have an end."""
+    monkeypatch.setattr("modules.notifications.outgoing.TOTAL_S", 0.5)
+    ended = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begins)
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        ended.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with asyncio.timeout(20):
+            with pytest.raises(NotSent, match="no answer in time") as caught:
+                await Gateway().send("POST", url, {}, b"", networks(["127.0.0.0/8"]))
+            await ended.wait()
+    assert caught.value.perhaps
 
 
 async def test_old_deliveries_and_escalations_are_forgotten(ground: Ground):
