@@ -97,11 +97,12 @@ class PlanOut(BaseModel):
 
 
 class DeviceRow(BaseModel):
-    """`state` null: nothing heard yet."""
+    """`state` null: nothing heard yet. `kind_label`: what this community calls its kind."""
 
     id: int
     code: str
     kind: str
+    kind_label: TwoLanguages
     profile: str
     place: str
     bus: str
@@ -115,7 +116,8 @@ class DeviceRow(BaseModel):
 
 
 class PointOut(BaseModel):
-    """`quality` is a bit set: 0 good, 1 bad, 2 clock, 4 late, 8 range, 16 retained. `values` names state codes."""
+    """`quality` is a bit set: 0 good, 1 bad, 2 clock, 4 late, 8 range, 16 retained. `values` are the codes of a
+    state, `words` what people call them."""
 
     id: int
     device_id: int
@@ -124,6 +126,7 @@ class PointOut(BaseModel):
     unit: str
     type: Literal["gauge", "counter", "state"]
     values: dict[str, int]
+    words: dict[str, TwoLanguages]
     value: float | None
     quality: int | None
     ts: datetime | None
@@ -143,6 +146,8 @@ class DeviceOut(DeviceRow):
 
 
 class EventOut(BaseModel):
+    """`fields`: what the fields of `data` are called; `words`: what those say that are codes."""
+
     id: UUID
     ts: datetime
     received: datetime
@@ -153,6 +158,8 @@ class EventOut(BaseModel):
     name: str
     label: TwoLanguages
     data: dict[str, Any]
+    fields: dict[str, TwoLanguages]
+    words: dict[str, TwoLanguages]
 
 
 class FrameOut(BaseModel):
@@ -181,6 +188,7 @@ class TrendOut(BaseModel):
     unit: str
     type: Literal["gauge", "counter", "state"]
     values: dict[str, int]
+    words: dict[str, TwoLanguages]
     since: datetime
     until: datetime
     step: Literal["raw", "hour", "day"]

@@ -72,15 +72,15 @@ def unit_symbol(code: str) -> str:
     return UNITS[code].symbol if code in UNITS else code
 
 
-def value_text(value: float | None, values: dict[str, int], unit: str, t: Texts) -> str:
-    """A value as a person reads it: a state's word, or a number with its unit."""
+def value_text(
+    value: float | None, values: dict[str, int], words: dict[str, dict[str, str]], unit: str, language: str
+) -> str:
+    """A value as a person reads it: of a state (`values`: code -> number) its word, or a number with its unit."""
     if value is None:
         return "—"
-    for word, number in values.items():
+    for code, number in values.items():
         if number == value:
-            key = f"value.{word}"
-            shown = t(key)
-            return word if shown == key else shown
+            return pick(words.get(code), language) or code
     digits = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1e5 else f"{value:,.4g}"
     if not float(value).is_integer() and abs(value) >= 1e3:
         digits = f"{value:,.2f}"

@@ -117,7 +117,7 @@ class Hub:
         if applied:
             _log.info("database brought up to date", migrations=len(applied))
         registry, self.devices = await register(self.settings.database_url, catalog, self.clock.now())
-        self.communities = registry.communities
+        homes = self.communities = registry.communities
         await self.database.open()
         commands = self._commands = CommandDesk(
             self.database, self.clock, self.live, lambda: self.devices, self._driver_of
@@ -130,7 +130,7 @@ class Hub:
         context = Context(
             settings=self.settings, clock=self.clock, database=self.database, live=self.live, status=self.status,
             alarms=desk, commands=commands, devices=self.devices, communities=self.communities, replay=self.replay,
-            reports=self.reports, ports=ports, plans=catalog.plans_of(self.communities),
+            reports=self.reports, ports=ports, plans=catalog.plans_of(homes), kinds=catalog.kinds_of(homes),
         )  # fmt: skip
         for plug in offering(self.plugs, OffersPorts):
             ports |= plug.ports(context)
@@ -362,6 +362,7 @@ class Hub:
                 self.communities.clear()
                 self.communities.update(registry.communities)
                 self.context.plans = catalog.plans_of(self.communities)
+                self.context.kinds = catalog.kinds_of(self.communities)
                 kept = {n: old if (old := self.devices.get(n)) == new else new for n, new in devices.items()}
                 self.devices.clear()
                 self.devices.update(kept)

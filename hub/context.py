@@ -17,6 +17,7 @@ from hub.reports.outbox import Reports
 from hub.rulebook.service import Rulebook
 from hub.settings import Settings
 from hub.store.database import Database
+from hub.vocabulary.kinds import KindSpec
 
 
 class RunState(msgspec.Struct):
@@ -59,4 +60,7 @@ class Context:
     reports: Reports
     ports: dict[str, Any] = field(default_factory=dict)  # read-only faces of modules, by "module.name"
     plans: Mapping[int, SitePlan] = field(default_factory=dict)  # drawings and positions by community; anew at a reload
+    kinds: Mapping[int, Mapping[str, KindSpec]] = field(
+        default_factory=dict
+    )  # by community, as it calls them; likewise
     rulebook: Rulebook | None = None  # rules, their versions and back-tests; None without a rules engine

@@ -162,9 +162,9 @@ def _value(term: AnyCondition, device: Device, bound: Single, value: float | Non
     if not isinstance(term, ThresholdTerm | Change | StuckTerm | WindowTerm | Hourly) or term.point is None:
         return Text(zh="是", en="yes") if isinstance(bound, BoundExpression) else _NONE
     point = device.points[term.point].spec
-    for word, number in point.values.items():
+    for code, number in point.values.items():
         if number == value:
-            return Text(zh=word, en=word)
+            return device.kind.word(code)
     unit = _UNITS.get(point.unit, point.unit)
     shown = f"{value:.10g} {unit}".rstrip()
     if isinstance(term, Change) and term.rate is not None:

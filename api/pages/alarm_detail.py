@@ -24,7 +24,6 @@ from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.plan import address_of
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, tag
-from api.texts import value_text
 from hub.evidence.service import EvidenceDesk
 from hub.live import Change
 from hub.money import yuan
@@ -245,7 +244,7 @@ class AlarmDetail:
         with box("facts", "dl"):
             for point in device["points"]:
                 tag("dt", view.pick(point["label"]))
-                shown = tag("dd", value_text(point["value"], point["values"], point["unit"], view.t))
+                shown = tag("dd", view.value(point["value"], point))
                 self._values[str(point["id"])] = (shown, point)
         if not device["points"]:
             tag("p", view.t("device.no_points"), "muted")
@@ -324,7 +323,7 @@ class AlarmDetail:
                 self._progress.show(change.data)
             elif change.topic == "point" and change.key in self._values:
                 shown, point = self._values[change.key]
-                shown.text = value_text(change.data.get("value"), point["values"], point["unit"], self._view.t)
+                shown.text = self._view.value(change.data.get("value"), point)
         self._moved |= any(change.topic in ("command", "event", "notice") for change in changes)
         if any(change.topic == "alarm" and change.key == str(self._id) for change in changes):
             self._behind = True

@@ -73,7 +73,7 @@ def data_text(view: View, event: Row) -> str:
     for key, value in event["data"].items():
         if key != "command_id":
             name = view.pick(event["fields"].get(key)) or key
-            parts.append(f"{name} {view.word('value', value) if isinstance(value, str) else value}")
+            parts.append(f"{name} {view.pick(event['words'].get(key)) or value}")
     return " · ".join(parts) or "—"
 
 

@@ -19,17 +19,17 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None, limit:
     colours = _DARK if view.dark else _LIGHT
     name = view.pick(trend.label)
     unit = unit_symbol(trend.unit)
-    words = [word for word, _ in sorted(trend.values.items(), key=lambda pair: pair[1])]
+    codes = sorted(trend.values, key=trend.values.__getitem__)
     series: dict[str, Any] = {
         "name": f"{name} ({unit})" if unit else name, "type": "line", "showSymbol": len(trend.rows) < 3,
-        "data": [[wall_ms(row.ts, view.zone), _height(row.value, trend, words)] for row in trend.rows],
-        "lineStyle": {"width": 1.5}, "step": _HOLD if words else False,
+        "data": [[wall_ms(row.ts, view.zone), _height(row.value, trend, codes)] for row in trend.rows],
+        "lineStyle": {"width": 1.5}, "step": _HOLD if codes else False,
     }  # fmt: skip
     lines: list[dict[str, Any]] = []
     if mark is not None:
         lines.append({"xAxis": wall_ms(mark, view.zone), "label": {"show": False}})
-    if limit is not None and not words:
-        told = f"{view.t('alarm.limit')} {value_text(limit, {}, trend.unit, view.t)}"
+    if limit is not None and not codes:
+        told = f"{view.t('alarm.limit')} {value_text(limit, {}, {}, trend.unit, view.language)}"
         lines.append({"yAxis": limit, "label": {
             "show": True, "formatter": told, "position": "insideStartTop", "color": colours["mark"]}})  # fmt: skip
     if lines:
@@ -50,16 +50,16 @@ def trend_options(view: View, trend: Trend, mark: datetime | None = None, limit:
         "xAxis": {"type": "time", "min": wall_ms(trend.since, view.zone), "max": wall_ms(trend.until, view.zone),
                   "axisLabel": {"color": colours["muted"], "hideOverlap": True},
                   "axisLine": {"lineStyle": {"color": colours["line"]}}},
-        "yAxis": _height_axis(view, unit, words, colours) | _room(trend, limit if not words else None),
+        "yAxis": _height_axis(view, trend, codes, colours) | _room(trend, limit if not codes else None),
         "series": [series],
     }  # fmt: skip
 
 
-def _height(value: float, trend: Trend, words: list[str]) -> float | int:
-    if not words:
+def _height(value: float, trend: Trend, codes: list[str]) -> float | int:
+    if not codes:
         return value
-    for index, word in enumerate(words):
-        if trend.values[word] == value:
+    for index, code in enumerate(codes):
+        if trend.values[code] == value:
             return index
     return 0
 
@@ -75,24 +75,26 @@ def _room(trend: Trend, limit: float | None) -> dict[str, float]:
     return {"max": limit + margin} if limit > max(values) else {"min": limit - margin}
 
 
-def _height_axis(view: View, unit: str, words: list[str], colours: dict[str, str]) -> dict[str, Any]:
+def _height_axis(view: View, trend: Trend, codes: list[str], colours: dict[str, str]) -> dict[str, Any]:
     label = {"color": colours["muted"]}
     grid = {"lineStyle": {"color": colours["line"]}}
-    if words:
-        return {"type": "category", "data": [view.word("value", word) for word in words], "axisLabel": label,
+    if codes:
+        words = [view.pick(trend.words.get(code)) or code for code in codes]
+        return {"type": "category", "data": words, "axisLabel": label,
                 "splitLine": {**grid, "show": True}, "boundaryGap": True}  # fmt: skip
-    return {"type": "value", "name": unit, "scale": True, "nameTextStyle": {**label, "align": "left"},
-            "axisLabel": label, "splitLine": grid}  # fmt: skip
+    return {"type": "value", "name": unit_symbol(trend.unit), "scale": True, "axisLabel": label, "splitLine": grid,
+            "nameTextStyle": {**label, "align": "left"}}  # fmt: skip
 
 
 def trend_rows(view: View, trend: Trend) -> list[dict[str, Any]]:
     """The table twin, newest first."""
+    told = {"values": trend.values, "words": trend.words, "unit": trend.unit}
     return [
         {
             "time": view.stamp(row.ts),
-            "value": value_text(row.value, trend.values, trend.unit, view.t),
-            "low": "" if row.low is None else value_text(row.low, trend.values, trend.unit, view.t),
-            "high": "" if row.high is None else value_text(row.high, trend.values, trend.unit, view.t),
+            "value": view.value(row.value, told),
+            "low": "" if row.low is None else view.value(row.low, told),
+            "high": "" if row.high is None else view.value(row.high, told),
             "quality": quality_text(row.quality, view.t),
         }
         for row in reversed(trend.rows)

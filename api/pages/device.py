@@ -12,7 +12,7 @@ from api.pages.commands import CommandDialog, CommandProgress, command_buttons
 from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import Table, box, facts, icon, panel, tag
-from api.texts import quality_text, value_text
+from api.texts import quality_text
 from hub.live import Change
 from hub.store.database import Row
 
@@ -78,7 +78,7 @@ class DevicePage:
                 icon("arrow_back")
             with box(""):
                 tag("h1", view.pick(device["name"]))
-                kind = view.kind(device["kind"])
+                kind = view.pick(device["kind_label"])
                 tag("p", f"{kind} · {places.get(device['place'], device['place'])} · {device['code']}", "muted")
             with box("figures"):
                 self._state = tag("span", "", "state-word")
@@ -118,7 +118,7 @@ class DevicePage:
 
     def _show_point(self, key: str) -> None:
         tile, value, age, point = self._tiles[key]
-        value.text = value_text(point["value"], point["values"], point["unit"], self._view.t)
+        value.text = self._view.value(point["value"], point)
         bad = bool(point["quality"])
         quality = f"{quality_text(point['quality'], self._view.t)} · " if bad else ""
         age.text = quality + (self._view.age(point["ts"]) if point["ts"] else "—")

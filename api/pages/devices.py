@@ -58,7 +58,7 @@ class DevicesPage:
     def _plain(self, row: Row) -> dict[str, Any]:
         return {
             "id": row["id"], "code": row["code"], "name": self._view.pick(row["name"]), "place": row["place"],
-            "kind": self._view.kind(row["kind"]), "state": row["state"], "seen": _ms(row["seen"]),
+            "kind": self._view.pick(row["kind_label"]), "state": row["state"], "seen": _ms(row["seen"]),
             "alarms": row["alarms"],
         }  # fmt: skip
 

@@ -80,11 +80,13 @@ class DoorsPage:
         view = self._view
         state, told = standing(device)
         at = told["ts"] if told else None
+        word = view.value(told["value"], told) if told else ""
         return {
             "id": device["id"], "code": device["code"], "name": view.pick(device["name"]), "place": device["place"],
-            "kind": device["kind"], "state": state, "word": view.t(f"door_state.{state}"),
+            "kind": device["kind"], "state": state,
+            "word": view.t("door_state.unknown") if state == "unknown" else word,
             "last": "" if state != "unknown" or not told else
-            f"{view.t('doors.last_known')} {view.word('value', told['word'])} · {view.stamp(at)}",
+            f"{view.t('doors.last_known')} {word} · {view.stamp(at)}",
             "locked": lock_word(view, device) if state != "unknown" else "",
             "link": device["state"] or "none", "link_word": view.t(f"device_state.{device['state'] or 'none'}"),
             "at": round(at.timestamp() * 1000) if at else None,
@@ -162,7 +164,7 @@ class DoorsPage:
 
 
 def standing(device: Row) -> tuple[str, Row | None]:
-    """The word of a door's or barrier's position, `unknown` where nobody can say now; and what was said last.
+    """The code of a door's or barrier's position, `unknown` where nobody can say now; and the point, if it ever said.
 
     Unknown: never heard, not connected, the device itself could not tell, or its clock is wrong.
     """
@@ -170,14 +172,12 @@ def standing(device: Row) -> tuple[str, Row | None]:
     point = next((one for one in device["points"] if one["name"] == name), None)
     if point is None or point["value"] is None:
         return "unknown", None
-    word = next((word for word, number in point["values"].items() if number == point["value"]), None)
-    told = {"word": word, "ts": point["ts"]}
+    code = next((code for code, number in point["values"].items() if number == point["value"]), None)
     trusted = device["state"] == "connected" and not (point["quality"] or 0) & _UNTRUSTED
-    return (word if trusted and word in ("open", "closed", "moving") else "unknown"), told if word else None
+    return (code if trusted and code in ("open", "closed", "moving") else "unknown"), point if code else None
 
 
 def lock_word(view: View, device: Row) -> str:
     """Locked or unlocked, where the device says so."""
     point = next((one for one in device["points"] if one["name"] == "locked" and one["value"] is not None), None)
-    word = next((w for w, number in point["values"].items() if number == point["value"]), "") if point else ""
-    return view.word("value", word) if word else ""
+    return view.value(point["value"], point) if point else ""

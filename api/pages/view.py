@@ -19,7 +19,7 @@ from api.hub import Hub
 from api.pages import widgets
 from api.pages.ask import Ask, Field
 from api.pages.export import SORTS, file_bytes
-from api.texts import clock_time, pick, texts
+from api.texts import clock_time, pick, texts, value_text
 from hub.accounts.model import Identity, Membership
 from hub.errors import HubError, Refused
 from hub.live import Change
@@ -123,6 +123,10 @@ class View:
     def pick(self, text: dict[str, str] | None) -> str:
         return pick(text, self.language)
 
+    def value(self, value: float | None, told: Mapping[str, Any]) -> str:
+        """A value of what is `told` of a point: its `values`, `words` and `unit`."""
+        return value_text(value, told["values"], told["words"], told["unit"], self.language)
+
     def word(self, group: str, name: str | None) -> str:
         """A catalogue word of a group (`state.open`), or the name itself where the catalogue has none."""
         key = f"{group}.{name}"
@@ -130,9 +134,8 @@ class View:
         return str(name) if text == key else text
 
     def kind(self, name: str) -> str:
-        """The name of a kind of devices, as this installation calls it."""
-        book = self.hub.context.rulebook
-        spec = book.kinds.get(name) if book is not None else None
+        """The name of a kind of devices, as this community calls it."""
+        spec = self.hub.context.kinds.get(self.principal.community_id, {}).get(name)
         return spec.name.get(self.language) if spec else name
 
     def age(self, moment: datetime | None) -> str:

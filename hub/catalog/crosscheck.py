@@ -1,6 +1,6 @@
 """What one file alone cannot know, part 1: kinds, and profiles against kinds. Problems are noted in the document."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from hub.catalog.checkmodbus import check_modbus
@@ -14,8 +14,12 @@ from hub.vocabulary.words import WordsFile
 
 
 def check_kinds(document: Document, file: KindsFile) -> None:
-    """Units are on the list, bounds and state numbers make sense, and every command's proof can be seen."""
+    """Units are on the list, bounds and state numbers make sense, every command's proof can be seen, and words are
+    for values that there are."""
+    _check_values(document, file.values, file.kinds)
     for kind_name, kind in file.kinds.items():
+        for code in kind.values:
+            _known(document, ("kinds", kind_name, "values", code), code, kind.codes)
         for name, point in kind.points.items():
             _check_point(document, ("kinds", kind_name, "points", name), point)
         for name, event in kind.events.items():
@@ -29,18 +33,28 @@ def check_kinds(document: Document, file: KindsFile) -> None:
 
 def check_words(document: Document, file: WordsFile, kinds: Mapping[str, KindSpec]) -> None:
     """Every name is given to something that is there."""
+    _check_values(document, file.values, kinds)
     for kind_name, words in file.kinds.items():
         at: Key = ("kinds", kind_name)
         if not _known(document, at, kind_name, kinds):
             continue
         kind = kinds[kind_name]
-        for part in ("points", "events", "commands"):
+        places: dict[str, Collection[str]] = {
+            "points": kind.points, "events": kind.events, "commands": kind.commands, "values": kind.codes,
+        }  # fmt: skip
+        for part, there in places.items():
             for code in getattr(words, part):
-                _known(document, (*at, part, code), code, getattr(kind, part))
+                _known(document, (*at, part, code), code, there)
         for event, fields in words.fields.items():
             if _known(document, (*at, "fields", event), event, kind.events):
                 for code in fields:
                     _known(document, (*at, "fields", event, code), code, kind.events[event].data)
+
+
+def _check_values(document: Document, values: Iterable[str], kinds: Mapping[str, KindSpec]) -> None:
+    there = {code for kind in kinds.values() for code in kind.codes}
+    for code in values:
+        _known(document, ("values", code), code, there)
 
 
 def _known(document: Document, at: Key, code: str, there: Collection[str]) -> bool:

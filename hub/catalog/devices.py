@@ -70,7 +70,7 @@ def build_device(
 
     KeyError where the catalog lacks its profile or kind (a loaded catalog never does)."""
     profile = catalog.profiles[spec.profile]
-    kind = catalog.kinds[profile.kind]
+    kind = catalog.kinds_in(site.community.code)[profile.kind]
     device_id = ids.device(community_id, spec.id)
     provided = provided_points(profile)
     points = {

@@ -9,23 +9,33 @@ from hub.catalog.crosscheck import check_kinds, check_profile, check_words
 from hub.catalog.document import Document
 from hub.catalog.plans import SitePlan, read_plan
 from hub.catalog.problems import CatalogError, Problem, closest, one_of
-from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, unread_files
+from hub.catalog.sources import find_files, find_sites, label, read_document, read_site, site_layers, unread_files
 from hub.catalog.topology import with_virtual_bus
 from hub.catalog.validate import validate
 from hub.vocabulary.kinds import KindsFile, KindSpec
 from hub.vocabulary.profiles import AnyProfile, ModbusProfile, MqttProfile, RtspProfile, VirtualProfile
 from hub.vocabulary.sites import SiteFile
-from hub.vocabulary.words import WordsFile, named
+from hub.vocabulary.words import CommunityWords, WordsFile, known_values, spoken
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that is configured. `sites` and their `plans` by community code, the rows of their tables included."""
+    """Everything that is configured. `sites` and their `plans` by community code, the rows of their tables included.
+    `kinds` are the installation's; `own_kinds` those of communities that have words of their own."""
 
     kinds: Mapping[str, KindSpec]
     profiles: Mapping[str, AnyProfile]
     sites: Mapping[str, SiteFile]
     plans: Mapping[str, SitePlan]
+    own_kinds: Mapping[str, Mapping[str, KindSpec]]
+
+    def kinds_in(self, community: str) -> Mapping[str, KindSpec]:
+        """The kinds as a community (its code) calls them."""
+        return self.own_kinds.get(community, self.kinds)
+
+    def kinds_of(self, communities: Mapping[str, int]) -> dict[int, Mapping[str, KindSpec]]:
+        """The same by the numbers of the communities."""
+        return {communities[code]: self.kinds_in(code) for code in self.sites}
 
     def plans_of(self, communities: Mapping[str, int]) -> dict[int, SitePlan]:
         """The plans by the numbers of their communities."""
@@ -41,6 +51,7 @@ class _Reading:
     broken: set[str] = field(default_factory=set)
     sites: dict[str, SiteFile] = field(default_factory=dict)
     plans: dict[str, SitePlan] = field(default_factory=dict)
+    own_kinds: dict[str, Mapping[str, KindSpec]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -55,16 +66,20 @@ def load_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> Catal
         if not root.is_dir():
             reading.problems.append(Problem(label(root), 1, "", "", "there is no such folder", sort="reference"))
     for path in unread_files(roots):
-        expected = "this file is never read: files are profiles/<kind>/<profile>.yaml or sites/<community>.yaml"
+        expected = (
+            "this file is never read: files are profiles/<kind>/<profile>.yaml, sites/<community>.yaml or "
+            "words/<community>.yaml"
+        )
         reading.problems.append(Problem(label(path), 1, "", "", expected, sort="unknown"))
     _read_kinds(reading, roots, environment)
     for relative, path in find_files(roots, "profiles/*/*.yaml").items():
         _read_profile(reading, relative, path, environment)
     for relative, path in find_sites(roots).items():
         _read_site(reading, relative, path, roots, environment)
+    _read_words(reading, roots)
     if reading.problems or reading.kinds is None:
         raise CatalogError(reading.problems)
-    return Catalog(reading.kinds, reading.profiles, reading.sites, reading.plans)
+    return Catalog(reading.kinds, reading.profiles, reading.sites, reading.plans, reading.own_kinds)
 
 
 def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
@@ -77,7 +92,10 @@ def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[s
     file = validate(document, KindsFile)
     if file is not None:
         check_kinds(document, file)
-        reading.kinds = file.kinds
+        reading.kinds = {
+            code: kind.model_copy(update={"values": {**known_values(kind, file.values), **kind.values}})
+            for code, kind in file.kinds.items()
+        }
     reading.problems += document.problems
     words = find_files(roots, "words.yaml").get("words.yaml")
     if words is not None and reading.kinds is not None:
@@ -92,7 +110,26 @@ def _renamed(reading: _Reading, document: Document, kinds: Mapping[str, KindSpec
     reading.problems += document.problems
     if file is None or document.problems:
         return kinds
-    return {**kinds, **{code: named(kinds[code], words) for code, words in file.kinds.items()}}
+    return spoken(kinds, file)
+
+
+def _read_words(reading: _Reading, roots: Sequence[Path]) -> None:
+    """Each community's kinds under its own words. Like the sites, those of an earlier folder are left out: they are the
+    demonstration's."""
+    whole = len(reading.sites) == len(find_sites(roots))  # of a site that could not be read, no second complaint
+    for path in find_files(site_layers(roots), "words/*.yaml").values():
+        document = read_document(path, {})
+        file = validate(document, CommunityWords)
+        if file is not None and reading.kinds is not None:
+            check_words(document, file, reading.kinds)
+            if file.community in reading.own_kinds:
+                document.report(("community",), "a community that no other file has words of", sort="duplicate")
+            elif whole and file.community not in reading.sites:
+                hint = closest(file.community, reading.sites)
+                document.report(("community",), one_of(reading.sites), suggestion=hint, sort="reference")
+            if not document.problems:
+                reading.own_kinds[file.community] = spoken(reading.kinds, file)
+        reading.problems += document.problems
 
 
 def _read_profile(reading: _Reading, relative: str, path: Path, environment: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from hub.vocabulary.kinds import KindsFile
 from hub.vocabulary.profiles import Profile
 from hub.vocabulary.sites import SiteFile
-from hub.vocabulary.words import WordsFile
+from hub.vocabulary.words import CommunityWords, WordsFile
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,6 +20,7 @@ def render_schemas(further: Mapping[str, type[BaseModel]] | None = None) -> dict
     schemas = {
         "kinds": KindsFile.model_json_schema(),
         "words": WordsFile.model_json_schema(),
+        "community-words": CommunityWords.model_json_schema(),
         "profile": TypeAdapter(Profile).json_schema(),
         "site": _references_allowed(SiteFile.model_json_schema()),
     }

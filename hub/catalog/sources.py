@@ -24,20 +24,22 @@ def find_files(roots: Sequence[Path], pattern: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def site_layers(roots: Sequence[Path]) -> Sequence[Path]:
+    """The last root that has site files, and those over it; all where none has any."""
+    return next((roots[n:] for n in reversed(range(len(roots))) if find_files(roots[n : n + 1], "sites/*.yaml")), roots)
+
+
 def find_sites(roots: Sequence[Path]) -> dict[str, Path]:
     """The site files of the last root that has any."""
-    for root in reversed(roots):
-        if found := find_files([root], "sites/*.yaml"):
-            return found
-    return {}
+    return find_files(site_layers(roots)[:1], "sites/*.yaml")
 
 
 def unread_files(roots: Sequence[Path]) -> list[Path]:
     """YAML files that lie where nothing reads them: a wrong ending, a folder too high or too deep."""
     unread = []
     for root in roots:
-        read = {*root.glob("profiles/*/*.yaml"), *root.glob("sites/*.yaml")}
-        for folder in ("profiles", "sites"):
+        read = {*root.glob("profiles/*/*.yaml"), *root.glob("sites/*.yaml"), *root.glob("words/*.yaml")}
+        for folder in ("profiles", "sites", "words"):
             found = [path for path in (root / folder).rglob("*.y*ml") if path.suffix in (".yaml", ".yml")]
             unread += [path for path in sorted(found) if path not in read]
     return unread

@@ -164,7 +164,8 @@ def _expected(error: ErrorDetails) -> str:
 
 
 def _keys_text(model: type[BaseModel]) -> str:
-    return "the fields " + ", ".join(name for name, info in model.model_fields.items() if info.is_required())
+    needed = [name for name, info in model.model_fields.items() if info.is_required()]
+    return "the fields " + ", ".join(needed or model.model_fields)
 
 
 def _keys(model: type[BaseModel], document: Document, path: Key) -> list[str]:

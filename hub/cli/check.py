@@ -29,7 +29,8 @@ class OffersCheck(Protocol):
 
 def roots_for(paths: Sequence[Path]) -> list[Path]:
     """The packaged configuration, then each path's folder: the path itself, or for a file the folder its `profiles/…`,
-    `sites/…`, `rules/…`, `kinds.yaml` or `words.yaml` starts in. FileNotFoundError names a path that is not there."""
+    `sites/…`, `words/…`, `rules/…`, `kinds.yaml` or `words.yaml` starts in. FileNotFoundError names a path that is not
+    there."""
     roots = [packaged_config()]
     for path in paths:
         absolute = path.resolve()
@@ -43,7 +44,17 @@ def roots_for(paths: Sequence[Path]) -> list[Path]:
 
 def _root_of(file: Path) -> Path:
     for parent in file.parents:
-        if parent.name in ("profiles", "sites", "rules", "tariffs", "patrols", "duty", "safety", "notifications"):
+        if parent.name in (
+            "profiles",
+            "sites",
+            "rules",
+            "tariffs",
+            "patrols",
+            "duty",
+            "safety",
+            "notifications",
+            "words",
+        ):
             return parent.parent
     return file.parent
 

@@ -21,6 +21,8 @@ class Entry(msgspec.Struct, frozen=True):
     actor: str = ""
     note: str = ""
     data: dict[str, Any] = {}  # an event's fields, masked for who may not see them
+    fields: dict[str, Words] = {}  # what they are called
+    words: dict[str, Words] = {}  # and what those say that are codes
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -29,7 +31,8 @@ class Series(msgspec.Struct, frozen=True):
     point: str
     label: Words
     unit: str
-    values: dict[str, int]  # the words of a state
+    values: dict[str, int]  # the codes of a state
+    words: dict[str, Words]  # and what they are called
     rows: list[tuple[datetime, float, int]]  # time, value, quality bits
 
 

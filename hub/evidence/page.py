@@ -102,8 +102,8 @@ def _charts(evidence: Evidence, zone: ZoneInfo) -> Iterable[str]:
         yield "<h2>趋势 Trend</h2>"
     for series in drawn:
         symbol = UNITS[series.unit].symbol if series.unit in UNITS else series.unit
-        states = " · ".join(f"{number} = {word}" for word, number in series.values.items())
-        yield f'<p>{_words(series.label)} {escape(symbol)} <span class="muted">{escape(states)}</span></p>'
+        states = " · ".join(f"{number} = {_words(series.words[code])}" for code, number in series.values.items())
+        yield f'<p>{_words(series.label)} {escape(symbol)} <span class="muted">{states}</span></p>'
         yield _chart(evidence, series, zone)
 
 
@@ -153,8 +153,11 @@ def _timeline(evidence: Evidence, zone: ZoneInfo) -> str:
 
 
 def _line(entry: Entry, zone: ZoneInfo) -> str:
-    data = " · ".join(f"{key}: {value}" for key, value in entry.data.items())
-    detail = escape(" — ".join(filter(None, (entry.note, data))))
+    data = " · ".join(
+        f"{_words(entry.fields.get(key)) or escape(key)}: {_words(entry.words.get(key)) or escape(str(value))}"
+        for key, value in entry.data.items()
+    )
+    detail = " — ".join(filter(None, (escape(entry.note), data)))
     if entry.sort == "frame":
         detail = f"<code>{detail}</code>"
     place = f'<br><span class="muted">{escape(entry.place)}</span>' if entry.place else ""

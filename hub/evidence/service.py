@@ -180,8 +180,10 @@ class EvidenceDesk:
                 raise _too_large(f"more than {MOST_SAMPLES} samples")
             spec = device.kind.points.get(point["name"]) if device else None
             label = both(spec.name.zh, spec.name.en) if spec else both(point["name"], point["name"])
+            called = {code: device.kind.word(code) for code in spec.values} if device and spec else {}
+            words = {code: both(text.zh, text.en) for code, text in called.items()}
             said = [(row["ts"], row["value"], row["quality"]) for row in rows]
-            series.append(Series(point["name"], label, point["unit"], dict(spec.values) if spec else {}, said))
+            series.append(Series(point["name"], label, point["unit"], dict(spec.values) if spec else {}, words, said))
         series.sort(key=lambda one: one.point != alarm["point"])  # the telling one first
         return series
 

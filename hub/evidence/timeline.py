@@ -9,7 +9,7 @@ from hub.evidence.model import Entry
 from hub.evidence.words import ACTIONS, COMMAND_STATES, NOTICES, STATES, Words, both
 from hub.model import Device
 from hub.principal import RIGHTS, Principal
-from hub.readmodel.desk import mask
+from hub.readmodel.desk import told
 
 NEARBY = {"door": "access", "patrol_reader": "patrol"}
 """Kinds whose events count in the alarm's building -> sort of their lines."""
@@ -53,15 +53,13 @@ def from_events(
     entries = []
     for row in rows:
         installed, device = known.get(row["device_id"]), stored[row["device_id"]]
-        spec = installed.kind.events.get(row["name"]) if installed else None
-        what = both(spec.name.zh, spec.name.en) if spec else both(row["name"], row["name"])
+        said = told(who, installed, row["name"], row["data"])
         sort = NEARBY.get(device["kind"]) or EVERYWHERE.get(device["kind"]) or "event"
-        data = {
-            key: value
-            for key, value in mask(who, installed, row["name"], row["data"]).items()
-            if key != "command_id"  # our own number: the commands stand beside
-        }
-        entries.append(Entry(row["ts"], sort, what, device["code"], device["name"], device["place"], data=data))
+        data = {key: value for key, value in said["data"].items() if key != "command_id"}  # the commands stand beside
+        entries.append(
+            Entry(row["ts"], sort, said["label"], device["code"], device["name"], device["place"], data=data,
+                  fields={key: said["fields"][key] for key in data if key in said["fields"]}, words=said["words"])
+        )  # fmt: skip
     return entries
 
 

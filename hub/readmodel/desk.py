@@ -14,6 +14,7 @@ from hub.principal import RIGHTS, Principal
 from hub.readmodel.trend import Trend, hourly_or_daily, raw
 from hub.store.database import Database, NotThere, Row
 from hub.store.queries import load_queries
+from hub.vocabulary.base import Text
 
 _SQL = load_queries("hub.readmodel")
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ class ReadDesk:
             rows = await (await connection.execute(_SQL["devices"], values)).fetchall()
             seen = await (await connection.execute(_SQL["seen"], {"ids": [row["id"] for row in rows]})).fetchall()
         heard = {row["device_id"]: row["received"] for row in seen}
-        return [{**row, "seen": heard.get(row["id"])} for row in rows]
+        return [{**row, "kind_label": self._kind(row), "seen": heard.get(row["id"])} for row in rows]
 
     async def device(self, who: Principal, device_id: int) -> Row:
         """One device with its points (last value, quality, stamp) and what its kind says of them. NotThere."""
@@ -73,7 +74,7 @@ class ReadDesk:
         known = {last["point_id"]: last for last in lasts}
         described = [{**point, **self._meaning(device_id, point["name"]), **_last(known.get(point["id"]))}
                      for point in points]  # fmt: skip
-        return {**row, "seen": seen["received"] if seen else None, "points": described,
+        return {**row, "kind_label": self._kind(row), "seen": seen["received"] if seen else None, "points": described,
                 "commands": self._commands(who, device_id)}  # fmt: skip
 
     async def several(
@@ -94,7 +95,7 @@ class ReadDesk:
         heard = {row["device_id"]: row["received"] for row in seen}
         known = {last["point_id"]: last for last in lasts}
         found: dict[int, Row] = {
-            row["id"]: {**row, "seen": heard.get(row["id"]), "points": [], "events": [],
+            row["id"]: {**row, "kind_label": self._kind(row), "seen": heard.get(row["id"]), "points": [], "events": [],
                         "commands": self._commands(who, row["id"])} for row in rows
         }  # fmt: skip
         for point in points:
@@ -106,18 +107,23 @@ class ReadDesk:
                 found[event["device_id"]]["events"].append(self._event(who, event))
         return list(found.values())
 
+    def _kind(self, row: Row) -> Row:
+        device = self._devices.get(row["id"])
+        return both(device.kind.name) if device else {"zh": row["kind"], "en": row["kind"]}
+
     def _meaning(self, device_id: int, point: str) -> Row:
         device = self._devices.get(device_id)
         spec = device.kind.points.get(point) if device else None
-        if spec is None:
-            return {"label": {"zh": point, "en": point}, "values": {}}
-        return {"label": {"zh": spec.name.zh, "en": spec.name.en}, "values": dict(spec.values)}
+        if device is None or spec is None:
+            return {"label": {"zh": point, "en": point}, "values": {}, "words": {}}
+        words = {code: both(device.kind.word(code)) for code in spec.values}
+        return {"label": both(spec.name), "values": dict(spec.values), "words": words}
 
     def _commands(self, who: Principal, device_id: int) -> list[Row]:
         device = self._devices.get(device_id)
         if device is None:
             return []
-        return [{"name": name, "label": {"zh": spec.name.zh, "en": spec.name.en}, "allowed": who.role in spec.roles,
+        return [{"name": name, "label": both(spec.name), "allowed": who.role in spec.roles,
                  "reason_required": spec.reason_required, "ttl_s": spec.ttl.total_seconds()}
                 for name, spec in device.kind.commands.items()]  # fmt: skip
 
@@ -149,7 +155,7 @@ class ReadDesk:
         self, who: Principal, *, device_id: int | None = None, before: tuple[datetime, UUID] | None = None,
         limit: int = 100,
     ) -> list[Row]:  # fmt: skip
-        """Device events newest first, with the names of event and fields in both languages. NotThere.
+        """Device events newest first, each with what `told` says of it. NotThere.
 
         Private fields are masked for roles without the right `work`.
         """
@@ -163,11 +169,7 @@ class ReadDesk:
         return [self._event(who, row) for row in rows]
 
     def _event(self, who: Principal, row: Row) -> Row:
-        device = self._devices.get(row["device_id"])
-        spec = device.kind.events.get(row["name"]) if device else None
-        label = {"zh": spec.name.zh, "en": spec.name.en} if spec else {"zh": row["name"], "en": row["name"]}
-        fields = {key: {"zh": field.name.zh, "en": field.name.en} for key, field in spec.data.items()} if spec else {}
-        return {**row, "label": label, "fields": fields, "data": mask(who, device, row["name"], row["data"])}
+        return {**row, **told(who, self._devices.get(row["device_id"]), row["name"], row["data"])}
 
     async def frames(self, who: Principal, device_id: int, since: datetime, until: datetime, limit: int) -> list[Row]:
         """Raw bytes of a device, newest first. They may hold cards and plates: right `work`. NotThere, Refused(403)."""
@@ -238,6 +240,23 @@ class ReadDesk:
         async with self._database.session([who.community_id]) as connection:
             cursor = await connection.execute(query, {"community_id": who.community_id, **values})
             return await cursor.fetchall()
+
+
+def both(text: Text) -> dict[str, str]:
+    """A text as rows carry it."""
+    return {"zh": text.zh, "en": text.en}
+
+
+def told(who: Principal, device: Device | None, event: str, data: dict[str, Any]) -> Row:
+    """What an event is called and says, as this role may see it: `label`, its `data`, the names of their `fields`, and
+    by field the `words` of those that are codes."""
+    shown, spec = mask(who, device, event, data), device.kind.events.get(event) if device else None
+    if device is None or spec is None:
+        return {"label": {"zh": event, "en": event}, "data": shown, "fields": {}, "words": {}}
+    words = {key: both(device.kind.word(str(value))) for key, value in shown.items()
+             if key in spec.data and spec.data[key].type == "code"}  # fmt: skip
+    fields = {key: both(field.name) for key, field in spec.data.items()}
+    return {"label": both(spec.name), "data": shown, "fields": fields, "words": words}
 
 
 def mask(who: Principal, device: Device | None, event: str, data: dict[str, Any]) -> dict[str, Any]:

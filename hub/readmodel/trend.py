@@ -33,6 +33,7 @@ class Trend(msgspec.Struct, frozen=True):
     unit: str
     type: str
     values: dict[str, int]
+    words: dict[str, dict[str, str]]
     since: datetime
     until: datetime
     step: Step
@@ -84,5 +85,5 @@ def _trend(
     kept = thin([(float(to_us(line.ts)), line.value) for line in lines], most)
     return Trend(
         point["id"], point["device"], point["name"], point["label"], point["unit"], point["type"], point["values"],
-        since, until, step, total, [lines[index] for index in kept],
+        point["words"], since, until, step, total, [lines[index] for index in kept],
     )  # fmt: skip

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """A word of the vocabulary: a kind, point, event, command or field."""
@@ -47,3 +47,20 @@ class Text(Model):
 
     def get(self, language: str) -> str:
         return self.zh if language.startswith("zh") else self.en
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("one line of printable text is expected")
+    return text
+
+
+Shown = Annotated[str, StringConstraints(max_length=60), AfterValidator(_printable)]
+"""What stands on a page or in a message: short, without control characters and those that turn the line around."""
+
+
+class Word(Text):
+    """What a company calls a thing, in both languages."""
+
+    zh: Shown
+    en: Shown

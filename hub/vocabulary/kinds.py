@@ -90,6 +90,19 @@ class KindSpec(Model):
     points: dict[Name, PointSpec] = {}
     events: dict[Name, EventSpec] = {}
     commands: dict[Name, CommandSpec] = {}
+    values: dict[Name, Text] = Field(
+        default={}, description="words of its values; those that are missing: the table `values` of the file"
+    )
+
+    @property
+    def codes(self) -> set[str]:
+        """The values that its state points and its events' fields can have."""
+        said = {code for event in self.events.values() for field in event.data.values() for code in field.values}
+        return said.union(*(point.values for point in self.points.values()))
+
+    def word(self, code: str) -> Text:
+        """A value as people read it; the code itself where it has no word."""
+        return self.values.get(code) or Text(zh=code, en=code)
 
     @model_validator(mode="after")
     def _proofs_exist(self) -> "KindSpec":
@@ -106,3 +119,4 @@ class KindsFile(Model):
     """`config/kinds.yaml` as a whole."""
 
     kinds: dict[Name, KindSpec]
+    values: dict[Name, Text] = Field(default={}, description="words of values, for every kind that has them")

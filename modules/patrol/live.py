@@ -15,7 +15,15 @@ from modules.patrol.files import read_patrols
 from modules.patrol.plans import PatrolFile
 from modules.patrol.stored import file_of
 
-_PATTERNS = ("patrols/*.yaml", "sites/*", "duty/*.yaml", "profiles/*/*.yaml", "kinds.yaml", "words.yaml")
+_PATTERNS = (
+    "patrols/*.yaml",
+    "sites/*",
+    "duty/*.yaml",
+    "profiles/*/*.yaml",
+    "kinds.yaml",
+    "words.yaml",
+    "words/*.yaml",
+)
 """What a patrol file says and refers to."""
 _log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ async def test_door_is_shown_unknown_live_and_opened_with_proof(world: World) ->
         card, lost = page.locator(f"#door-{door.id}"), page.locator(f"#door-{seeds.devices['barrier-out'].id}")
         assert "Closed" in await card.locator(".word").inner_text()
         assert "Unknown" in await lost.locator(".word").inner_text()
-        assert "Last known Closed" in await lost.inner_text()
+        assert "Last known Lowered" in await lost.inner_text()
         _stands(world, door.points["open"].id, 1)
         try:
             await card.locator(".word", has_text="Open").wait_for()

@@ -96,13 +96,14 @@ class Bench:
 
 @asynccontextmanager
 async def make_bench(
-    database_url: str, *, clock: BenchClock | None = None, config_dir: Path | None = None, **settings: Any
-) -> AsyncIterator[Bench]:
-    """A started hub without servers for people and with its buses stopped."""
+    database_url: str, *, clock: BenchClock | None = None, config_dir: Path | None = None,
+    plugs: Sequence[object] = (), **settings: Any,
+) -> AsyncIterator[Bench]:  # fmt: skip
+    """A started hub without servers for people and with its buses stopped. `plugs`: beside drivers and rules."""
     clock = clock or BenchClock(NOON)
     hub = Hub(
         Settings(database_url=database_url, config_dir=config_dir, **settings), {}, clock=clock,
-        plugs=[DriversPlugin(), RulesPlugin()],
+        plugs=[DriversPlugin(), RulesPlugin(), *plugs],
     )  # fmt: skip
     await hub.start()
     await hub.supervisor.stop_all()

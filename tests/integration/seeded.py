@@ -97,6 +97,7 @@ async def seeded(
             home: demo_catalog().plans["demo"],
             foreign: SitePlan({"": Drawing(FOREIGN_DRAWING, "image/svg+xml", 1, 1, b"SECRET")}),
         },
+        kinds={home: demo_catalog().kinds_in("demo"), foreign: demo_catalog().kinds},
     )
     for plug in offering(ours, OffersPorts):
         ports |= plug.ports(context)

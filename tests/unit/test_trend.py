@@ -10,6 +10,7 @@ END = START + timedelta(hours=1)
 POINT: dict[str, Any] = {
     "id": 1, "device": "door-1", "name": "open", "label": {"zh": "门位", "en": "Door"}, "unit": "1", "type": "state",
     "values": {"closed": 0, "open": 1},
+    "words": {},
 }  # fmt: skip
 
 
