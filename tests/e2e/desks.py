@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from modules.safety import SafetyPlugin
 from modules.workorders import WorkOrdersPlugin
 from rules.plugin import RulesPlugin
 from tests.e2e.desk_rows import fill_desk
+from tests.integration.mosquitto import free_port
 from tests.integration.postgres import make_server, new_database
 from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
 from tests.unit.demo_devices import demo_catalog
@@ -110,9 +110,7 @@ async def desk_world(playwright: Playwright) -> AsyncIterator[World]:
     """One server, one browser. NiceGUI keeps its pages by process, so a test run has one."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with make_server() as url:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         plugs = [DutyPlugin(), NotificationsPlugin(), PatrolPlugin(), SafetyPlugin()]
         async with seeded(new_database(url), SystemClock(), {"http_port": port}, plugs) as seeds:
             await add_accounts(Hub(seeds.context).accounts, seeds)
