@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Playwright, async_playwright, expect
 
-from tests.e2e.desks import World, desk_world
+from tests.e2e.desks import PATIENCE_MS, World, desk_world
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
