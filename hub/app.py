@@ -18,6 +18,7 @@ from hub.catalog.devices import on_bus
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
+from hub.catalog.watched import Stamps, stamps
 from hub.clock import Clock, SystemClock, to_us
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
@@ -64,6 +65,7 @@ from hub.vocabulary.sites import Bus
 _log = structlog.get_logger()
 _DRAIN_S = 5.0
 _AGAIN_S = 2.0
+_ALL = ("**/[!.]*[!~]",)  # but what editors keep beside
 
 
 def config_roots(settings: Settings) -> list[Path]:
@@ -82,6 +84,7 @@ class Hub:
         self.clock = clock or SystemClock()
         self.plugs = list(plugs) if plugs is not None else load_plugs()
         self.roots = config_roots(settings)
+        self._read: Stamps = {}  # the configuration's files, as they were when they were read
         self._environment = environment
         self.live = Live()
         self.status = Status()
@@ -111,7 +114,7 @@ class Hub:
             raise
 
     async def _start(self) -> Context:
-        catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
+        catalog = await asyncio.to_thread(self._read_configuration)
         folders = [plug.migrations() for plug in offering(self.plugs, OffersMigrations)]
         applied = await asyncio.to_thread(migrate, self.settings.database_url, folders)
         if applied:
@@ -326,7 +329,9 @@ class Hub:
     # -- reload --------------------------------------------------------------------------------------------------
 
     async def _watch_configuration(self) -> None:
-        async for _ in awatch(*self.roots, step=200):
+        async for changes in awatch(*self.roots, step=200, yield_on_timeout=True):
+            if not changes and await asyncio.to_thread(stamps, self.roots, _ALL) == self._read:
+                continue  # also not between the reading and the beginning of the watch
             while True:
                 try:
                     await self.reload()
@@ -338,11 +343,15 @@ class Hub:
                     continue
                 break
 
+    def _read_configuration(self) -> Catalog:
+        self._read = stamps(self.roots, _ALL)
+        return load_catalog(self.roots, self._environment)
+
     async def reload(self) -> None:
         """Apply the configuration as it now is, touching only what changed. CatalogError, Misconfigured: all stays
         as it was."""
         async with self._reloading:
-            catalog = await asyncio.to_thread(load_catalog, self.roots, self._environment)
+            catalog = await asyncio.to_thread(self._read_configuration)
             evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
             made = self._make_drivers(catalog, devices)

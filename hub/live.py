@@ -50,6 +50,13 @@ class Subscription:
         self.lost = True
         self._ready.set()
 
+    def hand_on(self, other: "Subscription") -> None:
+        """Put what waits here into another mailbox, too."""
+        for change in self._waiting.values():
+            other.put(change)
+        if self.lost:
+            other.lose()
+
     async def take(self) -> tuple[list[Change], bool]:
         """Wait for changes; gives them in order and whether some were lost (then: read the whole state again)."""
         await self._ready.wait()

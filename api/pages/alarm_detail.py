@@ -1,5 +1,6 @@
 """The drawer of one alarm: what it is, what to do, what to give, and what happened around it."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,11 +47,13 @@ class AlarmDetail:
         self._device: Row | None = None
         self._values: dict[str, Any] = {}
         self._alarm: Row | None = None
+        self._said: object = None  # what the head, the buttons and the procedure say
         self._near: list[int] = []
         self._pictures: list[Row] = []
         self._behind = False  # the alarm changed
         self._moved = False  # something happened around it
         self._painted = view.now() - _BEFORE
+        self._painting = asyncio.Lock()  # what was read before must not be painted over what was read later
         with box("detail-pane", "aside", aria_label=view.t("alarms.detail"), tabindex="0") as self._pane:
             with box("") as self._top:
                 self._hint()
@@ -82,6 +85,10 @@ class AlarmDetail:
 
     async def refresh(self) -> None:
         """Paint the chosen alarm as it stands now."""
+        async with self._painting:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         self._behind, self._painted = False, self._view.now()
         if not self._id:
             return
@@ -89,28 +96,34 @@ class AlarmDetail:
         alarm = await view.hub.context.alarms.show(view.principal, self._id)
         device = await reads.device(view.principal, alarm["device_id"])
         pictures = await EvidenceDesk(view.hub.context).snapshots(view.principal, self._id) if view.may("work") else []
+        said = alarm, device["commands"]
         self._device, self._alarm = device, alarm
         self._near = near(view.hub.context.devices.values(), view.principal.community_id, alarm["place"])
         self._pane.classes(add="open")
-        self._top.clear()
-        with self._top:
-            self._paint_head(alarm)
-            self._paint_actions(alarm, device)
+        if said != self._said:  # a click on what is painted anew for nothing would be lost
+            self._said = said
+            self._paint_said(alarm, device)
         if pictures != self._pictures:  # painted anew, a clip that plays would begin again
             self._pictures = pictures
             self._scene.clear()
             with self._scene:
                 paint_snapshots(view, pictures)
-        self._procedure.clear()
-        with self._procedure:
-            may = view.may("acknowledge")
-            paint_procedure(view, alarm, self._tick if may else None, self._note_step if may else None)
-            paint_comments(view, alarm)
         self._now.clear()
         with self._now:
             self._paint_values(device)
         await self._paint_around(alarm, device)
         await self._paint_trend(alarm, device)
+
+    def _paint_said(self, alarm: Row, device: Row) -> None:
+        view, may = self._view, self._view.may("acknowledge")
+        self._top.clear()
+        with self._top:
+            self._paint_head(alarm)
+            self._paint_actions(alarm, device)
+        self._procedure.clear()
+        with self._procedure:
+            paint_procedure(view, alarm, self._tick if may else None, self._note_step if may else None)
+            paint_comments(view, alarm)
 
     async def _paint_around(self, alarm: Row, device: Row) -> None:
         """What is only read, below: what happened here, what was asked for, who was told."""
@@ -335,4 +348,5 @@ class AlarmDetail:
         if self._behind:
             await self.refresh()
         elif self._moved and self._alarm is not None and self._device is not None:
-            await self._paint_around(self._alarm, self._device)
+            async with self._painting:
+                await self._paint_around(self._alarm, self._device)

@@ -85,10 +85,10 @@ class AlarmPage:
         self._list.on("choose", lambda event: view.act(self._detail.choose)(_number(event.args)))
         self._list.on("act", lambda event: view.act(self._act)(event.args))
         self._list.on("export", lambda event: view.act(self._export)(event.args))
-        self._list.on("reload", view.act(self._reload))
         self._list.on("leave", self._detail.close)
         self._list.on("help", lambda: self._keys.open() if not self._keys.value else self._keys.close())
-        view.follow(self._wants, self._changed, self._reload)
+        again = view.follow(self._wants, self._changed, self._reload)
+        self._list.on("reload", again)
         await self._show_rate()
         ui.timer(RATE_S, view.act(self._show_rate))
         ui.timer(TIDY_S, view.act(self._tidy))
@@ -153,7 +153,7 @@ class AlarmPage:
             return change.data
         return alarm_json(await self._desk.show(self._view.principal, int(change.key)))
 
-    async def _reload(self, _: object = None) -> None:
+    async def _reload(self) -> None:
         alarms, cut = await self._alarms()
         self._cut.show(cut)
         self._list.run_method("replace", alarms)

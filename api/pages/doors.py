@@ -54,8 +54,8 @@ class DoorsPage:
         )  # fmt: skip
         self._board.on("command", lambda event: view.act(self._command)(event.args))
         self._board.on("export", lambda event: view.act(self._export)(event.args))
-        self._board.on("reload", view.act(self._reload))
-        view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
+        again = view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
+        self._board.on("reload", again)
 
     def _ids(self) -> list[int]:
         devices = self._view.hub.context.devices.values()
@@ -159,7 +159,7 @@ class DoorsPage:
         if touched:
             self._board.run_method("upsert", await self._rows(touched))
 
-    async def _reload(self, _: object = None) -> None:
+    async def _reload(self) -> None:
         self._board.run_method("replace", await self._rows(self._ids()))
 
 

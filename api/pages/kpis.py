@@ -119,7 +119,10 @@ class KpiPage:
         return self._view.act(choose)
 
     async def _show(self, _changes: object = None) -> None:
-        report = await self._desk.report(self._view.principal, self._period)
+        asked = self._period
+        report = await self._desk.report(self._view.principal, asked)
+        if asked != self._period:
+            return  # another was asked for meanwhile, and may stand there already
         for period, button in self._buttons.items():
             button.props["aria-pressed"] = "true" if period == self._period else "false"
             button.update()

@@ -52,8 +52,8 @@ class PlanPage:
             file=f"{view.membership.code}.positions.csv" if view.may("configure") else "",
             devices=await self._devices(), alarms=await self._alarms(), t=self._words(),
         )  # fmt: skip
-        self._plan.on("reload", view.act(self._reload))
-        view.follow(("alarm", "device"), self._changed, self._reload, settle_s=SETTLE_S)
+        again = view.follow(("alarm", "device"), self._changed, self._reload, settle_s=SETTLE_S)
+        self._plan.on("reload", again)
 
     def _words(self) -> dict[str, Any]:
         t = self._view.t
@@ -105,7 +105,7 @@ class PlanPage:
                    for change in changes if change.topic == "device"]  # fmt: skip
         self._plan.run_method("upsert", alarms, devices)
 
-    async def _reload(self, _: object = None) -> None:
+    async def _reload(self) -> None:
         site = await self._places(), self._drawings()  # the site file may be another one by now
         self._plan.run_method("replace", await self._alarms(), await self._devices(), *site)
 

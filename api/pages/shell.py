@@ -107,10 +107,13 @@ class Shell:
             if number and not (number.isascii() and number.isdigit() and len(number) < 10):
                 raise NotThere(number)
             view = View(self.hub, request, identity, self.tasks)
-            view.principal.require(entry.right)
-            self._dress(view, entry)
-            with self._frame(view, entry):
-                await build(view, int(number) if number else None)
+            try:
+                view.principal.require(entry.right)
+                self._dress(view, entry)
+                with self._frame(view, entry):
+                    await build(view, int(number) if number else None)
+            finally:
+                view.built()
             view.watch_session()
         except NotThere:
             return error_page(request, 404)

@@ -31,6 +31,7 @@ RECHECK_S = 30.0
 SETTLE_S = 0.03
 RETRY_S = 1.0
 REREAD_S = 2.0  # a page that is behind reads all again at most so often
+MOST_MEANWHILE = 4096  # changes kept while a page is being built
 BEHIND_S = 0.1  # and looks so often meanwhile whether there is something urgent
 Value = TypeVar("Value")
 
@@ -78,6 +79,12 @@ class View:
         self.zone = self.membership.time_zone
         self._places: dict[str, str] | None = None
         self._ask: Ask | None = None
+        self._homes = (self.principal.community_id, 0)
+        self._meanwhile = hub.context.live.subscribe(lambda change: change.community_id in self._homes, MOST_MEANWHILE)
+
+    def built(self) -> None:
+        """The page is built: what it has to be told of from now on, it follows."""
+        self.hub.context.live.unsubscribe(self._meanwhile)
 
     def pictures(self) -> widgets.Pictures:
         """Stored pictures; `show` gives it those there are."""
@@ -277,8 +284,10 @@ class View:
         on_changes: Callable[[list[Change]], Awaitable[None]],
         on_lost: Callable[[], Awaitable[None]],
         settle_s: float = SETTLE_S,
-    ) -> None:
-        """Call back on the wanted changes (or topics) of this community until the page is closed.
+    ) -> Callable[[], None]:
+        """Call back on the wanted changes (or topics) of this community until the page is closed, also on those since
+        this view was made: what a page reads while it is built may be older. Gives what has `on_lost` called: never
+        while another call is under way, so no older reading comes after a newer change.
 
         `on_lost`: some were dropped, or a call failed a second ago: read everything again. In a flood not at once but
         every 2 s, and what is urgent is told before.
@@ -286,10 +295,10 @@ class View:
         every value of a community would always be behind.
         """
         client = ui.context.client
-        homes = (self.principal.community_id, 0)
         live = self.hub.context.live
         chosen = wants if callable(wants) else (lambda change: change.topic in wants)
-        subscription = live.subscribe(lambda change: change.community_id in homes and chosen(change))
+        subscription = live.subscribe(lambda change: change.community_id in self._homes and chosen(change))
+        self._meanwhile.hand_on(subscription)
 
         async def run() -> None:
             failing, read = False, -REREAD_S
@@ -329,6 +338,7 @@ class View:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         client.on_delete(task.cancel)
+        return subscription.lose
 
     def watch_session(self) -> None:
         """Leave for the sign-in page soon after the session has ended."""

@@ -14,6 +14,20 @@ from hub.clock import Clock
 _AGAIN_S = 45.0
 _log = structlog.get_logger()
 T = TypeVar("T")
+Stamps = dict[str, tuple[str, int, int]]
+
+
+def stamps(roots: Sequence[Path], patterns: Sequence[str]) -> Stamps:
+    """Files under the roots by what tells that they changed: where, when written (ns), how large (bytes)."""
+    found = {}
+    for pattern in patterns:
+        for name, path in find_files(roots, pattern).items():
+            try:
+                now = path.stat()
+            except FileNotFoundError:  # an editor puts the new one in its place
+                continue
+            found[name] = (str(path), now.st_mtime_ns, now.st_size)
+    return found
 
 
 class Watched(Generic[T]):
@@ -69,13 +83,5 @@ class Watched(Generic[T]):
             _log.info("the changed files are in force", what=self._name)
         return changed
 
-    def _look(self) -> dict[str, tuple[str, int, int]]:
-        found = {}
-        for pattern in self._patterns:
-            for name, path in find_files(self._roots, pattern).items():
-                try:
-                    now = path.stat()
-                except FileNotFoundError:  # an editor puts the new one in its place
-                    continue
-                found[name] = (str(path), now.st_mtime_ns, now.st_size)
-        return found
+    def _look(self) -> Stamps:
+        return stamps(self._roots, self._patterns)

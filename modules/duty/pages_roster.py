@@ -70,12 +70,14 @@ class RosterPage:
         await self._show()
 
     async def _show(self, _changes: object = None) -> None:
-        who, duty = self._view.principal, self._duty
+        who, duty, asked = self._view.principal, self._duty, self._first
         if self._number is None:
-            self._told = await duty.rosters.days(who, self._first, self._first + timedelta(days=6))
+            told = await duty.rosters.days(who, asked, asked + timedelta(days=6))
         else:
-            self._told = await duty.rosters.show(who, self._number)
-        told = self._told
+            told = await duty.rosters.show(who, self._number)
+        if asked != self._first:
+            return  # another week was asked for meanwhile, and may stand there already
+        self._told = told
         register = duty.register
         self._posts = {row["id"]: row for row in await register.posts(who)}
         self._shifts = {row["id"]: row for row in await register.shifts(who)}

@@ -86,10 +86,12 @@ class NotificationsPage:
 
     async def _show(self, _changes: object = None) -> None:
         view = self._view
-        who = view.principal
+        who, asked = view.principal, self._filter
         channels = await self._service.channels(who)
         endpoints = await self._service.endpoints.recent(who) if view.may("configure") else []
-        rows = await self._service.recent(who, states=words.FILTERS[self._filter][1], limit=100)
+        rows = await self._service.recent(who, states=words.FILTERS[asked][1], limit=100)
+        if asked != self._filter:
+            return  # others were asked for meanwhile, and may stand there already
         self._channels = {row["id"]: row for row in channels}
         self._endpoints = {row["id"]: row for row in endpoints}
         self._rows = {row["id"]: row for row in rows}

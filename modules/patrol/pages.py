@@ -136,9 +136,12 @@ class DayPage:
         return self._view.act(choose)  # type: ignore[no-any-return]
 
     async def _show(self, _changes: object = None) -> None:
-        view = self._view
-        rows = await self._patrols.rounds(view.principal, self._chosen)
-        self._names = await self._patrols.titles(view.principal, rows, view.language)
+        view, asked = self._view, self._chosen
+        rows = await self._patrols.rounds(view.principal, asked)
+        names = await self._patrols.titles(view.principal, rows, view.language)
+        if asked != self._chosen:
+            return  # another day was asked for meanwhile, and may stand there already
+        self._names = names
         day = self._painted = self._chosen or self._today()
         self._shown.text = day.isoformat()
         self._show_tiles(rows)

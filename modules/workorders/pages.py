@@ -99,8 +99,10 @@ class OrdersPage:
         return self._view.act(choose)  # type: ignore[no-any-return]
 
     async def _show(self, _changes: object = None) -> None:
-        pending = self._filter == "pending"
-        rows = await self._orders.recent(self._view.principal, states=_PENDING if pending else None)
+        asked = self._filter
+        rows = await self._orders.recent(self._view.principal, states=_PENDING if asked == "pending" else None)
+        if asked != self._filter:
+            return  # others were asked for meanwhile, and may stand there already
         self._rows = {row["id"]: row for row in rows}
         for name, button in self._buttons.items():
             button.props["aria-pressed"] = "true" if name == self._filter else "false"

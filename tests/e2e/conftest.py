@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Playwright, async_playwright, expect
 
 from tests import parsed_once
-from tests.e2e.desks import World, desk_world
+from tests.e2e.desks import PATIENCE_MS, World, desk_world
 
+expect.set_options(timeout=PATIENCE_MS)
 parsed_once.install()
 
 

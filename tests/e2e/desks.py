@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, Playwright, Request
 
+from api.auth import COOKIE
 from api.hub import Hub
 from api.pages.view import dark_cookie
 from api.plugin import ApiPlugin
@@ -27,11 +27,13 @@ from modules.safety import SafetyPlugin
 from modules.workorders import WorkOrdersPlugin
 from rules.plugin import RulesPlugin
 from tests.e2e.desk_rows import fill_desk
+from tests.integration.mosquitto import free_port
 from tests.integration.postgres import make_server, new_database
 from tests.integration.seeded import PASSWORD, Seeded, add_accounts, seeded
 from tests.unit.demo_devices import demo_catalog
 
 SHOTS = Path("var/screenshots")
+PATIENCE_MS = 90_000  # nothing is proved by it: a machine with other work takes ten times as long as one without
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 CHROMIUM = {"executable_path": "/usr/bin/chromium", "args": ["--no-sandbox"]}
 SOUND = "--autoplay-policy=no-user-gesture-required"  # else the desk asks for a touch, over what is tested
@@ -46,13 +48,31 @@ class World:
         self.address = address
         self.hub = Hub(seeds.context)
         self.made = fill_desk(seeds, seeds.context.clock.now())
-        self._last = max(self.made.values())
+        self._sessions: dict[str, str] = {}
+        with seeds.link() as link:
+            link.execute("CREATE SCHEMA first")
+            for table in ("alarm", "alarm_shelf", "maintenance"):
+                link.execute(f"CREATE TABLE first.{table} AS TABLE hub.{table}")  # type: ignore[call-overload]
+            row = link.execute("SELECT * FROM hub.alarm LIMIT 0")
+            self._alarm = ", ".join(one.name for one in row.description or () if one.name != "id")
 
     def tidy(self) -> None:
-        """End the alarms and the storm that a test left."""
+        """The desk as it was at first: alarms, shelf, maintenance; no storm; no command was given."""
+        columns = self._alarm
         with self.seeds.link() as link:
-            link.execute("UPDATE hub.alarm SET state = 'normal', suppression = NULL WHERE id > %s", [self._last])
-            link.execute("UPDATE hub.alarm_storm SET ended_at = last_at WHERE ended_at IS NULL")
+            for query in (
+                "UPDATE hub.alarm SET state = 'normal', suppression = NULL"
+                " WHERE id NOT IN (SELECT id FROM first.alarm)",
+                f"UPDATE hub.alarm a SET ({columns}) = (SELECT {columns} FROM first.alarm f WHERE f.id = a.id)"
+                " FROM first.alarm f WHERE f.id = a.id AND ROW(f.*) IS DISTINCT FROM ROW(a.*)",
+                "DELETE FROM hub.alarm_shelf",
+                "INSERT INTO hub.alarm_shelf TABLE first.alarm_shelf",
+                "DELETE FROM hub.maintenance WHERE id NOT IN (SELECT id FROM first.maintenance)",
+                "UPDATE hub.maintenance SET ended_at = f.ended_at FROM first.maintenance f WHERE f.id = maintenance.id",
+                "UPDATE hub.alarm_storm SET ended_at = last_at WHERE ended_at IS NULL",
+            ):
+                link.execute(query)  # type: ignore[call-overload]
+        self.seeds.driver.executed.clear()
 
     @asynccontextmanager
     async def signed_in(
@@ -63,26 +83,21 @@ class World:
         dark: bool = False,
         **options: Any,
     ) -> AsyncIterator[tuple[Page, list[str]]]:
-        """A page of its own browser profile, signed in by the form; and everything the browser complained of."""
+        """A page of its own browser profile, signed in, nothing opened yet; and everything the browser complains of."""
         await self.hub.accounts.set_language(name, language)
         width, height = SIZES[size]
         context = await self.browser.new_context(
             viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone", **options
         )
+        context.set_default_timeout(PATIENCE_MS)
         page = await context.new_page()
         complaints: list[str] = []
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}") if self._missed(r) else None)
+        await context.add_cookies([{"name": COOKIE, "value": await self._session(name), "url": self.address}])
         if dark:
             await context.add_cookies([{"name": dark_cookie(name), "value": "1", "url": self.address}])
-        await page.goto(f"{self.address}/login?lang={language}")
-        await page.fill("input[name=name]", name)
-        await page.fill("input[name=password]", PASSWORD)
-        await page.click("button[type=submit]")
-        await page.wait_for_selector("h1")
-        await page.wait_for_function("window.did_handshake === true")
-        complaints.clear()  # of signing in; what counts is the page itself
         try:
             yield page, complaints
         finally:
@@ -92,15 +107,19 @@ class World:
         """Whether something of ours did not come; navigating away cuts requests short, and may be told later."""
         return self.address in request.url and request.failure != "net::ERR_ABORTED"
 
+    async def _session(self, name: str) -> str:
+        """The one session of this account that is begun without the form; a check of its password is dear."""
+        if name not in self._sessions:
+            self._sessions[name] = (await self.hub.accounts.login(name, PASSWORD, "test")).token
+        return self._sessions[name]
+
     async def open(self, page: Page, path: str) -> None:
         await page.goto(self.address + path)
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
+        await settled(page)
 
     async def principal(self, name: str) -> Principal:
         """Who a page of this account asks for."""
-        session = await self.hub.accounts.login(name, PASSWORD, "test")
-        identity = await self.hub.accounts.identify(session.token)
+        identity = await self.hub.accounts.identify(await self._session(name))
         assert identity is not None
         return identity.principal()
 
@@ -110,9 +129,7 @@ async def desk_world(playwright: Playwright) -> AsyncIterator[World]:
     """One server, one browser. NiceGUI keeps its pages by process, so a test run has one."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with make_server() as url:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         plugs = [DutyPlugin(), NotificationsPlugin(), PatrolPlugin(), SafetyPlugin()]
         async with seeded(new_database(url), SystemClock(), {"http_port": port}, plugs) as seeds:
             await add_accounts(Hub(seeds.context).accounts, seeds)
@@ -142,7 +159,7 @@ async def open_rulebook(context: Context) -> Rulebook:
 
 
 async def listens(port: int) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -151,6 +168,32 @@ async def listens(port: int) -> None:
             writer.close()
             return
     raise AssertionError("the server does not listen")
+
+
+async def settled(page: Page) -> None:
+    """The page is there and listens."""
+    await page.wait_for_selector("#main h1")
+    await page.wait_for_function("window.did_handshake === true")
+
+
+async def by_form(world: World, page: Page, name: str, language: str = "en") -> None:
+    """Sign in as people do, with a session of one's own."""
+    await page.context.clear_cookies(name=COOKIE)
+    await page.goto(f"{world.address}/login?lang={language}")
+    await page.fill("input[name=name]", name)
+    await page.fill("input[name=password]", PASSWORD)
+    await page.click("button[type=submit]")
+    await settled(page)
+
+
+async def at_rest(page: Page) -> None:
+    """Nothing moves any more but what blinks for good; letters have their shapes."""
+    await page.wait_for_function(
+        """() => document.fonts.status === "loaded"
+           && !document.querySelector('[class*="-enter-active"], [class*="-leave-active"]')
+           && document.getAnimations().every((one) => one.playState !== "running"
+             || one.effect.getComputedTiming().endTime === Infinity)"""
+    )
 
 
 async def healthy(page: Page, language: str, complaints: list[str]) -> None:

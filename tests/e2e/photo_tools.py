@@ -1,5 +1,6 @@
 """What the tests of photographs on a phone share: the form, the picture, what the store then holds."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FilePayload, Page
 
 from modules.patrol import make_patrols
-from tests.e2e.desks import SHOTS, World
+from tests.e2e.desks import PATIENCE_MS, SHOTS, World
 from tests.unit.photographs import photograph
 
 READER = "/patrol/codes/photographs"
@@ -54,6 +55,13 @@ def evidence(world: World, after: int = 0) -> list[str]:
 def last(world: World) -> int:
     [(number,)] = rows(world, "SELECT coalesce(max(id), 0) FROM patrol.evidence")
     return int(number)
+
+
+async def keeps(page: Page, number: int) -> None:
+    """The phone keeps so many photographs, once the tab that sent them is done."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while await stored(page) != number:
+            await asyncio.sleep(0.05)
 
 
 async def stored(page: Page) -> int:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from modules.workorders.service import WorkOrders
-from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
+from tests.e2e.desks import SHOTS, SIZES, SMALL, World, at_rest, by_form, healthy
 from tests.integration.module_hub import add_samples
 from tests.integration.seeded import Seeded
 from tests.integration.seeded_rows import EVIL, add_alarm
@@ -43,7 +43,7 @@ def _paths(seeds: Seeded) -> dict[str, str]:
 async def test_page_is_healthy(world: World, name: str, language: str, size: str) -> None:
     async with world.signed_in("admin" if name == "bills" else "engineer", language, size) as (page, complaints):
         await world.open(page, _paths(world.seeds)[name])
-        await page.wait_for_timeout(600)
+        await at_rest(page)
         await page.screenshot(path=SHOTS / f"{name}-{language}-{size}.png")
         await healthy(page, language, complaints)
         if size == "phone":
@@ -75,7 +75,7 @@ async def test_sign_in_page(world: World, language: str, size: str) -> None:
 async def test_night_mode(world: World, name: str) -> None:
     async with world.signed_in("guard", dark=True) as (page, complaints):
         await world.open(page, _paths(world.seeds)[name])
-        await page.wait_for_timeout(600)
+        await at_rest(page)
         await page.screenshot(path=SHOTS / f"{name}-dark.png")
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
         assert not complaints
@@ -129,23 +129,22 @@ async def test_keyboard(world: World) -> None:
         await page.wait_for_function(f"document.querySelector('.alarm.chosen')?.id === '{first}'")
         await page.keyboard.press("?")
         await page.locator(".keys").wait_for()
-        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await at_rest(page)
         await page.screenshot(path=SHOTS / "keys-zh-CN-desktop.png")
         assert not complaints
 
 
 async def test_door_is_opened_with_a_reason(world: World) -> None:
     seeds = world.seeds
-    seeds.driver.executed.clear()
     async with world.signed_in("guard") as (page, complaints):
         await world.open(page, _paths(seeds)["alarm"])
         await page.locator(".detail-pane button", has_text="开门").click()
         await page.locator(".dialog input").fill("送快递的在门口")
-        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await at_rest(page)
         await page.screenshot(path=SHOTS / "command-zh-CN-desktop.png")
         await page.locator(".dialog .solid").dblclick()
         await page.locator(".progress.acknowledged").wait_for()
-        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await at_rest(page)
         await page.screenshot(path=SHOTS / "progress-zh-CN-desktop.png")
         assert [(c.name, c.reason) for c in seeds.driver.executed] == [("open", "送快递的在门口")]
         assert not complaints
@@ -173,6 +172,7 @@ async def test_markup_in_a_device_name_is_text(world: World) -> None:
 
 async def test_sign_out_ends_the_session(world: World) -> None:
     async with world.signed_in("finance") as (page, _):
+        await by_form(world, page, "finance")
         await page.click('form[action="/logout"] button')
         await page.wait_for_url("**/login*")
         await page.goto(world.address + "/devices")
@@ -181,9 +181,10 @@ async def test_sign_out_ends_the_session(world: World) -> None:
 
 async def test_language_is_kept_with_the_account(world: World) -> None:
     async with world.signed_in("finance", "zh-CN") as (page, _):
+        await world.open(page, "/")
         await page.click('form:has(input[name="language"]) button')
         await page.wait_for_selector('html[lang="en-US"]', state="attached")
-        await page.goto(world.address + "/system")
+        await world.open(page, "/system")
         assert await page.inner_text("h1") == "System"
 
 
@@ -203,7 +204,7 @@ async def test_dead_letter_is_seen_and_replayed(world: World) -> None:
         await world.open(page, "/system")
         await page.locator(".hub-table button").first.click()
         await page.locator(".hex").wait_for()
-        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await at_rest(page)
         await page.screenshot(path=SHOTS / "letter-en-desktop.png")
         await page.locator(".dialog .solid").click()
         await page.locator(".dialog").wait_for(state="hidden")
@@ -282,6 +283,6 @@ async def test_period_is_tried_drafted_and_explained(world: World) -> None:
         await shown.locator(".mono", has_text="34 35 30 30 2e 30").wait_for()  # "4500.0", as the frame holds it
         assert "¥0.5283/kWh" in await shown.inner_text()
         assert "¥1,849.05" in await shown.inner_text()
-        await page.wait_for_timeout(400)  # the dialog has come to rest
+        await at_rest(page)
         await page.screenshot(path=SHOTS / "bill-explained-zh-CN-desktop.png")
         assert not complaints

@@ -10,7 +10,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from modules.duty.service import Duty
-from tests.e2e.desks import SHOTS, World
+from tests.e2e.desks import SHOTS, World, at_rest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 LOOKS = [("zh-CN", "desktop", "light"), ("zh-CN", "phone", "dark"), ("en", "desktop", "dark"), ("en", "phone", "light")]
@@ -41,6 +41,7 @@ async def _registered(page: Page) -> list[str]:
 async def test_axe_finds_nothing(world: World, language: str, size: str, theme: str) -> None:
     seeds, made, found = world.seeds, world.made, {}
     async with world.signed_in("admin", language, size, theme == "dark", reduced_motion="reduce") as (page, _):
+        await world.open(page, "/")
         paths = await _registered(page)
         assert {"/alarms", "/overview", "/doors", "/plan", "/maintenance", "/devices", "/system"} <= set(paths)
         paths += [f"/alarms/{made[name]}" for name in ("smoke", "latched", "shelved", "gateway", "em-b2-001")]
@@ -57,7 +58,7 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
         for path in paths:
             await page.goto("about:blank")  # else another fragment is no new page
             await world.open(page, path)
-            await page.wait_for_timeout(300)
+            await at_rest(page)
             name = path.strip("/").replace("/", "-").replace("#", "-") or "desk"
             await page.screenshot(path=SHOTS / f"axe-{name}-{language}-{size}-{theme}.png")
             if problems := await _violations(page):
@@ -102,7 +103,7 @@ async def test_axe_finds_nothing_in_dialogs(world: World, dark: bool) -> None:
         for key in ("s", "d", "c", "o", "?"):
             await page.keyboard.press(key)
             await page.locator(".q-dialog .dialog").wait_for()
-            await page.wait_for_timeout(400)
+            await at_rest(page)
             await page.screenshot(path=SHOTS / f"axe-dialog-{ord(key)}-{'dark' if dark else 'light'}.png")
             if problems := await _violations(page):
                 found[key] = problems

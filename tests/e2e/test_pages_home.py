@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from hub.errors import Refused
 from modules.workorders.service import WorkOrders
-from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
+from tests.e2e.desks import SHOTS, SIZES, SMALL, World, by_form, healthy
 from tests.e2e.test_pages_desk import fresh, over
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -24,6 +24,8 @@ async def tiles(page: Page) -> dict[str, str]:
 @pytest.mark.parametrize("role", list(HOMES))
 async def test_each_role_begins_at_its_own_desk(world: World, role: str) -> None:
     async with world.signed_in(role, "en") as (page, complaints):
+        await by_form(world, page, role)
+        complaints.clear()
         assert page.url == world.address + HOMES[role]
         await world.open(page, "/")
         assert page.url == world.address + HOMES[role]
@@ -57,7 +59,7 @@ async def test_overview_counts_what_the_desks_hold_and_follows(world: World) -> 
         number = fresh(world, "pump-4", "Pump hums")
         await WorkOrders(world.seeds.context).open(await world.principal("engineer"), number)
         pending = page.locator("a.tile", has_text="Pending").locator("b")
-        await expect(pending).to_have_text(str(before + 1), timeout=15_000)
+        await expect(pending).to_have_text(str(before + 1))
         await pending.click()
         await page.wait_for_url("**/work-orders")
         assert not complaints

@@ -11,7 +11,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
 async def test_door_is_shown_unknown_live_and_opened_with_proof(world: World) -> None:
     seeds = world.seeds
-    seeds.driver.executed.clear()
     door = seeds.devices["door-b2-u1"]  # no other test of the pages has to do with it
     assert await seeds.context.alarms.urgent(await world.principal("guard"), devices=[door.id]) == []
     async with world.signed_in("guard", "en") as (page, complaints):

@@ -8,7 +8,7 @@ from playwright.async_api import FilePayload, Page, Route
 
 from modules.duty.service import Duty
 from tests.e2e.desks import SHOTS, World
-from tests.e2e.photo_tools import accessible, code_of, evidence, last, own, press, rows, shown, stored, take
+from tests.e2e.photo_tools import accessible, code_of, evidence, keeps, last, own, press, rows, shown, stored, take
 from tests.unit.photographs import photograph
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -67,15 +67,19 @@ async def test_a_photograph_that_cannot_be_sent_now_holds_up_no_check_in_and_fol
         other = await page.context.new_page()  # where it can: a second tab takes over what the first one keeps
         await world.open(other, "/patrol/checkin")
         await page.wait_for_function("document.querySelector('.chip.done i')?.innerText === '✓'")
-        assert (await stored(page), photos(world, before)) == (0, [("",)])
+        await keeps(page, 0)
+        assert photos(world, before) == [("",)]
 
 
-IMPATIENT = """const waits = window.setTimeout, asked = window.asked = [];
+HELD = """const waits = window.setTimeout, held = [], asked = window.asked = [];
   window.setTimeout = (work, ms, ...rest) => {
     if (!String(work).includes("abort")) return waits(work, ms, ...rest);
     asked.push(ms);
-    return waits(work, 1000);
-  };"""
+    held.push(work);
+    return 0;
+  };
+  window.lose = () => held.splice(0).forEach((work) => work());"""
+"""The phone's patience with an upload ends when the test says so."""
 
 
 async def test_an_upload_that_is_too_slow_holds_up_neither_other_photographs_nor_check_ins(world: World):
@@ -88,18 +92,21 @@ async def test_an_upload_that_is_too_slow_holds_up_neither_other_photographs_nor
             await route.continue_()
 
     async with world.signed_in("guard", "en", "phone") as (page, _):
-        await page.add_init_script(IMPATIENT)
+        await page.add_init_script(HELD)
         await page.route("**/checkins/**/photographs/**", hang)
         await world.open(page, f"/patrol/checkin#{await code_of(world, 'garden')}")
         for _ in range(2):
             await add_photo(page, "Add a photograph", photograph(size=(800, 600)))
-        await press(page)
+        async with page.expect_request("**/checkins/**/photographs/**"):
+            await press(page)
+        await page.evaluate("lose()")
         await page.wait_for_selector("text=Received · 1 photographs to be sent")
         assert (evidence(world, before), photos(world, before)) == (["garden"], [("",)])
         assert hung and min(await page.evaluate("asked")) > 30_000, "a larger one is given longer"
         await page.unroute("**/checkins/**/photographs/**")
+        await page.evaluate("dispatchEvent(new Event('online'))")  # it would try again by itself in 15 s
         await page.wait_for_function("document.querySelector('.chip.done i')?.innerText === '✓'")
-        assert await stored(page) == 0
+        await keeps(page, 0)
 
 
 async def test_a_code_whose_upload_is_too_slow_holds_up_none_behind_it(world: World):
@@ -111,7 +118,7 @@ async def test_a_code_whose_upload_is_too_slow_holds_up_none_behind_it(world: Wo
             await route.continue_()
 
     async with world.signed_in("guard", "en", "phone") as (page, _):
-        await page.add_init_script(IMPATIENT)
+        await page.add_init_script(HELD)
         await world.open(page, "/patrol/checkin")
         await page.context.set_offline(True)
         for number, checkpoint in enumerate(("garage", "garden"), 1):
@@ -119,7 +126,9 @@ async def test_a_code_whose_upload_is_too_slow_holds_up_none_behind_it(world: Wo
             await press(page)
             await page.wait_for_selector(f"text={number} to be sent")
         await page.route("**/codes/photographs", hang)
-        await page.context.set_offline(False)
+        async with page.expect_request("**/codes/photographs"):
+            await page.context.set_offline(False)
+        await page.evaluate("lose()")
         await page.wait_for_selector("text=1 to be sent")
         assert evidence(world, before) == ["garden"]
         await page.wait_for_function("[...document.querySelectorAll('.chip.done')].length === 2")

@@ -4,12 +4,18 @@ import csv
 import io
 
 import pytest
+from playwright.async_api import Page
 
 from hub.catalog.plans import SitePlan
 from tests.e2e.desks import SHOTS, SMALL, World, healthy
 from tests.e2e.test_pages_desk import fresh, over
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def drawn(page: Page) -> None:
+    """The drawing is there, so nothing shifts any more."""
+    await page.wait_for_function("document.querySelector('.sheet img')?.naturalWidth > 0")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +29,7 @@ async def test_look(world: World, language: str, size: str, dark: bool) -> None:
         for name, path in (("site", ""), ("unit", "#b2/u1"), ("garage", "#garage"), ("plant", "#plant")):
             await page.goto("about:blank")
             await world.open(page, f"/plan{path}")
-            await page.wait_for_function("document.querySelector('.sheet img')?.naturalWidth > 0")
+            await drawn(page)
             await page.screenshot(path=SHOTS / f"plan-{name}-{language}-{size}.png")
             await healthy(page, language, complaints)
             if size == "phone":
@@ -48,6 +54,7 @@ async def test_an_alarm_is_seen_where_it_is_and_leads_to_it(world: World) -> Non
         await page.keyboard.press("Enter")
         pin = page.locator(".pin.hot.p1.active_unacknowledged[data-key='smoke-4']")
         await pin.wait_for()
+        await drawn(page)
         assert "Critical, Smoke seen" in (await pin.get_attribute("aria-label") or "")
         sheet, mark = await page.locator(".sheet").bounding_box(), await pin.bounding_box()
         assert sheet is not None
@@ -83,6 +90,7 @@ async def test_it_is_zoomed_by_keys_and_buttons_within_its_box(world: World) -> 
     wide = "document.querySelector('.sheet').offsetWidth"
     async with world.signed_in("guard", "en", "phone") as (page, complaints):
         await world.open(page, "/plan#garage")
+        await drawn(page)
         first = await page.evaluate(wide)
         await page.get_by_label("Zoom in").click()
         await page.wait_for_function(f"{wide} > {first}")
@@ -103,6 +111,7 @@ async def test_who_configures_arranges_and_takes_the_table(world: World) -> None
         assert await page.locator(".arrange").count() == 0
     async with world.signed_in("engineer", "en") as (page, complaints):
         await world.open(page, "/plan#b1/u1")
+        await drawn(page)
         await page.locator(".arrange").click()
         await page.locator("label", has_text="Room 0201").first.click()  # a place of the tree without a spot
         box = await page.locator(".sheet").bounding_box()

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.desks import SHOTS, SIZES, SMALL, World, healthy
+from tests.e2e.desks import SHOTS, SIZES, SMALL, World, at_rest, healthy
 from tests.integration.seeded import PASSWORD
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -28,7 +28,7 @@ async def _enable(page: Page, said: str) -> None:
     enable = page.locator("button", has_text="Save and enable").first
     await expect(enable).to_have_attribute("aria-disabled", "true")
     await page.locator("button", has_text="Try on history").click()
-    await expect(page.locator(".rule-said")).to_contain_text(said, timeout=30_000)
+    await expect(page.locator(".rule-said")).to_contain_text(said)
     await expect(enable).to_have_attribute("aria-disabled", "false")
     await enable.click()
     await page.fill(".dialog input", "first the pumps")
@@ -51,11 +51,11 @@ async def test_list_and_rule_are_healthy(world: World, language: str, size: str,
     theme = "dark" if dark else "light"
     async with world.signed_in("engineer", language, size, dark) as (page, complaints):
         await world.open(page, "/rules")
-        await page.wait_for_timeout(400)
+        await at_rest(page)
         await page.screenshot(path=SHOTS / f"rules-{language}-{size}-{theme}.png")
         await healthy(page, language, complaints)
         await _open_rule(world, page)
-        await page.wait_for_timeout(400)
+        await at_rest(page)
         await page.screenshot(path=SHOTS / f"rule-{language}-{size}-{theme}.png", full_page=True)
         await healthy(page, language, complaints)
         if size == "phone":
@@ -100,6 +100,7 @@ async def test_each_community_of_a_hub_has_its_own_versions(world: World) -> Non
     seeds, rule = world.seeds, "door-held-open"
     await world.hub.accounts.create_account("both", PASSWORD, {seeds.home: "engineer", seeds.foreign: "engineer"})
     async with world.signed_in("both", "en") as (page, complaints):
+        await world.open(page, "/")
         await _go_to(page, "Heyue Garden")
         await _open_rule(world, page, rule)
         await _retype(page, "priority: medium", "priority: low")

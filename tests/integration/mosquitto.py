@@ -42,11 +42,20 @@ def _openssl(folder: Path, *args: str) -> None:
     subprocess.run(("openssl", *args), cwd=folder, check=True, capture_output=True, timeout=60)
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that is the caller's while this process lives, also while nobody listens on it.
+
+    It stays bound here: the kernel gives it to no other socket, nor to an outgoing connection as its own end; a server
+    that sets SO_REUSEADDR, as all of ours do, may listen on it all the same.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    _held.append(holder)
+    return int(holder.getsockname()[1])
 
 
 class Mosquitto:

@@ -13,6 +13,7 @@ import pytest
 
 from hub.embedded.nats import STORE_LIMIT, BrokerUser, EmbeddedBroker
 from hub.embedded.process import AlreadyOwned, StartFailed, wait_until
+from tests.integration.mosquitto import free_port
 from tests.integration.postgres import gone, open_folder, owner
 
 
@@ -30,9 +31,7 @@ USERS = [
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 class Client:
@@ -49,7 +48,7 @@ class Client:
         self.paho.on_connect = lambda c, u, f, code, p: self.codes.append(str(code))
         self.paho.connect("127.0.0.1", port)
         self.paho.loop_start()
-        assert wait_until(lambda: bool(self.codes), 5)
+        assert wait_until(lambda: bool(self.codes), 60)
 
     def __enter__(self) -> "Client":
         return self
@@ -61,16 +60,16 @@ class Client:
     def subscribe(self, topic: str) -> bool:
         before = len(self.granted)
         self.paho.subscribe(topic, qos=1)
-        assert wait_until(lambda: len(self.granted) > before, 5)
+        assert wait_until(lambda: len(self.granted) > before, 60)
         return self.granted[-1]
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         info = self.paho.publish(topic, payload, qos=1, retain=retain)
-        info.wait_for_publish(5)
+        info.wait_for_publish(60)
         assert info.is_published()
 
     def hears(self, *expected: tuple[str, bytes]) -> bool:
-        return wait_until(lambda: [(t, p) for t, p, _ in self.heard] == list(expected), 5)
+        return wait_until(lambda: [(t, p) for t, p, _ in self.heard] == list(expected), 60)
 
 
 def test_broker_carries_qos1_and_holds_users_to_their_topics(folder: Path, port: int):
@@ -112,7 +111,7 @@ def test_session_and_retained_survive_a_restart(folder: Path, port: int, how: st
             broker.stop()
         else:
             os.kill(broker.pid, signal.SIGKILL)
-            assert wait_until(lambda: broker.pid is None, 5)
+            assert wait_until(lambda: broker.pid is None, 60)
         broker.start()
         with Client(port, USERS[1], "d1", clean=False) as device:
             assert device.hears(*[("down/d1/set", b"%d" % number) for number in range(20)])
@@ -125,8 +124,7 @@ def test_users_change_while_it_runs(folder: Path, port: int):
     hashed = BrokerUser(
         "d1", "$2b$04$abcdefghijklmnopqrstuuuiMd1XkP3MYkehzxpPHB6m5Tr0FZSYG", ["up/d1/#"], []
     )  # bcrypt of "one"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        monitor = free.getsockname()[1]
+    monitor = free_port()
     with EmbeddedBroker(folder / "broker", port, USERS, monitor_port=monitor) as broker:
         with urllib.request.urlopen(f"http://127.0.0.1:{monitor}/healthz") as answer:
             assert answer.status == 200
@@ -137,12 +135,12 @@ def test_users_change_while_it_runs(folder: Path, port: int):
             with Client(port, user, f"probe-{user.name}") as client:
                 return client.codes == ["Success"]
 
-        assert wait_until(lambda: admitted(new), 5, 0.1)
+        assert wait_until(lambda: admitted(new), 60, 0.1)
         assert not admitted(USERS[1])
         assert admitted(USERS[0])
         assert 0 < broker.stored_bytes() < STORE_LIMIT
         broker.set_users([USERS[0], hashed])
-        assert wait_until(lambda: admitted(USERS[1]), 5, 0.1)
+        assert wait_until(lambda: admitted(USERS[1]), 60, 0.1)
 
 
 def test_taken_port_is_named(folder: Path, port: int):

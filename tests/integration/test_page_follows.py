@@ -9,7 +9,7 @@ import pytest
 from nicegui import Client, ui
 from psycopg_pool import PoolTimeout
 
-from api.pages.view import REREAD_S
+from api.pages.view import MOST_MEANWHILE, REREAD_S
 from hub.live import Change
 from hub.principal import Principal
 from tests.integration.duty_ground import Ground, grounded
@@ -50,12 +50,80 @@ async def test_a_page_that_could_not_read_reads_again_by_itself(ground: Ground, 
     with Client(ui.page("/")):
         view.follow(["alarm"], changed, reload)
     ground.context.live.publish(Change("alarm", ground.here, "1", {}))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await whole.wait()  # nothing else was published
         ground.context.live.publish(Change("alarm", ground.here, "2", {}))
         while not changes:
             await asyncio.sleep(0.01)
     assert [change.key for change in changes] == ["2"]
+
+
+async def test_what_happens_while_a_page_is_built_is_told_to_it(ground: Ground, view: OpenView):
+    """It has read its list, and follows only then."""
+    told: list[str] = []
+    there = asyncio.Event()
+
+    async def changed(some: list[Change]) -> None:
+        told.extend(change.key for change in some)
+        there.set()
+
+    async def reload() -> None:
+        raise AssertionError("nothing was lost")
+
+    for topic, key in (("alarm", "fire"), ("device", "door"), ("alarm", "gas")):
+        ground.context.live.publish(Change(topic, ground.here, key, {}))  # type: ignore[arg-type]
+    ground.context.live.publish(Change("alarm", ground.here + 1, "elsewhere", {}))
+    with Client(ui.page("/")):
+        view.follow(["alarm"], changed, reload)
+    view.built()
+    async with asyncio.timeout(60):
+        await there.wait()
+    assert told == ["fire", "gas"]
+    assert ground.context.live.readers == 1
+
+
+async def test_more_than_can_be_kept_while_a_page_is_built_is_read_again(ground: Ground, view: OpenView):
+    whole = asyncio.Event()
+
+    async def changed(_: list[Change]) -> None:
+        raise AssertionError("all is read again")
+
+    async def reload() -> None:
+        whole.set()
+
+    for number in range(MOST_MEANWHILE + 1):
+        ground.context.live.publish(Change("alarm", ground.here, str(number), {}))
+    with Client(ui.page("/")):
+        view.follow(["alarm"], changed, reload)
+    async with asyncio.timeout(60):
+        await whole.wait()
+
+
+async def test_asked_to_read_all_again_a_page_does_so_after_the_change_it_is_at(ground: Ground, view: OpenView):
+    """Else an older list, read before, would stand there in the end."""
+    did: list[str] = []
+    at_it, go_on, whole = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def changed(_: list[Change]) -> None:
+        at_it.set()
+        await go_on.wait()
+        did.append("change")
+
+    async def reload() -> None:
+        did.append("all")
+        whole.set()
+
+    with Client(ui.page("/")):
+        again = view.follow(["alarm"], changed, reload)
+    ground.context.live.publish(Change("alarm", ground.here, "1", {}))
+    async with asyncio.timeout(60):
+        await at_it.wait()
+        again()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        go_on.set()
+        await whole.wait()
+    assert did == ["change", "all"]
 
 
 async def test_in_a_flood_a_page_reads_all_seldom_and_is_told_the_urgent_at_once(ground: Ground, view: OpenView):
@@ -77,7 +145,7 @@ async def test_in_a_flood_a_page_reads_all_seldom_and_is_told_the_urgent_at_once
         for number in range(300):  # more than a mailbox holds
             live.publish(Change("alarm", here, f"meter-{number}", {}))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(readings) < 3:
             flood()
             burned += 1

@@ -1,10 +1,13 @@
 """A changed configuration is applied without a restart; a wrong one is refused whole."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import hub.app
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
 from hub.catalog.problems import CatalogError
@@ -160,18 +163,33 @@ async def test_a_wrong_rule_refuses_the_whole_change(database_url: str, tmp_path
         assert len(bench.hub.devices) == 1
 
 
-async def test_the_hub_notices_a_changed_file_by_itself(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("early", [False, True], ids=["watched", "before the watch begins"])
+async def test_the_hub_notices_a_changed_file_by_itself(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
     write_site(tmp_path, "door-b1-u1")
-    hub = Hub(Settings(database_url=database_url, config_dir=tmp_path), {}, plugs=[DriversPlugin(), RulesPlugin()])
-    await hub.start()
+    begun, watch = asyncio.Event(), hub.app.awatch
+
+    async def watching(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        if early:
+            write_site(tmp_path, "door-b1-u1", "door-new")
+        async for changes in watch(*given, **more, rust_timeout=200):
+            begun.set()
+            yield changes
+
+    monkeypatch.setattr(hub.app, "awatch", watching)
+    running = Hub(Settings(database_url=database_url, config_dir=tmp_path), {}, plugs=[DriversPlugin(), RulesPlugin()])
+    await running.start()
     try:
-        await asyncio.sleep(0.5)  # the watch is set up
-        write_site(tmp_path, "door-b1-u1", "door-new")
-        async with asyncio.timeout(30):
-            while len(hub.devices) < 2:
+        await begun.wait()
+        if not early:
+            assert len(running.devices) == 1
+            write_site(tmp_path, "door-b1-u1", "door-new")
+        async with asyncio.timeout(100):
+            while len(running.devices) < 2:
                 await asyncio.sleep(0.05)
     finally:
-        await hub.stop()
+        await running.stop()
 
 
 async def test_a_hub_that_cannot_start_leaves_nothing_running(database_url: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 export const ENTRY = "hub-patrol-checkin-";
 const PHONE = "hub-patrol-phone";
 const COUNTER = "hub-patrol-counter";
+const DRAWN = 2 ** 30; // the hub takes numbers up to 2 ** 53: eight million check-ins of a phone
 const FORM = "hub-patrol-form"; // what the offline page shows
 const DRAFT = "hub-patrol-draft"; // a form with a photograph that was not handed in yet: the camera may have ended the page
 
@@ -22,11 +23,11 @@ export const all = () =>
   Object.keys(localStorage).filter((key) => key.startsWith(ENTRY)).map((key) => JSON.parse(localStorage.getItem(key)))
     .filter(Boolean).sort((one, other) => one.counter - other.counter);
 
+// Two tabs may count to the same number, for one sees late what the other wrote: what is drawn behind it tells them apart.
 export function nextCounter() {
-  let counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
-  while (localStorage.getItem(ENTRY + counter) !== null) counter++;
+  const counter = Number(localStorage.getItem(COUNTER) || 0) + 1;
   localStorage.setItem(COUNTER, counter);
-  return counter;
+  return counter * DRAWN + (crypto.getRandomValues(new Uint32Array(1))[0] % DRAWN);
 }
 
 // Changes an entry as it stands now, for another tab may have written it meanwhile; null leaves it.

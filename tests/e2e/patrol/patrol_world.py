@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -17,6 +16,7 @@ from api.pages.view import dark_cookie
 from api.plugin import ApiPlugin
 from modules.patrol import PatrolPlugin
 from tests.e2e.desks import listens
+from tests.integration.mosquitto import free_port
 from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
 from tests.integration.postgres import make_server
 
@@ -123,10 +123,8 @@ async def a_night(here: Ground) -> None:
 async def served() -> AsyncIterator[World]:
     """A guard li, an admin wang and a viewer may sign in; a night lies behind them. NiceGUI allows one a process."""
     SHOTS.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with make_server() as url:
+        port = free_port()
         async with ground(url, http_port=port) as here, async_playwright() as playwright:
             accounts = Hub(here.context).accounts
             for name, role in (("li", "guard"), ("wang", "admin"), ("viewer", "viewer")):
