@@ -273,19 +273,23 @@ class View:
         on_changes: Callable[[list[Change]], Awaitable[None]],
         on_lost: Callable[[], Awaitable[None]],
         settle_s: float = SETTLE_S,
+        topics: Callable[[str], bool] | None = None,
     ) -> None:
         """Call back on the wanted changes (or topics) of this community until the page is closed.
 
         `on_lost`: some were dropped, or a call failed a second ago: read everything again. In a flood not at once but
         every 2 s, and what is urgent is told before.
         `wants` must be narrow: a page that is told of
-        every value of a community would always be behind.
+        every value of a community would always be behind. `topics`: among which they are, now; so that nobody puts
+        together what no open page shows.
         """
         client = ui.context.client
         homes = (self.principal.community_id, 0)
         live = self.hub.context.live
-        chosen = wants if callable(wants) else (lambda change: change.topic in wants)
-        subscription = live.subscribe(lambda change: change.community_id in homes and chosen(change))
+        chosen, heeded = (wants, topics) if callable(wants) else (None, wants.__contains__)
+        subscription = live.subscribe(
+            lambda change: change.community_id in homes and (chosen is None or chosen(change)), topics=heeded
+        )
 
         async def run() -> None:
             failing, read = False, -REREAD_S

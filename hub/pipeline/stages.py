@@ -257,7 +257,7 @@ class Stages:
         """Tell the live screens. Values by point, the newest only."""
         if not self.live.readers:
             return
-        for ts, value, quality, point, community in batch.newest.values():
+        for ts, value, quality, point, community in batch.newest.values() if self.live.heeds("point") else ():
             data: dict[str, Any] = {
                 "value": value,
                 "quality": int(quality),
@@ -265,7 +265,7 @@ class Stages:
                 "name": point.name,
             }
             self.live.publish(Change("point", community, str(point.id), data))
-        for frame in batch.frames:
+        for frame in batch.frames if self.live.heeds("event") else ():
             for event in frame.events:
                 shown = visible(frame.device, event.name, event.data)
                 data = {"device_id": frame.device.id, "device": frame.device.code, "name": event.name,
