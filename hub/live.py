@@ -26,15 +26,20 @@ class Subscription:
     """A reader's bounded mailbox, newest per (topic, key). Over the bound all but the urgent is
     dropped for one resync."""
 
-    def __init__(self, wants: Callable[[Change], bool], bound: int) -> None:
+    def __init__(self, wants: Callable[[Change], bool], bound: int, topics: Callable[[Topic], bool] | None) -> None:
         self._wants = wants
         self._bound = bound
+        self._topics = topics
         self._waiting: dict[tuple[str, str], Change] = {}
         self._ready = asyncio.Event()
         self.lost = False
 
+    def heeds(self, topic: Topic) -> bool:
+        """Whether it may want changes of this topic now."""
+        return self._topics is None or self._topics(topic)
+
     def put(self, change: Change) -> None:
-        if not self._wants(change):
+        if not self.heeds(change.topic) or not self._wants(change):
             return
         key = (change.topic, change.key)
         self._waiting.pop(key, None)
@@ -72,9 +77,12 @@ class Live:
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
 
-    def subscribe(self, wants: Callable[[Change], bool], bound: int = 256) -> Subscription:
-        """A mailbox of changes that `wants` says yes to; the caller must `unsubscribe` it."""
-        subscription = Subscription(wants, bound)
+    def subscribe(
+        self, wants: Callable[[Change], bool], bound: int = 256, topics: Callable[[Topic], bool] | None = None
+    ) -> Subscription:
+        """A mailbox of changes that `wants` says yes to; the caller must `unsubscribe` it. `topics`: among which these
+        are, now; None: any."""
+        subscription = Subscription(wants, bound, topics)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -84,6 +92,10 @@ class Live:
     @property
     def readers(self) -> int:
         return len(self._subscriptions)
+
+    def heeds(self, topic: Topic) -> bool:
+        """Whether anybody wants to hear of this topic now: what nobody does need not be put together."""
+        return any(subscription.heeds(topic) for subscription in self._subscriptions)
 
     def publish(self, change: Change) -> None:
         for subscription in self._subscriptions:

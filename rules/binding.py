@@ -191,7 +191,7 @@ def _midnight(zone: str) -> int:
     return -micros(offset or timedelta(0))
 
 
-def _sequence(term: SequenceTerm, device: Device, topology: Topology) -> Sequence:
+def _sequence(term: SequenceTerm, device: Device, topology: Topology) -> Sequence | None:
     steps: list[Occasion] = []
     absent: list[tuple[Occasion, ...]] = []
     for step in term.steps:
@@ -200,6 +200,8 @@ def _sequence(term: SequenceTerm, device: Device, topology: Topology) -> Sequenc
             absent.append(())
         else:
             absent[-1] = (*absent[-1], _occasion(step.absent, device, topology))
+    if not all(step.devices for step in steps):
+        return None  # nobody here can take that step: the sequence never comes to its end
     after = micros(term.clear_after) if term.clear_after is not None else 0
     done = Occurrence("sequence", (), None, after, 1, 0)
     return Sequence(tuple(steps), tuple(absent), micros(term.lateness), done)

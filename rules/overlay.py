@@ -198,7 +198,7 @@ def tell(overlay: Overlay, limits: Limits, slot: Slot, result: Step, now: int, r
         if effect.action == "raise" and slot.rule.command is not None:
             limits.command(overlay, slot, effect, real)
     for note in result.reasons:
-        by = f" [{slot.rule.origin}]" if note.outcome == "raised" and slot.rule.origin else ""
+        by = f" [{origin}]" if note.outcome == "raised" and (origin := slot.rule.origin) else ""
         decision.reasons.append(Reason(*slot.key, note.at, note.cause, note.outcome, note.text + by))
 
 

@@ -33,6 +33,15 @@ DAY = 86_400_000_000
 and that is stopped."""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What an alarm says, and what of an effect that follows from."""
+
+    decided: tuple[int | None, float | None, float | None, int | None, Text | None]
+    text: Text
+    limit: float | None
+    point: str | None
+
+
 class Slot:
     """One rule watching one device, with the state that is committed."""
 
@@ -47,6 +56,7 @@ class Slot:
         "key",
         "orders",
         "rule",
+        "said",
         "shape",
         "shared",
         "state",
@@ -70,6 +80,7 @@ class Slot:
         self.unheard: tuple[int, int] | None = None  # nobody listened from then to then, times of receipt
         self.hold = 0  # so long after it (time of receipt) no wake-up comes
         self.orders: tuple[int, ...] = ()  # when it gave commands, newest last
+        self.said: Said | None = None  # in the last alarm
 
     def entry(self, wake: int | None) -> int | None:
         """The time of receipt at which a wake-up comes."""
@@ -188,8 +199,19 @@ def unpack(stored: Mapping[str, Any]) -> Stored:
     return Stored(msgspec.convert(rest, State), orders, shape, unheard)
 
 
+def _said(slot: Slot, effect: Effect) -> Said:
+    """An event says the same each time, and the end of an alarm often what its beginning said: in a flood it is not
+    put into words again."""
+    decided = (effect.part, effect.value, effect.limit, effect.cost_fen, effect.text)
+    if slot.said is None or slot.said.decided != decided:
+        limit = effect.limit if effect.limit is not None else limit_of(slot.condition, effect.part)
+        text = render(slot.rule, slot.device, slot.condition, effect)
+        slot.said = Said(decided, text, limit, point_of(slot.rule, effect.part))
+    return slot.said
+
+
 def alarm(slot: Slot, effect: Effect) -> AlarmChange:
-    rule = slot.rule
+    rule, said = slot.rule, _said(slot, effect)
     return AlarmChange(
         action=effect.action,
         rule=rule.rule,
@@ -197,7 +219,7 @@ def alarm(slot: Slot, effect: Effect) -> AlarmChange:
         priority=rule.priority,
         title=rule.title,
         at=effect.at,
-        text=render(rule, slot.device, slot.condition, effect),
+        text=said.text,
         cause=effect.cause,
         life_safety=rule.life_safety,
         work_order=rule.work_order,
@@ -205,8 +227,8 @@ def alarm(slot: Slot, effect: Effect) -> AlarmChange:
         latch=rule.latch,
         suppresses=rule.suppresses is not None,
         historical=effect.historical,
-        limit=effect.limit if effect.limit is not None else limit_of(slot.condition, effect.part),
-        point=point_of(rule, effect.part),
+        limit=said.limit,
+        point=said.point,
         cost_fen=effect.cost_fen,
         group=rule.group,
         shelvable=rule.shelvable and not rule.life_safety,

@@ -318,9 +318,13 @@ class AlarmDetail:
     async def _sent(self, row: Row) -> None:
         self._progress.show(row)
 
+    @property
+    def shown(self) -> bool:
+        return bool(self._id)
+
     def wants(self, change: Change) -> bool:
         """The values that are shown, what was asked of the devices here and what these say, whom the alarm was told."""
-        if not self._id:
+        if not self.shown:
             return False
         if change.topic == "point":
             return change.key in self._values

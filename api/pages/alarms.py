@@ -87,7 +87,7 @@ class AlarmPage:
         self._list.on("export", lambda event: view.act(self._export)(event.args))
         self._list.on("leave", self._detail.close)
         self._list.on("help", lambda: self._keys.open() if not self._keys.value else self._keys.close())
-        again = view.follow(self._wants, self._changed, self._reload)
+        again = view.follow(self._wants, self._changed, self._reload, topics=self._heeds)
         self._list.on("reload", again)
         await self._show_rate()
         ui.timer(RATE_S, view.act(self._show_rate))
@@ -134,6 +134,9 @@ class AlarmPage:
             "suppression": view.t(f"alarm_set.{row['suppression']}") if row["suppression"] else "",
             "reason": row["suppression_reason"],
         }  # fmt: skip
+
+    def _heeds(self, topic: str) -> bool:
+        return topic in ("alarm", "storm") or self._detail.shown
 
     def _wants(self, change: Change) -> bool:
         return change.topic in ("alarm", "storm") or self._detail.wants(change)

@@ -43,7 +43,7 @@ class DevicesPage:
             t=words,
             now=round(view.now().timestamp() * 1000),
         )
-        view.follow(lambda change: change.topic in ("device", "alarm"), self._changed, self._reload, settle_s=1.0)
+        view.follow(("device", "alarm"), self._changed, self._reload, settle_s=1.0)
 
     async def _rows(self) -> list[dict[str, Any]]:
         rows: list[Row] = []

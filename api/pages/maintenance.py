@@ -9,7 +9,6 @@ from api.pages.shell import Shell
 from api.pages.view import View
 from api.pages.widgets import Table, box, head, panel, tag
 from hub.errors import Refused
-from hub.live import Change
 from hub.model import Device
 from hub.store.database import Row
 
@@ -60,11 +59,8 @@ class MaintenancePage:
             self._table.on("action", lambda event: self._ask_end(event.args))
             tag("p", t("maintenance.note"), "muted note")
         await self._show()
-        view.follow(self._wants, self._show, self._show, settle_s=1.0)
+        view.follow(["alarm"], self._show, self._show, settle_s=1.0)
         ui.timer(REFRESH_S, view.act(self._show))
-
-    def _wants(self, change: Change) -> bool:
-        return change.topic == "alarm"
 
     async def _show(self, _: object = None) -> None:
         view = self._view

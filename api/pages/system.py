@@ -96,7 +96,7 @@ class SystemPage:
             pass
         await self._show()
         ui.timer(2.0, view.act(self._show))
-        view.follow(lambda change: change.topic == "run_state", self._changed, self._show)
+        view.follow(["run_state"], self._changed, self._show)
 
     def _tile(self, key: str) -> tuple[ui.element, Any]:
         with box("tile") as tile:

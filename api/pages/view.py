@@ -284,6 +284,7 @@ class View:
         on_changes: Callable[[list[Change]], Awaitable[None]],
         on_lost: Callable[[], Awaitable[None]],
         settle_s: float = SETTLE_S,
+        topics: Callable[[str], bool] | None = None,
     ) -> Callable[[], None]:
         """Call back on the wanted changes (or topics) of this community until the page is closed, also on those since
         this view was made: what a page reads while it is built may be older. Gives what has `on_lost` called: never
@@ -292,12 +293,15 @@ class View:
         `on_lost`: some were dropped, or a call failed a second ago: read everything again. In a flood not at once but
         every 2 s, and what is urgent is told before.
         `wants` must be narrow: a page that is told of
-        every value of a community would always be behind.
+        every value of a community would always be behind. `topics`: among which they are, now; so that nobody puts
+        together what no open page shows.
         """
         client = ui.context.client
         live = self.hub.context.live
-        chosen = wants if callable(wants) else (lambda change: change.topic in wants)
-        subscription = live.subscribe(lambda change: change.community_id in self._homes and chosen(change))
+        chosen, heeded = (wants, topics) if callable(wants) else (None, wants.__contains__)
+        subscription = live.subscribe(
+            lambda change: change.community_id in self._homes and (chosen is None or chosen(change)), topics=heeded
+        )
         self._meanwhile.hand_on(subscription)
 
         async def run() -> None:

@@ -13,7 +13,7 @@ _SPACING_S = 0.1
 _STORM_S = 0.25
 _AGAIN_S = 10.0
 MOST = 200  # alarms told at once; a screen reads the whole again afterwards
-IN_FLOOD = 50  # so many besides the urgent where there are more: nobody reads faster, and the storm counts them all
+IN_FLOOD = 10  # so many besides the urgent where there are more: nobody reads faster, and the storm counts them all
 
 Pairs = Collection[tuple[int, int]]
 

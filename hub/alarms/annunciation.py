@@ -88,8 +88,8 @@ async def look(connection: Connection, community: int, now: datetime) -> tuple[i
     """How much of the budget is used, and the storm that goes on. Nobody else decides until this transaction ends."""
     values = {"lock": _LOCK, "community_id": community, "since": now - timedelta(seconds=WINDOW_S),
               "ahead": now + _AHEAD}  # fmt: skip
-    async with connection.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_SQL["alone"], values)
+    async with connection.pipeline(), connection.cursor(row_factory=tuple_row) as cursor:
+        await connection.execute(_SQL["alone"], values)
         await cursor.execute(_SQL["desk"], values)
         row = await cursor.fetchone()
     assert row is not None
@@ -114,16 +114,17 @@ async def _count(
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(_SQL["storms"], {"communities": list(communities)})
         calls.storm_of = dict(await cursor.fetchall())
+    groups = [{"community_id": found.community_id, "storm_id": calls.storm_of[found.community_id],
+               "rule": found.rule, "place": found.place, "title": found.title, "count": found.count}
+              for found in raised if found.community_id in calls.storm_of]  # fmt: skip
+    async with connection.pipeline():
         for community, storm in calls.storm_of.items():
             called = sum(asker.community_id == community for asker in calls.granted.values())
             counted = sum(found.count for found in raised if found.community_id == community)
             values = {"id": storm, "counted": counted, "annunciated": called, "at": now, "asked": community in asked}
-            await cursor.execute(_SQL["count_storm"], values)
-        groups = [{"community_id": found.community_id, "storm_id": calls.storm_of[found.community_id],
-                   "rule": found.rule, "place": found.place, "title": found.title, "count": found.count}
-                  for found in raised if found.community_id in calls.storm_of]  # fmt: skip
+            await connection.execute(_SQL["count_storm"], values)
         if groups:
-            await cursor.execute(_SQL["count_groups"], {"rows": encode(groups)})
+            await connection.execute(_SQL["count_groups"], {"rows": encode(groups)})
 
 
 async def record(connection: Connection, calls: Calls, now: datetime) -> None:

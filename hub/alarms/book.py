@@ -1,7 +1,8 @@
 """The alarm book as the pipeline writes it: inside the batch's transaction, so exactly once or not at all.
 
 However many changes a batch brings, the book is read and written in a handful of set-based statements; what the changes
-amount to is worked out in between by the pure state machine.
+amount to is worked out in between by the pure state machine. Statements that need no answer go out together
+(`pipeline`): where pages share the event loop, each answer is a wait of its own.
 """
 
 from collections import Counter
@@ -66,8 +67,6 @@ async def apply(
     the same condition at the same moment: try again.
     """
     devices = devices or {}
-    # Thousands of keys against a table whose statistics lag behind a flood: a plan that reads it whole would be fatal.
-    await connection.execute(_SQL["by_index"], {"seqscan": "off"})
     live, past = await _read(connection, changes, now)
     known = {entry.id for entry in live.values()}
     touched: dict[int, Entry] = {}
@@ -85,11 +84,12 @@ async def apply(
     await _first_out(connection, [move.entry for move in raised.values() if move.entry.first_out_group])
     calls = await annunciation.decide(connection, _askers(raised.values(), now), _counted(moves), now)
     _call(calls, raised.values(), now)
-    await _write(connection, [e for e in entries if e.id in known], [e for e in entries if e.id not in known], now)
-    history = [history_of(move) for move in moves]
-    history += [entry_of(e.community_id, e.id, now, e.state, e.state, "system", why) for e, why in silenced]
-    await suppression.remember(connection, history)
-    await annunciation.record(connection, calls, now)
+    async with connection.pipeline():
+        await _write(connection, [e for e in entries if e.id in known], [e for e in entries if e.id not in known], now)
+        history = [history_of(move) for move in moves]
+        history += [entry_of(e.community_id, e.id, now, e.state, e.state, "system", why) for e, why in silenced]
+        await suppression.remember(connection, history)
+        await annunciation.record(connection, calls, now)
     urgent = {*calls.granted, *(move.entry.id for move in moves if move.entry.life_safety)}
     outcome = Outcome(_transitions(moves), _happened(moves, calls), urgent, set(calls.storm_of))
     outcome.happened += await _family(connection, moves, devices, now)
@@ -107,17 +107,20 @@ async def _read(
     keys = list(dict.fromkeys(key_of(change) for change in changes))
     live: dict[Key, Entry] = {}
     past: dict[Key, Past] = {}
-    async with connection.cursor(row_factory=tuple_row) as cursor:
-        values = {"communities": [key[0] for key in keys], "conditions": [key[1] for key in keys]}
-        await cursor.execute(_SQL["sorting"], {"sort": "off"})
+    values = {"communities": [key[0] for key in keys], "conditions": [key[1] for key in keys]}
+    async with connection.pipeline(), connection.cursor(row_factory=tuple_row) as cursor:
+        # Thousands of keys against a table whose statistics lag behind a flood: a plan that reads it whole would be
+        # fatal.
+        await connection.execute(_SQL["by_index"], {"seqscan": "off"})
+        await connection.execute(_SQL["sorting"], {"sort": "off"})
         await cursor.execute(_SQL["latest"], values)
+        await connection.execute(_SQL["sorting"], {"sort": "on"})
         found = []
         for number, community, condition, state, returns, chattering, changed in await cursor.fetchall():
             if now - changed <= _CHATTER or chattering:
                 past[community, condition] = Past(returns, chattering and now - changed <= _CHATTER)
             if state != "normal":
                 found.append(number)
-        await cursor.execute(_SQL["sorting"], {"sort": "on"})
     if found:
         async with connection.cursor(row_factory=dict_row) as rows:
             await rows.execute(_SQL["lock_live"], {"ids": found})

@@ -19,7 +19,7 @@ from hub.store.queries import load_queries
 
 _SQL = load_queries("hub.alarms")
 FEW = 20  # alarms told one by one
-_INSIDE = frozenset({"history", "steps", "comments", "returns", "annunciate_at"})
+_INSIDE = frozenset({"history", "steps", "comments", "returns", "annunciate_at", "first_out_at"})
 
 
 class DeskBase:

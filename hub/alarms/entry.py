@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -28,7 +27,7 @@ class Entry(msgspec.Struct, kw_only=True, eq=False):
     life_safety: bool
     state: State
     title: dict[str, str]
-    text: dict[str, str]
+    text: dict[str, str] | None = None  # None: as the book has it
     count: int = 1
     latch: bool = False
     suppresses: bool = False
@@ -161,7 +160,7 @@ def _open(change: AlarmChange, key: Key, past: Past | None) -> Entry:
 
 
 def cause_of(change: AlarmChange) -> str | None:
-    return str(UUID(bytes=change.cause)) if change.cause else None
+    return change.cause.hex() if change.cause else None
 
 
 def history_of(move: Move) -> Mapping[str, Any]:

@@ -57,18 +57,18 @@ class Reasons:
             "communities": [s.community_id for s in quiet], "conditions": [s.condition for s in quiet], "now": now,
             "devices": list(devices),
         }  # fmt: skip
-        async with connection.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(_SQL["shelved"], values)
-            for community, condition, until, by, reason in await cursor.fetchall():
+        among = {"devices": list(above), "communities": list({s.community_id for s in quiet})}
+        shelves, service, parents = (connection.cursor(row_factory=tuple_row) for _ in range(3))
+        async with connection.pipeline(), shelves, service, parents:
+            await shelves.execute(_SQL["shelved"], values)
+            await service.execute(_SQL["out_of_service"], values)
+            await parents.execute(_SQL["parents"], among)
+            for community, condition, until, by, reason in await shelves.fetchall():
                 self._shelves[community, condition] = Silence("shelved", until, by, reason)
-            await cursor.execute(_SQL["out_of_service"], values)
-            for device_id, until, by, reason in await cursor.fetchall():
+            for device_id, until, by, reason in await service.fetchall():
                 self._service[device_id] = Silence("out_of_service", until, by, reason)
-            if above:
-                values |= {"devices": list(above), "communities": list({s.community_id for s in quiet})}
-                await cursor.execute(_SQL["parents"], values)
-                for device_id, alarm_id, title in await cursor.fetchall():
-                    self.put_parent(device_id, by_parent(alarm_id, title), True)
+            for device_id, alarm_id, title in await parents.fetchall():
+                self.put_parent(device_id, by_parent(alarm_id, title), True)
         return self
 
     def put_parent(self, device_id: int, alarm: Silence, active: bool) -> None:

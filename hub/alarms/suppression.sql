@@ -53,5 +53,5 @@ WHERE a.id = r.id
 -- name: history
 INSERT INTO hub.alarm_history (community_id, alarm_id, at, from_state, to_state, actor, note, cause, action)
 SELECT r.community_id, r.alarm_id, r.at, r.from_state, r.to_state, r.actor, r.note, r.cause, r.action
-FROM jsonb_to_recordset(%(rows)s) AS r (community_id int, alarm_id bigint, at timestamptz, from_state text,
+FROM json_to_recordset(%(rows)s) AS r (community_id int, alarm_id bigint, at timestamptz, from_state text,
   to_state text, actor text, note text, cause uuid, action text)

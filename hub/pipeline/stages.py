@@ -157,24 +157,25 @@ class Stages:
         writer, frames, decision = self.writer, batch.frames, batch.decision
         await writer.put_samples(frames, batch.newest)
         await writer.put_events(frames)
-        if frames:
-            batch.seen = self._seen(frames)
-            await writer.put_seen(batch.seen)
-        batch.states = [*self.reports.values(), *self._states(frames)]
-        await writer.put_states(batch.states, now)
-        if decision.states or decision.reasons:
-            await writer.put_rules(decision.states, decision.reasons)
-        if decision.alarms:
-            batch.alarms = await book.apply(writer.connection, decision.alarms, now, self.devices)
-            await queue(writer.connection, batch.alarms.happened, self.handlers)
-            await defer(writer.connection, self._snapshot_jobs(batch, to_us(now)))
-        await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
-        for proof in batch.proofs:
-            await writer.confirm_command(proof.command_id, proof.frame_key, now)
-        if batch.heard_until is not None:
-            await writer.put_heard_until(from_us(batch.heard_until))
-        if batch.dead:
-            await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
+        async with writer.connection.pipeline():  # what needs no answer is not waited for: the server works meanwhile
+            if frames:
+                batch.seen = self._seen(frames)
+                await writer.put_seen(batch.seen)
+            batch.states = [*self.reports.values(), *self._states(frames)]
+            await writer.put_states(batch.states, now)
+            if decision.states or decision.reasons:
+                await writer.put_rules(decision.states, decision.reasons)
+            if decision.alarms:
+                batch.alarms = await book.apply(writer.connection, decision.alarms, now, self.devices)
+                await queue(writer.connection, batch.alarms.happened, self.handlers)
+                await defer(writer.connection, self._snapshot_jobs(batch, to_us(now)))
+            await defer(writer.connection, [*self._event_jobs(frames), *map(_command_job, decision.commands)])
+            for proof in batch.proofs:
+                await writer.confirm_command(proof.command_id, proof.frame_key, now)
+            if batch.heard_until is not None:
+                await writer.put_heard_until(from_us(batch.heard_until))
+            if batch.dead:
+                await writer.put_dead(batch.dead, self.bus_community, self.dead_letter_bytes, now)
 
     def _snapshot_jobs(self, batch: Batch, now: int) -> list[Job]:
         """One a community for all alarms that call people where a camera looks."""
@@ -257,7 +258,7 @@ class Stages:
         """Tell the live screens. Values by point, the newest only."""
         if not self.live.readers:
             return
-        for ts, value, quality, point, community in batch.newest.values():
+        for ts, value, quality, point, community in batch.newest.values() if self.live.heeds("point") else ():
             data: dict[str, Any] = {
                 "value": value,
                 "quality": int(quality),
@@ -265,7 +266,7 @@ class Stages:
                 "name": point.name,
             }
             self.live.publish(Change("point", community, str(point.id), data))
-        for frame in batch.frames:
+        for frame in batch.frames if self.live.heeds("event") else ():
             for event in frame.events:
                 shown = visible(frame.device, event.name, event.data)
                 data = {"device_id": frame.device.id, "device": frame.device.code, "name": event.name,

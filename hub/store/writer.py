@@ -1,6 +1,7 @@
 """The pipeline's pen: one transaction a batch, COPY where rows are many."""
 
 import hashlib
+import struct
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ import msgspec
 import psycopg
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
-from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 
 from hub.clock import from_us
 from hub.decisions import Reason, RuleState
@@ -23,10 +24,12 @@ from hub.vocabulary.kinds import Delivery
 _SQL = load_queries("hub.store", "writer.sql")
 _HOUR_US = 3_600_000_000
 _DAY_US = 86_400_000_000
+_Y2000_US = 946_684_800_000_000
+_pack = struct.Struct(">q").pack
 _ONE_WRITER = 0x48554202  # the session lock of the one hub that writes
 _DAYS_KEPT = 7  # the partition of an older day may be dropped by retention: asked for each time
-UNTIMED_WINDOW = timedelta(days=7)  # how far back a message without device time is looked for by its number
-AHEAD_WINDOW = timedelta(days=1)  # a redelivered one may have come first while its time was so far ahead
+UNTIMED_WINDOW_US = 7 * _DAY_US  # how far back a message without device time is looked for by its number
+AHEAD_WINDOW_US = _DAY_US  # a redelivered one may have come first while its time was so far ahead
 _BAD = 1
 _LONGEST_S = 30.0  # a batch that takes longer has a frozen server: begin again on a new connection
 
@@ -48,6 +51,20 @@ class _KeyDumper(Dumper):
 
     def dump(self, obj: bytes) -> bytes:
         return obj
+
+
+class _Instant(int):
+    """Marks the dumper below; the rows themselves hold plain microseconds UTC."""
+
+
+class _InstantDumper(Dumper):
+    """Writes microseconds as a timestamptz (PostgreSQL counts them from 2000) without a datetime on the way."""
+
+    oid = psycopg.adapters.types["timestamptz"].oid
+    format = Format.BINARY
+
+    def dump(self, obj: int) -> bytes:
+        return _pack(obj - _Y2000_US)
 
 
 Newest = dict[int, tuple[int, float | None, int, Point, int]]
@@ -78,7 +95,9 @@ class Writer:
             connection = await connect_ingest(self._conninfo, self._communities)
             await _be_alone(connection)
             connection.adapters.register_dumper(_Key, _KeyDumper)
+            connection.adapters.register_dumper(_Instant, _InstantDumper)
             set_json_dumps(msgspec.json.encode, connection)
+            set_json_loads(msgspec.json.decode, connection)
             for statement in _SQL["make_staging"].split(";"):
                 await connection.execute(statement)
             await connection.commit()
@@ -126,8 +145,7 @@ class Writer:
         frame must be looked for by its number alone, by way of the staging table.
         """
         rows = [
-            (from_us(f.ts), from_us(f.received), f.key, f.device.id, f.device.community_id, f.token, f.source, f.raw,
-             f.alive)
+            (f.ts, f.received, f.key, f.device.id, f.device.community_id, f.token, f.source, f.raw, f.alive)
             for f in frames
         ]  # fmt: skip
         if not any(f.duplicate or (f.natural and not f.timed) for f in frames):
@@ -163,8 +181,7 @@ class Writer:
 
     async def put_events(self, frames: Sequence[Frame]) -> int:
         rows = [
-            (from_us(f.ts), from_us(f.received), e.id, f.key, f.device.id, f.device.community_id,
-             e.name, e.data)
+            (f.ts, f.received, e.id, f.key, f.device.id, f.device.community_id, e.name, e.data)
             for f in frames for e in f.events
         ]  # fmt: skip
         if rows:
@@ -175,14 +192,17 @@ class Writer:
                 async with self.connection.cursor() as cursor:
                     await cursor.executemany(
                         _SQL["insert_event"],
-                        [(*row[:2], UUID(bytes=row[2]), UUID(bytes=row[3]), *row[4:7], Jsonb(row[7])) for row in rows],
+                        [
+                            (from_us(ts), from_us(received), UUID(bytes=number), UUID(bytes=key), *rest, Jsonb(data))
+                            for ts, received, number, key, *rest, data in rows
+                        ],
                     )
         return len(rows)
 
     async def put_samples(self, frames: Sequence[Frame], newest: Newest) -> None:
         """Store readings and the newest of each point; marks the hours they touch for the roll-ups."""
         rows = [
-            (from_us(f.ts), r.value, r.point.id, f.device.community_id, int(r.quality))
+            (f.ts, r.value, r.point.id, f.device.community_id, int(r.quality))
             for f in frames for r in f.readings if r.value is not None
         ]  # fmt: skip
         if rows:
@@ -194,7 +214,7 @@ class Writer:
                 await self.connection.execute(_SQL["insert_samples"])
         if newest:
             await self._copy("stage_last", LAST_TYPES, (
-                (point_id, community, from_us(us), value, int(quality))
+                (point_id, community, us, value, int(quality))
                 for point_id, (us, value, quality, _, community) in newest.items()
             ))  # fmt: skip
             await self.connection.execute(_SQL["upsert_last"])
@@ -227,7 +247,7 @@ class Writer:
         ]  # fmt: skip
         why = [
             {"n": n, "rule": r.rule, "device_id": r.device_id, "at": from_us(r.at),
-             "cause": UUID(bytes=r.cause) if r.cause else None, "outcome": r.outcome, "reason": r.text[:500]}
+             "cause": r.cause.hex() if r.cause else None, "outcome": r.outcome, "reason": r.text[:500]}
             for n, r in enumerate(reasons)
         ]  # fmt: skip
         for query, rows in (("rule_states", kept), ("forget_rule_states", gone), ("rule_decisions", why)):
@@ -281,10 +301,10 @@ def _time_of(moment: int | None) -> datetime | None:
     return from_us(moment) if moment is not None else None
 
 
-def _looked_for(frame: Frame) -> datetime | None:
+def _looked_for(frame: Frame) -> int | None:
     """From when on a frame may be stored under another time; None: only under its own."""
     if not frame.natural:
         return None
     if not frame.timed:
-        return from_us(frame.received) - UNTIMED_WINDOW
-    return from_us(frame.ts) - AHEAD_WINDOW if frame.duplicate else None
+        return frame.received - UNTIMED_WINDOW_US
+    return frame.ts - AHEAD_WINDOW_US if frame.duplicate else None

@@ -74,18 +74,18 @@ WHERE hub.device_state.state <> excluded.state
 -- name: rule_states
 INSERT INTO hub.rule_state (rule, device_id, community_id, state, wake_at)
 SELECT r.rule, d.id, d.community_id, r.state, r.wake_at
-FROM jsonb_to_recordset(%s) AS r (rule text, device_id int, state jsonb, wake_at timestamptz)
+FROM json_to_recordset(%s) AS r (rule text, device_id int, state jsonb, wake_at timestamptz)
 JOIN hub.device d ON d.id = r.device_id
 ON CONFLICT (rule, device_id) DO UPDATE SET state = excluded.state, wake_at = excluded.wake_at
 
 -- name: forget_rule_states
-DELETE FROM hub.rule_state s USING jsonb_to_recordset(%s) AS r (rule text, device_id int)
+DELETE FROM hub.rule_state s USING json_to_recordset(%s) AS r (rule text, device_id int)
 WHERE s.rule = r.rule AND s.device_id = r.device_id
 
 -- name: rule_decisions
 INSERT INTO hub.rule_decision (community_id, rule, device_id, at, cause, outcome, reason)
 SELECT d.community_id, r.rule, d.id, r.at, r.cause, r.outcome, r.reason
-FROM jsonb_to_recordset(%s) AS r (n int, rule text, device_id int, at timestamptz, cause uuid, outcome text, reason text)
+FROM json_to_recordset(%s) AS r (n int, rule text, device_id int, at timestamptz, cause uuid, outcome text, reason text)
 JOIN hub.device d ON d.id = r.device_id ORDER BY r.n
 
 -- name: dead_letter

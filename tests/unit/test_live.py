@@ -42,3 +42,18 @@ async def test_even_the_urgent_is_bounded() -> None:
         live.publish(alarm(f"fire-{n}", urgent=True))
     keys, lost = await told(box)
     assert lost and len(keys) <= 4
+
+
+async def test_a_reader_is_told_of_the_topics_it_heeds_at_that_moment() -> None:
+    live, open_details = Live(), False
+    assert not live.heeds("alarm")
+    box = live.subscribe(lambda change: True, topics=lambda topic: topic == "alarm" or open_details)
+    live.publish(Change("event", 1, "e1", {}))
+    assert (live.heeds("alarm"), live.heeds("event")) == (True, False)
+    open_details = True
+    assert live.heeds("event")
+    for change in (Change("event", 1, "e2", {}), alarm("a")):
+        live.publish(change)
+    assert await told(box) == (["e2", "a"], False)
+    live.unsubscribe(box)
+    assert not live.heeds("event")

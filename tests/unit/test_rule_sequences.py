@@ -1,5 +1,6 @@
 """Sequences by stories: steps in order, over two devices, with what must not come between."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rules.model import Rule
 from tests.unit.rule_harness import T0, S, Store, make
 from tests.unit.test_rule_wider import (
     DEVICES,
+    DOOR,
     INTRUDER,
     OTHER,
     door,
@@ -57,3 +59,11 @@ def test_a_sequence_keeps_little_however_often_it_begins() -> None:
     for number in range(500):
         store.run(evaluator, [door(number / 100, "access_denied")], T0 + number * S // 100)
     assert len(store.states["r", 4]) < 1500
+
+
+def test_a_sequence_that_nobody_here_can_finish_remembers_nothing() -> None:
+    for devices, kept in ((DEVICES, 1), ({DOOR.id: DOOR}, 0)):
+        store = Store([INTRUDER], devices)
+        store.run(store.start(T0), [door(1, "door_forced")], T0 + S)
+        assert (len(store.states), len(store.reasons)) == (kept, kept)
+        assert all(state["matches"] for state in map(json.loads, store.states.values()))
