@@ -331,7 +331,7 @@ class Hub:
                 try:
                     await self.reload()
                 except (CatalogError, Misconfigured) as error:
-                    _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
+                    self.context.refusals.tell("configuration", error, self.clock.now())
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     _log.warning("the store is away; the changed configuration waits", error=str(error).strip())
                     await self.clock.sleep(_AGAIN_S)
@@ -369,6 +369,7 @@ class Hub:
                 running.replace_rules(self._file_rules, now, own)
                 self._stages.configure(last)
                 self._apply_buses(catalog, made)
+        self.context.refusals.mend("configuration", self.clock.now())
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
     # -- dead letters --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import msgspec
 
 from hub.alarms.desk import AlarmDesk
 from hub.catalog.plans import SitePlan
+from hub.catalog.refusals import Refusals
 from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.live import Live
@@ -60,3 +61,4 @@ class Context:
     ports: dict[str, Any] = field(default_factory=dict)  # read-only faces of modules, by "module.name"
     plans: Mapping[int, SitePlan] = field(default_factory=dict)  # drawings and positions by community; anew at a reload
     rulebook: Rulebook | None = None  # rules, their versions and back-tests; None without a rules engine
+    refusals: Refusals = field(default_factory=Refusals)  # changed files that are not in force

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.catalog.problems import CatalogError, Problem
+from hub.catalog.refusals import Refusals
 from hub.catalog.watched import Watched
 from hub.clock import FakeClock
 
@@ -20,7 +21,10 @@ class Text:
         self.fault: Exception | None
         self.path.write_text("one", "utf-8")
         self.clock = FakeClock(datetime(2026, 11, 21, tzinfo=UTC))
-        self.watched = Watched("texts", [folder], ["*.yaml"], self.path.read_text, self.clock, self._load)
+        self.refusals = Refusals()
+        self.watched = Watched(
+            "texts", [folder], ["*.yaml"], self.path.read_text, self.clock, self.refusals, self._load
+        )
 
     def _load(self) -> str:
         self.loads += 1
