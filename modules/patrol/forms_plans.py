@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from hub.errors import Refused
 from modules.patrol import draft as drafts
@@ -50,14 +50,15 @@ class Dialogs:
             except Refused as error:
                 wrong = error.detail.partition(":")[0]
                 label = self.view.pick(TAKEN if wrong == "id" else FIELDS.get(wrong, SAYS["wrong"]))
-                self._again(self.view.pick(WRONG_FIELD).format(label), given, open_with)
+                return open_with(self.view.pick(WRONG_FIELD).format(label), given)
             here = f"{part}[{[one['id'] for one in changed[part]].index(code)}]"
             problems = await self.book.check(await self.view.who(), changed)
             mine = [one for one in problems if one.field.startswith(here)]
             if mine:
                 told = "; ".join(said(one, self.view.language).removeprefix(f"{here}.") for one in mine[:5])
-                self._again(told, given, open_with)
+                return open_with(told, given)
             await self.take(changed)
+            return None
 
         def open_with(text: str, values: Mapping[str, str]) -> None:
             keys = _ORDER[part] if name else ("id", *_ORDER[part])
@@ -66,11 +67,6 @@ class Dialogs:
 
         fresh = {"id": drafts.fresh_id(draft, part), **_FRESH[part]}
         open_with(fixed, show(old) if old is not None else show({}) | fresh)
-
-    @staticmethod
-    def _again(text: str, given: Mapping[str, str], open_with: Callable[[str, Mapping[str, str]], None]) -> NoReturn:
-        open_with(text, given)
-        raise Refused("bad_text", text, 422)
 
     def _field(self, draft: Draft, key: str, value: str, old: Mapping[str, Any] | None) -> Any:
         view, label = self.view, self.view.pick(FIELDS[key])

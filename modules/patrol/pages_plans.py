@@ -6,7 +6,6 @@ from typing import Any
 from nicegui import ui
 
 from hub.errors import Refused
-from hub.store.database import NotThere
 from modules.patrol import draft as drafts
 from modules.patrol.draft import Draft
 from modules.patrol.forms_plans import Dialogs
@@ -36,6 +35,7 @@ class PlansPage:
         self._shown: InForce = self._book.in_force(view.principal)
         self._draft: Draft = self._plain()
         self._tables: dict[str, Any] = {}
+        self._client = ui.context.client
 
     async def build(self) -> None:
         view = self._view
@@ -254,11 +254,9 @@ class PlansPage:
 
     def _button(self, name: str, work: Callable[..., Any], classes: str = "ghost") -> None:
         async def press(_: object = None) -> None:
-            try:
+            with self._client:  # what is pressed may be gone before its work is done
                 if (done := work()) is not None:
                     await done
-            except NotThere:
-                await self._followed()
 
         self._view.tag("button", self._say(name), classes, type="button").on("click", self._view.act(press))
 

@@ -3,7 +3,7 @@
 export default {
   template: `
     <div>
-      <ol class="rows"><li v-for="(row, index) in list" :key="row.key" role="group" :aria-label="t.row + ' ' + (index + 1)"
+      <div class="rows"><div v-for="(row, index) in list" :key="row.key" role="group" :aria-label="t.row + ' ' + (index + 1)"
           @keydown.alt.up.prevent="move(index, -1)" @keydown.alt.down.prevent="move(index, 1)">
         <label v-for="c in columns" :key="c.key" :class="c.sort === 'tick' ? 'tick' : c.short ? 'short' : ''">
           <template v-if="c.sort === 'tick'"><input type="checkbox" :checked="row[c.key]" @change="set(row, c.key, $event.target.checked)"><span>{{ c.label }}</span></template>
@@ -17,7 +17,7 @@ export default {
           <button type="button" class="ghost" :aria-disabled="index === list.length - 1" :aria-label="t.down" :title="t.down" data-way="down" @click="move(index, 1)">↓</button>
           <button type="button" class="ghost" :aria-label="t.remove" :title="t.remove" @click="remove(index)">✕</button>
         </span>
-      </li></ol>
+      </div></div>
       <p class="sr" role="status">{{ said }}</p>
       <button type="button" class="ghost" ref="add" @click="add">＋ {{ t.add }}</button>
     </div>`,
@@ -30,7 +30,7 @@ export default {
       if (this.list.length >= this.most) return;
       this.list.push({ ...this.fresh, key: this.last++ });
       this.tell();
-      this.$nextTick(() => this.$el.querySelector("li:last-child input, li:last-child select")?.focus());
+      this.$nextTick(() => this.$el.querySelector(".rows > :last-child input, .rows > :last-child select")?.focus());
     },
     remove(index) { this.list.splice(index, 1); this.tell(); this.$refs.add.focus(); },
     move(index, by) {
