@@ -301,7 +301,35 @@ class SectionOut(BaseModel):
     tiles: list[TileOut]
 
 
+class WrongOut(BaseModel):
+    """One thing wrong in a file."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    file: str
+    line: int
+    field: str
+    found: str
+    expected: str
+    suggestion: str | None
+
+
+class RefusedOut(BaseModel):
+    """Changed files that are not in force. `since`: when what is in force in their place was read; null: at the start.
+    `hidden`: how many more problems are in files of other communities."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    what: str
+    at: datetime
+    since: datetime | None
+    problems: list[WrongOut]
+    hidden: int
+
+
 class SystemOut(BaseModel):
+    """`refused`: for who may configure."""
+
     now: datetime
     parts: list[PartOut]
     counters: dict[str, int]
@@ -312,6 +340,7 @@ class SystemOut(BaseModel):
     readers: int
     counts: CountsOut
     drops: list[DropOut]
+    refused: list[RefusedOut]
 
 
 class AuditOut(BaseModel):

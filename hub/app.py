@@ -336,7 +336,7 @@ class Hub:
                 try:
                     await self.reload()
                 except (CatalogError, Misconfigured) as error:
-                    _log.error("the changed configuration is refused; the old one keeps running", problems=str(error))
+                    self.context.refusals.tell("configuration", error, self.clock.now())
                 except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                     _log.warning("the store is away; the changed configuration waits", error=str(error).strip())
                     await self.clock.sleep(_AGAIN_S)
@@ -380,6 +380,7 @@ class Hub:
                 self._stages.configure(last)
                 self._apply_buses(catalog, made)
         self.live.resync()  # names, places, drawings
+        self.context.refusals.mend("configuration", self.clock.now())
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
     # -- dead letters --------------------------------------------------------------------------------------------

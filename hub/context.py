@@ -9,6 +9,7 @@ import msgspec
 
 from hub.alarms.desk import AlarmDesk
 from hub.catalog.plans import SitePlan
+from hub.catalog.refusals import Refusals
 from hub.clock import Clock
 from hub.commands.desk import CommandDesk
 from hub.live import Live
@@ -64,3 +65,4 @@ class Context:
         default_factory=dict
     )  # by community, as it calls them; likewise
     rulebook: Rulebook | None = None  # rules, their versions and back-tests; None without a rules engine
+    refusals: Refusals = field(default_factory=Refusals)  # changed files that are not in force

@@ -4,17 +4,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from nicegui import ui
+from nicegui.element import Element
 
 from api.pages.widgets import box, tag
 from api.texts import Texts
 
 Guard = Callable[[Callable[..., Awaitable[None]]], Callable[..., Awaitable[None]]]
-_LONGEST = {"area": 2000}
+_LONGEST = {"area": 2000, "own": 100_000}
 
 
 @dataclass(frozen=True)
 class Field:
-    """One thing to fill in. `sort`: text, area, choice (of `options`: value and label), or an HTML input type.
+    """One thing to fill in. `sort`: text, area, choice (of `options`: value and label), own (of an element that `make`
+    makes; it is given what to call with each new value), or an HTML input type.
 
     A text with `options` offers them while one types.
     With `needed` it must not stay empty, and that is what is said then.
@@ -26,6 +28,7 @@ class Field:
     value: str = ""
     options: Sequence[tuple[str, str]] = ()
     needed: str = ""
+    make: Callable[[Callable[[str], None]], Element] | None = None
 
     @property
     def most(self) -> int:
@@ -63,6 +66,8 @@ class Ask:
         """The same with several fields; `work` is given name -> what was filled in, without blanks around it."""
         self._body.clear()
         self._dialog.props["aria-label"] = title
+        own = any(field.make for field in fields)
+        self._body.classes(add="wide" if own else "", remove="" if own else "wide")
         typed = {field.name: field.value for field in fields}
         with self._body:
             tag("h2", title)
@@ -96,11 +101,15 @@ class Ask:
 
         send.on("click", self._guard(done))
         for field, line in zip(fields, lines, strict=True):
-            if field.sort not in ("area", "choice"):
+            if field.sort not in ("area", "choice", "own"):
                 line.on("keydown.enter", self._guard(done))
         self._dialog.open()
 
     def _field(self, field: Field, typed: dict[str, str], *, first: bool) -> ui.element:
+        if field.make is not None:
+            with box("field"):
+                tag("span", field.label)
+                return field.make(lambda value: typed.update({field.name: value}))
         focus = {"autofocus": "true"} if first else {}
         with box("field", "label"):
             tag("span", field.label)

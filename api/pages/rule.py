@@ -8,7 +8,7 @@ from nicegui.element import Element
 
 from api.pages.rule_trial import TrialPanel
 from api.pages.view import View
-from api.pages.widgets import Table, box, panel, tag
+from api.pages.widgets import Table, box, diff, panel, tag
 from hub.errors import Refused
 from hub.live import Change
 from hub.rulebook.model import MAX_TEXT, digest, normal
@@ -106,8 +106,7 @@ class RulePanel:
                 ], [], t("rules.no_versions"),
             )  # fmt: skip
             self._versions.on("action", lambda event: self._act(self._version_action)(event.args))
-            self._diff = box("rule-diff", "pre", tabindex="0", aria_label=t("rules.diff"))
-            self._diff.set_visibility(False)
+            self._diff = box("")
         self._show_row()
         await self._check()
 
@@ -314,10 +313,7 @@ class RulePanel:
                 title, t("rules.roll_back_hint"), t("rules.roll_back"), self._act(do), field=t("rules.note_column")
             )
 
-    def _show_diff(self, diff: str) -> None:
+    def _show_diff(self, text: str) -> None:
         self._diff.clear()
-        self._diff.set_visibility(True)
         with self._diff:
-            for line in diff.splitlines() or [self._view.t("rules.alike")]:
-                sort = "at" if line.startswith(("@", "---", "+++")) else {"+": "add", "-": "del"}.get(line[:1], "")
-                tag("span", line, sort)
+            diff(text, self._view.t("rules.diff"), self._view.t("rules.alike"))

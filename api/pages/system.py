@@ -45,6 +45,7 @@ class SystemPage:
     async def build(self) -> None:
         view, t = self._view, self._view.t
         head(t("system.title"))
+        self._refused = view.refused_files()
         with box("tiles"):
             self._figures = {name: self._tile(f"system.{name}") for name in ("queue", "lag", "last_commit", "readers")}
             self._figures["dead"] = self._tile("system.dead_letters")
@@ -110,6 +111,7 @@ class SystemPage:
     async def _show(self) -> None:
         view = self._view
         system = await view.hub.reads.system(view.principal)
+        self._refused.show()
         last = system["last_commit"]
         counts = system["counts"]
         self._figure("queue", f"{system['queue']:,}", system["queue"] > system["queue_size"] // 2)

@@ -19,6 +19,7 @@ from api.hub import Hub
 from api.pages import widgets
 from api.pages.ask import Ask, Field
 from api.pages.export import SORTS, file_bytes
+from api.pages.refused import RefusedFiles
 from api.texts import clock_time, pick, texts, value_text
 from hub.accounts.model import Identity, Membership
 from hub.errors import HubError, Refused
@@ -61,6 +62,7 @@ class View:
     panel = staticmethod(widgets.panel)
     head = staticmethod(widgets.head)
     facts = staticmethod(widgets.facts)
+    diff = staticmethod(widgets.diff)
     table = staticmethod(widgets.Table)
     field = staticmethod(Field)
 
@@ -103,6 +105,10 @@ class View:
 
         button.on("sent", lambda event: self.act(sent)(event.args))
         return button
+
+    def refused_files(self, *only: str) -> RefusedFiles:
+        """Changed files that are not in force, for who may configure; `show` looks again."""
+        return RefusedFiles(self, only)
 
     async def who(self) -> Principal:
         """The principal now, asked for anew: a session may have ended or a role changed. Refused(401)."""

@@ -157,6 +157,16 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Element:
     return listed
 
 
+def diff(text: str, label: str, alike: str) -> Element:
+    """A unified diff, line by line in its colours; `alike` where there is none."""
+    block = box("diff", "pre", tabindex="0", role="region", aria_label=label)
+    with block:
+        for line in text.splitlines() or [alike]:
+            sort = "at" if line.startswith(("@", "---", "+++")) else {"+": "add", "-": "del"}.get(line[:1], "")
+            tag("span", line, sort)
+    return block
+
+
 def head(title: str) -> Element:
     """The head of a page with its only heading of first level; what is put into it stands beside the heading."""
     line = box("page-head")

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from hub.catalog.problems import CatalogError
+from hub.catalog.refusals import Refusals
 from hub.catalog.sources import find_files
 from hub.clock import Clock
 
@@ -31,25 +32,26 @@ def stamps(roots: Sequence[Path], patterns: Sequence[str]) -> Stamps:
 
 
 class Watched(Generic[T]):
-    """What files say, as far as they were ever good: wrong ones are refused, and what was good before stays.
+    """What files say, as far as they were ever good: wrong ones are refused, which `refusals` tells, and what was good
+    before stays.
 
-    `name`: what the log calls them; `patterns`: which files under the roots to look at; `first`: what they say now;
-    `load`: reads them again, in a thread, and raises CatalogError where they are wrong. Then it is tried again
+    `name`: what log and pages call them; `patterns`: which files under the roots to look at; `first`: what they say
+    now; `load`: reads them again, in a thread, and raises CatalogError where they are wrong. Then it is tried again
     every 45 s of `clock`, for what they lacked may have arrived elsewhere.
     """
 
     def __init__(
         self, name: str, roots: Sequence[Path], patterns: Sequence[str], first: Callable[[], T],
-        clock: Clock, load: Callable[[], T] | None = None,
+        clock: Clock, refusals: Refusals, load: Callable[[], T] | None = None,
     ) -> None:  # fmt: skip
         self._name = name
         self._roots = roots
         self._patterns = patterns
         self._load = load or first
         self._clock = clock
+        self._refusals = refusals
         self._stamps = self._look()
         self._again: float | None = None  # when to try again, as long as the last reading failed
-        self._problems = ""  # of the last reading
         self.current = first()
 
     @property
@@ -72,12 +74,10 @@ class Watched(Generic[T]):
         try:
             fresh = await asyncio.to_thread(self._load)
         except (CatalogError, OSError) as error:
-            if changed or str(error) != self._problems:
-                _log.error("the changed files are refused; the old ones stay in force", what=self._name,
-                           problems=str(error))  # fmt: skip
-            self._problems = str(error)
+            self._refusals.tell(self._name, error, self._clock.now(), anew=changed)
             return False
-        self._again, self._problems = None, ""
+        self._again = None
+        self._refusals.mend(self._name, self._clock.now())
         changed, self.current = fresh != self.current, fresh
         if changed:
             _log.info("the changed files are in force", what=self._name)

@@ -33,10 +33,11 @@ class OverviewDesk:
         self._kpis = KpiDesk(context)
 
     async def sections(self, who: Principal) -> list[Section]:
-        """Alarms, devices, energy, then each module's in the order of their names. Refused(403)."""
+        """Alarms, devices, energy, then each module's in the order of their names; last, for who may mend them, files
+        that are not in force. Refused(403)."""
         who.require("see")
         ports = [port for name, port in sorted(self._context.ports.items()) if name.endswith(PORT)]
-        told = [await self._ask(tell, who) for tell in (self._alarms, self._devices, self._energy, *ports)]
+        told = [await self._ask(tell, who) for tell in (self._alarms, self._devices, self._energy, *ports, self._files)]
         return [section for section in told if section is not None]
 
     async def _ask(self, tell: Tell, who: Principal) -> Section | None:
@@ -87,4 +88,12 @@ class OverviewDesk:
         return Section({"zh": "能耗", "en": "Energy"}, [
             Tile({"zh": "异常损失，30 天", "en": "Cost of anomalies, 30 days"}, yuan(row["fen"]), "/alarms",
                  row["fen"] > 0, {"zh": f"{row['count']} 条报警", "en": f"alarms: {row['count']}"}),
+        ])  # fmt: skip
+
+    async def _files(self, who: Principal) -> Section | None:
+        refused = self._reads.refused(who)
+        if not refused:
+            return None
+        return Section({"zh": "设置文件", "en": "Configuration files"}, [
+            Tile({"zh": "已改动但没有生效", "en": "Changed, not in force"}, len(refused), "/system", True),
         ])  # fmt: skip

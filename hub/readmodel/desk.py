@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hub import audit
 from hub.catalog.plans import Drawing, SitePlan
+from hub.catalog.refusals import Refusal
 from hub.clock import Clock
 from hub.context import Context
 from hub.model import Device
@@ -228,7 +229,16 @@ class ReadDesk:
             "readers": self._context.live.readers,
             "counts": await self.counts(who),
             "drops": await self._all(who, _SQL["drops"], {}),
+            "refused": self.refused(who),
         }  # fmt: skip
+
+    def refused(self, who: Principal) -> list[Refusal]:
+        """Changed files that are not in force, for who may configure; for all others none."""
+        if who.role not in RIGHTS["configure"]:
+            return []
+        communities = self._context.communities
+        code = next((code for code, number in communities.items() if number == who.community_id), "")
+        return self._context.refusals.seen_in(code, communities)
 
     async def audit(self, who: Principal, *, before: tuple[datetime, int] | None = None, limit: int = 100) -> list[Row]:
         """The audit log, newest first. Refused(403)."""

@@ -49,7 +49,8 @@ class NotificationsPlugin:
         """The parts over a context, made once. CatalogError when a channel file is wrong."""
         if self._parts is None or self._parts.context is not context:
             own = context.settings.config_dir
-            files = Files([packaged_config(), *([own] if own else [])], self._environment, context.clock)
+            roots = [packaged_config(), *([own] if own else [])]
+            files = Files(roots, self._environment, context.clock, context.refusals)
             sending = Sending(context, files, self._gateway)
             telling = Telling(context, files, sending)
             answers = Answers(context, files)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hub.catalog.refusals import Refusals
 from hub.catalog.watched import Watched
 from hub.clock import Clock
 from modules.notifications.spec import NotificationsFile, load_files
@@ -11,9 +12,9 @@ from modules.notifications.spec import NotificationsFile, load_files
 class Files:
     """What the files under some roots say now. CatalogError at the start when they are wrong."""
 
-    def __init__(self, roots: Sequence[Path], environment: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, roots: Sequence[Path], environment: Mapping[str, str], clock: Clock, refusals: Refusals) -> None:
         self._files = Watched(
-            "notifications", roots, ["notifications/*.yaml"], lambda: load_files(roots, environment), clock
+            "notifications", roots, ["notifications/*.yaml"], lambda: load_files(roots, environment), clock, refusals
         )  # fmt: skip
 
     def of(self, community: str) -> NotificationsFile | None:

@@ -17,6 +17,7 @@ from modules.patrol import overview
 from modules.patrol.check import check_patrols
 from modules.patrol.handlers import event_handlers, make_tasks
 from modules.patrol.live import Files
+from modules.patrol.planbook import PlanBook
 from modules.patrol.plans import PatrolFile
 from modules.patrol.service import Patrols
 
@@ -74,4 +75,4 @@ def make_patrols(context: Context) -> Patrols:
     """The use cases over the patrol files of this hub."""
     own = context.settings.config_dir
     files = Files(context, [packaged_config(), *([own] if own else [])], os.environ)
-    return Patrols(context, files, files.refresh)
+    return Patrols(context, files, files.refresh, PlanBook(context, files))

@@ -3,13 +3,15 @@ its duty roster does not. The same for `hub check` and for a running hub whose f
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hub.catalog.document import Document
 from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.problems import CatalogError, Key, Problem, closest
 from hub.catalog.sources import find_files, label, read_document
 from hub.vocabulary.kinds import KindSpec
-from modules.patrol.files import read_patrols
+from hub.vocabulary.sites import SiteFile
+from modules.patrol.files import read_given, read_patrols
 from modules.patrol.plans import EVENTS, CheckpointSpec, ItemSpec, PatrolFile
 
 Posts = Mapping[str, Collection[str]]
@@ -50,12 +52,39 @@ def checked(roots: Sequence[Path], catalog: Catalog, posts: Posts) -> tuple[dict
                 ("community",), "a community with a site file", suggestion=closest(code, sites), sort="reference"
             )
         else:
-            devices = {spec.id: catalog.profiles[spec.profile].kind for spec in site.devices}
-            _check(document, file, devices, {place.path for place in site.places}, catalog.kinds)
-            if code in filed or code in posts:
-                _check_posts(document, file, {*filed.get(code, ()), *posts.get(code, ())})
+            _check_site(document, file, site, catalog, [filed, posts])
         problems += document.problems[before:]
     return {code: file for code, (file, _) in found.items()}, problems
+
+
+def check_given(
+    given: Mapping[str, Mapping[str, Any]], roots: Sequence[Path], environment: Mapping[str, str], posts: Posts
+) -> tuple[dict[str, PatrolFile], list[Problem]]:
+    """The same for what was handed in as the content of the communities' files (code -> content); those that can be
+    read, and all that is wrong, each with its field. CatalogError while the site's own files are wrong."""
+    catalog = load_catalog(roots, environment)
+    sites = {site.community.code: site for site in catalog.sites.values()}
+    filed, found = _posts(roots), {}
+    problems: list[Problem] = []
+    for code, plain in given.items():
+        file, document = read_given(plain, code)
+        if file is not None:
+            found[code] = file
+            if file.community in sites and file.community == code:
+                _check_site(document, file, sites[code], catalog, [filed, posts])
+            else:
+                document.report(("community",), f"{code}, with a site file", sort="reference")
+        problems += document.problems
+    return found, problems
+
+
+def _check_site(
+    document: Document, file: PatrolFile, site: SiteFile, catalog: Catalog, known_posts: Sequence[Posts]
+) -> None:
+    devices = {spec.id: catalog.profiles[spec.profile].kind for spec in site.devices}
+    _check(document, file, devices, {place.path for place in site.places}, catalog.kinds)
+    if any(file.community in posts for posts in known_posts):
+        _check_posts(document, file, {code for posts in known_posts for code in posts.get(file.community, ())})
 
 
 def _posts(roots: Sequence[Path]) -> Posts:

@@ -1,8 +1,8 @@
 """Patrol files: `config/patrols/<community>.yaml`, read at the start, whenever they change, and by `hub check`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hub.catalog.document import Document
 from hub.catalog.problems import CatalogError, Key, Problem, closest
@@ -26,15 +26,27 @@ def read_patrols(roots: Sequence[Path]) -> tuple[dict[str, tuple[PatrolFile, Doc
     problems: list[Problem] = []
     for path in find_files(roots, "patrols/*.yaml").values():
         document = read_document(path, {})
-        file = validate(document, PatrolFile)
+        file = _read(document)
         if file is not None:
-            _check_names(document, file)
             if file.community in found:
                 document.report(("community",), "a community that no other file patrols", sort="duplicate")
             if not document.problems:
                 found[file.community] = file, document
         problems += document.problems
     return found, problems
+
+
+def read_given(plain: Mapping[str, Any], name: str) -> tuple[PatrolFile | None, Document]:
+    """What somebody handed in as the content of such a file, called `name` in its problems, each with its field."""
+    document = Document(name, plain)
+    return _read(document), document
+
+
+def _read(document: Document) -> PatrolFile | None:
+    file = validate(document, PatrolFile)
+    if file is not None:
+        _check_names(document, file)
+    return file
 
 
 _Named = TypeVar("_Named", CheckpointSpec, RouteSpec, PlanSpec, ItemSpec)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from nicegui import ui
 
 from hub.store.database import Row
-from modules.patrol import pages_log, pages_phone, pages_round
+from modules.patrol import pages_log, pages_phone, pages_plans, pages_round
 from modules.patrol.pages_round import chip, columns, expected, proofs, remarks
 from modules.patrol.service import Patrols
 from modules.patrol.widgets import Timeline, share_of_day
@@ -18,14 +18,15 @@ _TITLE = {"zh": "巡更", "en": "Patrols"}
 _SAYS: dict[str, Text] = {
     "check_in": {"zh": "打卡", "en": "Check in"},
     "log": {"zh": "巡更记录", "en": "Patrol log"},
+    "plans": {"zh": "计划", "en": "Plans"},
     "codes": {"zh": "二维码", "en": "QR codes"},
     "before": {"zh": "前一天", "en": "Day before"},
     "after": {"zh": "后一天", "en": "Day after"},
     "timeline": {"zh": "当日时间轴", "en": "The day"},
     "rounds": {"zh": "巡更班次", "en": "Rounds"},
     "none": {
-        "zh": "这一天没有已开始的巡更。路线、时间和巡更点在 config/patrols/ 中设置。",
-        "en": "No round of this day has begun. Routes, times and checkpoints are set in config/patrols/.",
+        "zh": "这一天没有已开始的巡更。路线、时间和巡更点在“计划”页设置。",
+        "en": "No round of this day has begun. Routes, times and checkpoints are set on the page Plans.",
     },
     "ill": {"zh": "异常", "en": "Exceptions"},
     "more": {"zh": "更多", "en": "More"},
@@ -58,6 +59,7 @@ def add_pages(shell: Any, patrols: Patrols) -> None:
     shell.add("/patrols", _TITLE, "directions_walk", 35, build_day)
     pages_round.add_pages(shell, patrols)
     pages_log.add_pages(shell, patrols)
+    pages_plans.add_pages(shell, patrols)
     pages_phone.add_pages(shell, patrols)
 
 
@@ -83,6 +85,7 @@ class DayPage:
                 self._step("›", "after", 1)
             view.tag("a", view.pick(_SAYS["check_in"]), "solid", href="/patrol/checkin")
             view.tag("a", view.pick(_SAYS["log"]), "ghost", href="/patrol/log")
+            view.tag("a", view.pick(_SAYS["plans"]), "ghost", href="/patrol/plans")
             if view.may("supervise"):
                 view.tag("a", view.pick(_SAYS["codes"]), "ghost", href="/patrol/codes")
         self._tiles = view.box("tiles")

@@ -28,7 +28,7 @@ _SAYS: dict[str, Text] = {
     "rounds": {"zh": "班次", "en": "Rounds"},
     "missed": {"zh": "漏巡", "en": "Missed"},
     "no_plan": {"zh": "不在路线上", "en": "on no route"},
-    "none": {"zh": "还没有设置巡更点（config/patrols/）。", "en": "No checkpoints are set yet (config/patrols/)."},
+    "none": {"zh": "还没有设置巡更点（见“计划”页）。", "en": "No checkpoints are set yet (see the page Plans)."},
     "no_rounds": {"zh": "这段时间没有已结束的班次。", "en": "No round was closed in this time."},
     "patrols": {"zh": "巡更", "en": "Patrols"},
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
+from itertools import zip_longest
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -239,10 +240,9 @@ def rounds(file: PatrolFile, zone: ZoneInfo, since: datetime, until: datetime) -
         assert route is not None, "the file was checked"
         reach = plan.early + route.duration + plan.late + plan.grace
         begins = list(beginnings(plan.offsets, plan.days, zone, since, until + reach))
-        nexts: list[datetime | None] = [*begins[1:], None]
         found += [
             Planned(plan, _round(plan, route, begin, after, wanted))
-            for begin, after in zip(begins, nexts, strict=True)
+            for begin, after in zip_longest(begins, begins[1:])
             if begin < until
         ]
     return found

@@ -53,6 +53,7 @@ GROUP BY r.version
 -- name: forget_versions
 DELETE FROM patrol.version v WHERE community_id = %(community_id)s AND digest IS DISTINCT FROM %(current)s
   AND NOT EXISTS (SELECT FROM patrol.round r WHERE r.community_id = v.community_id AND r.version = v.digest)
+  AND NOT EXISTS (SELECT FROM patrol.plan_version p WHERE p.community_id = v.community_id AND p.digest = v.digest)
 
 -- name: unexpected
 SELECT id, post, begins, ends FROM patrol.round

@@ -3,32 +3,24 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StrictBool, StrictFloat
 
 from hub.errors import Refused
 from hub.media.intake import PICTURE_BODY
-from hub.principal import Principal
 from modules.patrol import export
 from modules.patrol.codes import LIFE, MOST, svg
 from modules.patrol.evidence import MOST_CHECKINS, CheckIn
 from modules.patrol.model import State
 from modules.patrol.phone import PhoneClock
 from modules.patrol.position import MOST_ACCURACY, MOST_LAT, MOST_LON, Position
+from modules.patrol.routes_plans import Who, add_plans
 from modules.patrol.service import MOST as MOST_ROUNDS
-from modules.patrol.service import Covered, Patrols, plans_json, round_json
+from modules.patrol.service import Covered, Patrols, round_json
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _principal(request: Request) -> Principal:
-    """Whom the API found behind the request before it let it in here."""
-    who = request.state.principal
-    assert isinstance(who, Principal)
-    return who
-
-
-Who = Annotated[Principal, Depends(_principal)]
 RoundId = Annotated[int, Path(ge=1, le=2**62)]
 CheckpointId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 PhoneName = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -91,6 +83,7 @@ def make_router(patrols: Patrols) -> APIRouter:
     _add_looking(router, patrols)
     _add_log(router, patrols)
     _add_codes(router, patrols)
+    add_plans(router, patrols)
 
     @router.post("/checkins")
     async def check_in(who: Who, body: CheckIns) -> dict[str, Any]:
@@ -141,12 +134,6 @@ def _add_looking(router: APIRouter, patrols: Patrols) -> None:
         """How each checkpoint was covered over the last days, those unseen first; and how rounds ended."""
         covered = await patrols.coverage(who, days)
         return {"items": [_covered_json(one) for one in covered], "results": await patrols.results(who, days)}
-
-    @router.get("/plans")
-    async def list_plans(who: Who) -> dict[str, Any]:
-        """Checkpoints, routes and plans as the patrol file has them; plates are masked without the right `work`."""
-        file = patrols.file(who)
-        return plans_json(who, file) if file else {"checkpoints": [], "routes": [], "plans": []}
 
 
 def _add_log(router: APIRouter, patrols: Patrols) -> None:

@@ -18,8 +18,10 @@ from modules.patrol.evidence import Recorder
 from modules.patrol.keeper import Keeper, person_key
 from modules.patrol.model import STATES
 from modules.patrol.photos import Photos
+from modules.patrol.planbook import PlanBook
 from modules.patrol.plans import CheckpointSpec, PatrolFile
 from modules.patrol.scan import read_code
+from modules.patrol.stored import file_json, masked
 from modules.patrol.versions import Versions
 from modules.patrol.words import names_of, pick
 
@@ -54,14 +56,22 @@ class Patrols:
     them again where they changed."""
 
     def __init__(
-        self, context: Context, files: Mapping[str, PatrolFile], refresh: Callable[[], Awaitable[bool]] | None = None
-    ) -> None:
+        self, context: Context, files: Mapping[str, PatrolFile], refresh: Callable[[], Awaitable[bool]] | None = None,
+        book: PlanBook | None = None,
+    ) -> None:  # fmt: skip
         self._context = context
         self._files = files
         self.versions = Versions(files)
         self.keeper = Keeper(context, self.versions, refresh)
         self.recorder = Recorder(context, self.versions, self.keeper)
+        self._book = book
         self.photos = Photos(context, self.versions, self.keeper)
+
+    @property
+    def book(self) -> PlanBook:
+        """The plans as people change them. A hub has it; fixed files have none."""
+        assert self._book is not None
+        return self._book
 
     def file(self, who: Principal) -> PatrolFile | None:
         """The patrol file of the principal's community."""
@@ -297,9 +307,7 @@ def round_json(row: Row) -> dict[str, Any]:
 
 
 def plans_json(who: Principal, file: PatrolFile) -> dict[str, Any]:
-    """A patrol file as plain JSON values. What events must say may be a plate: its end only without right `work`."""
-    plain = file.model_dump(mode="json", by_alias=True)
-    if who.role not in RIGHTS["work"]:
-        for proof in (proof for checkpoint in plain["checkpoints"] for proof in checkpoint["proofs"]):
-            proof["where"] = {name: f"***{str(value)[-2:]}" for name, value in proof["where"].items()}
-    return plain
+    """A patrol file as plain JSON values, as the file has them. What events must say may be a plate: its end only
+    without right `work`."""
+    plain = file_json(file, whole=True)
+    return plain if who.role in RIGHTS["work"] else masked(plain)

@@ -45,8 +45,8 @@ async def plan_ahead(
 ) -> int:
     """Make the rounds that have not begun those that are planned by the file `version`; those already right stay, and
     so do those that have begun. How many are new."""
-    begun = await _all(connection, "begun", community_id=community_id, now=now)
-    wanted = {(one.plan.id, one.round.begins): _values(one) for one in after(planned, begun, now)}
+    found = after(planned, await begun(connection, community_id, now), now)
+    wanted = {(one.plan.id, one.round.begins): _values(one) for one in found}
     wrong = []
     for row in await _all(connection, "ahead", community_id=community_id, now=now):
         values = wanted.get((row["plan"], row["begins"]))
@@ -64,6 +64,11 @@ async def plan_ahead(
         )  # fmt: skip
     await connection.execute(_SQL["adopt"], {"community_id": community_id, "now": now, "version": version})
     return len(wanted)
+
+
+async def begun(connection: Connection, community_id: int, now: datetime) -> list[Row]:
+    """`plan`, `device` and `closes` of the rounds that have begun and are not closed yet."""
+    return await _all(connection, "begun", community_id=community_id, now=now)
 
 
 def _values(planned: Planned) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Plans and outcomes of rounds, and whole patrol files, as JSON, and back. Pure."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -45,10 +47,16 @@ def plan_of(row: Mapping[str, Any]) -> Round:
     )  # fmt: skip
 
 
-def file_json(file: PatrolFile) -> dict[str, Any]:
-    """A patrol file as plain JSON values, written as a person would write them: `file_of` reads it as any file."""
-    plain: dict[str, Any] = _plain(file.model_dump(by_alias=True, exclude_defaults=True))
+def file_json(file: PatrolFile, *, whole: bool = False) -> dict[str, Any]:
+    """A patrol file as plain JSON values, written as a person would write them: `file_of` reads it as any file. What
+    nobody changed is left out, but for `whole`."""
+    plain: dict[str, Any] = _plain(file.model_dump(by_alias=True, exclude_defaults=not whole))
     return plain
+
+
+def digest_of(plain: Mapping[str, Any]) -> str:
+    """Names the text that `file_json` gave: SHA-256."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def file_of(plain: Mapping[str, Any]) -> PatrolFile:
@@ -56,9 +64,31 @@ def file_of(plain: Mapping[str, Any]) -> PatrolFile:
     return PatrolFile.model_validate(plain)
 
 
+def masked(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what events must say, which may be a plate: its end only."""
+    checkpoints = [
+        one | {"proofs": [
+            proof | {"where": {name: f"***{str(value)[-2:]}" for name, value in proof["where"].items()}}
+            if proof.get("where") else proof
+            for proof in one["proofs"]
+        ]}
+        for one in plain["checkpoints"]
+    ]  # fmt: skip
+    return {**plain, "checkpoints": checkpoints}
+
+
+def span_text(span: timedelta) -> str:
+    """A length of time as files have it, in the largest unit in which it is whole: 2h, 90s, 250ms."""
+    us = span // timedelta(microseconds=1)
+    for size, unit in ((3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1000, "ms")):
+        if us % size == 0 and (us or unit == "s"):
+            return f"{us // size}{unit}"
+    return f"{us / 1000:.3f}ms"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
-        return f"{value.total_seconds()}s"
+        return span_text(value)
     if isinstance(value, time):
         return f"{value:%H:%M}"
     if isinstance(value, dict):

@@ -1,8 +1,6 @@
 """What patrol files said when rounds were planned: a round is judged by the file that it began with, whatever the file
 says by now. Each text is kept once, by its digest, for as long as a round refers to it."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -12,7 +10,7 @@ from pydantic import ValidationError
 from hub.store.database import Connection, Row
 from modules.patrol import store
 from modules.patrol.plans import CheckpointSpec, PatrolFile
-from modules.patrol.stored import file_json, file_of
+from modules.patrol.stored import digest_of, file_json, file_of
 
 _log = structlog.get_logger()
 
@@ -46,7 +44,7 @@ class Versions:
         digest = None
         if file is not None:
             said = file_json(file)
-            digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+            digest = digest_of(said)
             await store.put_version(connection, community_id, digest, said, now)
             fresh[code, digest] = file
         for row in await store.versions_open(connection, community_id, now):

@@ -1,4 +1,4 @@
-"""The two elements of patrol pages that the browser draws itself."""
+"""The elements of patrol pages that the browser draws itself."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -47,6 +47,19 @@ class CheckInForm(Element, component="static/checkin.js"):
             }
             for one in checkpoints
         }  # fmt: skip
+
+
+class RowList(Element, component="static/rows.js"):
+    """Rows that are filled in and put in order. Columns are {key, label}, with `options` (value and label) a choice,
+    with `sort` tick a box, with `short` narrow. Event: `rows` with all of them as JSON."""
+
+    def __init__(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[Mapping[str, Any]], fresh: Mapping[str, Any],
+        most: int, texts: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._props.update({"rows": list(rows), "columns": list(columns), "fresh": dict(fresh), "most": most})
+        self._props["t"] = dict(texts)
 
 
 def share_of_day(moment: datetime, since: datetime, until: datetime) -> float:

@@ -54,7 +54,7 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
             f"/duty-log/{day:%Y%m%d}",
             f"/hand-over/{await _signed(world)}",
         ]
-        paths += ["/patrol/log", "/patrol/codes", "/patrol/checkin"]
+        paths += ["/patrol/log", "/patrol/plans", "/patrol/codes", "/patrol/checkin"]
         for path in paths:
             await page.goto("about:blank")  # else another fragment is no new page
             await world.open(page, path)

@@ -87,7 +87,7 @@ async def test_a_version_is_tried_put_in_force_compared_and_rolled_back(world: W
         await expect(page.locator(".rule-marks")).to_contain_text("Version 2")
         assert (await book.show(who, RULE))["priority"] == "critical"
         await page.locator("button", has_text="Compare").first.click()
-        await expect(page.locator(".rule-diff .add", has_text="priority: critical")).to_be_visible()
+        await expect(page.locator(".diff .add", has_text="priority: critical")).to_be_visible()
         await page.locator("button", has_text="Roll back").last.click()
         await page.locator(".dialog button.solid").click()
         await expect(page.locator(".rule-marks")).to_contain_text("Rule file pumps")

@@ -55,6 +55,7 @@ GROUPS = {
     "error": ("forbidden", "not_signed_in", "not_found", "busy", "reason_required", "other"),
     "device": ("step_raw", "step_hour", "step_day"),
     "system": ("queue", "lag", "last_commit", "readers"),
+    "refused": ("configuration", "patrols", "patrol_versions", "notifications"),
 }
 """Keys that are put together at run time."""
 

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.catalog.problems import CatalogError, Problem
+from hub.catalog.refusals import Refusals
 from hub.catalog.watched import Watched
 from hub.clock import FakeClock
 
@@ -16,11 +17,14 @@ class Text:
     """A file whose text is good unless `fault` says otherwise."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.fault, self.loads = folder / "a.yaml", None, 0
-        self.fault: Exception | None
+        self.path, self.loads = folder / "a.yaml", 0
+        self.fault: Any = None
         self.path.write_text("one", "utf-8")
         self.clock = FakeClock(datetime(2026, 11, 21, tzinfo=UTC))
-        self.watched = Watched("texts", [folder], ["*.yaml"], self.path.read_text, self.clock, self._load)
+        self.refusals = Refusals()
+        self.watched = Watched(
+            "texts", [folder], ["*.yaml"], self.path.read_text, self.clock, self.refusals, self._load
+        )
 
     def _load(self) -> str:
         self.loads += 1
@@ -76,3 +80,41 @@ async def test_a_fault_of_ours_is_tried_again_too(tmp_path: Path):
     text.fault = None
     text.clock.advance(60)
     assert (await text.refresh())[0]
+
+
+async def test_what_is_refused_stands_on_the_board_with_since_when_until_it_is_mended(tmp_path: Path):
+    text = Text(tmp_path)
+    text.path.write_text("another", "utf-8")
+    assert (await text.refresh())[0]
+    good = text.clock.now()
+    text.clock.advance(100)
+    text.path.write_text("a third one", "utf-8")
+    text.fault = wrong("a post")
+    await text.refresh()
+    first = text.clock.now()
+    text.clock.advance(60)
+    await text.refresh()
+    [one] = text.refusals.seen_in("demo", ["demo"])
+    assert (one.what, one.at, one.since) == ("texts", first, good) and one.problems == text.fault.problems
+    text.fault = None
+    text.clock.advance(60)
+    await text.refresh()
+    assert text.refusals.seen_in("demo", ["demo"]) == []
+
+
+def test_of_files_of_others_only_the_number_is_told():
+    files = [
+        "/etc/hub/patrols/demo.yaml",
+        "/etc/hub/patrols/other.yaml",
+        "sites/tables.csv",
+        "kinds.yaml",
+        "rules/a.yaml",
+    ]
+    refusals, now = Refusals(), datetime(2026, 11, 21, tzinfo=UTC)
+    refusals.tell("patrols", CatalogError([Problem(file, 1, "", "", "x") for file in files]), now)
+    refusals.tell("configuration", PermissionError("may not be read"), now)
+    seen, broken = refusals.seen_in("demo", ["demo", "other"])
+    assert {one.file for one in seen.problems} == {files[0], files[3], files[4]} and seen.hidden == 2
+    assert (broken.problems, broken.hidden) == ((), 1), "nobody knows whose it is"
+    alone, said = refusals.seen_in("demo", ["demo"])
+    assert (len(alone.problems), alone.hidden, said.problems[0].expected) == (5, 0, "may not be read")

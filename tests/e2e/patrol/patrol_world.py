@@ -28,8 +28,8 @@ PASSWORD = "correct horse battery"
 class World:
     """The server, the browser and a night behind them."""
 
-    def __init__(self, here: Ground, browser: Browser, address: str) -> None:
-        self.here, self.browser, self.address = here, browser, address
+    def __init__(self, here: Ground, browser: Browser, address: str, plugin: PatrolPlugin) -> None:
+        self.here, self.browser, self.address, self.plugin = here, browser, address, plugin
         self.hub = Hub(here.context)
 
     @asynccontextmanager
@@ -129,12 +129,13 @@ async def served() -> AsyncIterator[World]:
             accounts = Hub(here.context).accounts
             for name, role in (("li", "guard"), ("wang", "admin"), ("viewer", "viewer")):
                 await accounts.create_account(name, PASSWORD, {here.home: role})  # type: ignore[dict-item]
-            server = asyncio.create_task(ApiPlugin().serve(here.context, [PatrolPlugin()]))
+            plugin = PatrolPlugin()
+            server = asyncio.create_task(ApiPlugin().serve(here.context, [plugin]))
             browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             await listens(port)
             rostered(here)
             await a_night(here)
-            yield World(here, browser, f"http://127.0.0.1:{port}")
+            yield World(here, browser, f"http://127.0.0.1:{port}", plugin)
             await browser.close()
             server.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -27,6 +27,7 @@ async def accessible(page: Page) -> None:
 PAGES = {
     "patrols": "/patrols",
     "patrol-log": "/patrol/log",
+    "patrol-plans": "/patrol/plans",
     "patrol-checkin": "/patrol/checkin",
     "patrol-codes": "/patrol/codes",
 }

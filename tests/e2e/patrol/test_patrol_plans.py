@@ -1,0 +1,216 @@
+"""The page of plans in a real browser: changed by mouse and keyboard, tried, put in force, two at once, and back."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Locator, Page, expect
+
+from hub.catalog.problems import CatalogError, Problem
+from modules.patrol.planbook import PlanBook
+from modules.patrol.stored import file_json
+from tests.e2e.desks import SMALL
+from tests.e2e.patrol.patrol_world import SHOTS, SIZES, World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def accessible(page: Page) -> None:
+    await page.wait_for_function(
+        "[...document.querySelectorAll('.q-loading-bar')].every((bar) => bar.style.opacity === '0')"
+    )
+    found = await Axe().run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def plans(world: World) -> AsyncIterator[PlanBook]:
+    """The plans of the server; what a test put in force ends with it."""
+    book = world.plugin.of(world.here.context).book
+    yield book
+    who = world.here.who("admin", "wang")
+    if (now := book.in_force(who)).number is not None:
+        await book.follow_file(who, now.digest)
+
+
+def panel(page: Page, title: str) -> Locator:
+    return page.locator("section.panel", has=page.get_by_role("heading", name=title, exact=True))
+
+
+def row(page: Page, part: str, text: str) -> Locator:
+    return panel(page, part).locator("tbody tr", has_text=text)
+
+
+async def done(page: Page) -> None:
+    await page.locator(".dialog .solid").click()
+    await expect(page.locator(".q-dialog .dialog")).to_have_count(0)
+
+
+async def test_a_route_is_put_in_another_order_by_keyboard_and_comes_into_force(world: World, plans: PlanBook):
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrols")
+        await page.get_by_role("link", name="Plans", exact=True).click()
+        await page.locator("text=The file config/patrols/demo.yaml").wait_for()
+        await row(page, "Routes", "Garden route").get_by_role("button", name="Edit").click()
+        stops = page.locator(".dialog .rows > div")
+        await expect(stops).to_have_count(2)
+        await stops.first.locator("select").focus()
+        await page.keyboard.press("Alt+ArrowDown")
+        await expect(stops.last.locator("select")).to_have_value("b1-lobby")
+        await expect(stops.last.locator("select")).to_be_focused()
+        await stops.last.get_by_role("button", name="Move up").press("Enter")
+        await expect(stops.first.locator("select")).to_have_value("b1-lobby")
+        await stops.first.get_by_role("button", name="Move down").click()
+        await page.locator(".dialog").get_by_role("button", name="Add a stop").click()
+        await stops.last.locator("select").select_option("garage-exit")
+        await stops.last.locator("label", has_text="Not after").locator("input").fill("1:30")
+        await page.screenshot(path=SHOTS / "patrol-plans-route.en.png")
+        await accessible(page)
+        await done(page)
+        await row(page, "Routes", "Central garden 4′ → Lobby of building 1 unit 1 3′ → Garage door 2 1:30′").wait_for()
+        assert plans.in_force(world.here.who()).number is None, "nothing holds before it is saved"
+        await page.get_by_role("button", name="Preview").click()
+        await page.locator(".plan-preview .chip", has_text="Changed").first.wait_for()
+        await expect(page.locator(".plan-preview .diff .add", has_text="checkpoint: garage-exit")).to_be_visible()
+        await page.screenshot(path=SHOTS / "patrol-plans-preview.en.png", full_page=True)
+        await accessible(page)
+        await page.get_by_role("button", name="Save and put in force").click()
+        await page.fill(".dialog input", "the lobby last")
+        await done(page)
+        await panel(page, "In force").locator("text=Version 1 · wang").wait_for()
+        history = panel(page, "History of versions")
+        await history.locator("td", has_text="the lobby last").wait_for()
+        await history.get_by_role("button", name="Compare").click()
+        await history.locator(".diff .del").first.wait_for()
+        href = await history.get_by_role("link", name="YAML").get_attribute("href")
+        answer = await page.request.get(world.address + str(href))
+        assert answer.ok and "checkpoint: garage-exit, max: 90s" in await answer.text()
+        await page.get_by_role("button", name="Follow the file again").click()
+        await done(page)
+        await page.locator("text=The file config/patrols/demo.yaml").wait_for()
+        assert complaints == []
+    assert [stop.checkpoint for stop in plans.in_force(world.here.who()).file.routes[0].stops] == ["b1-lobby", "garden"]
+
+
+async def test_of_two_editors_the_second_is_told_and_keeps_what_was_made(world: World, plans: PlanBook):
+    chen = world.here.who("engineer", "chen")
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await row(page, "Plans", "Garden round").get_by_role("button", name="Edit").click()
+        await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("20")
+        await done(page)
+        before = plans.in_force(chen)
+        plain = file_json(before.file)
+        plain["plans"][1]["every"] = "30m"
+        await plans.save(chen, plain, before.digest, "the garage less")
+        await page.locator(".plan-newer", has_text="chen").wait_for()
+        await row(page, "Plans", "every 20 min").wait_for()
+        await page.screenshot(path=SHOTS / "patrol-plans-newer.en.png")
+        await accessible(page)
+        await page.get_by_role("button", name="Compare mine with the newer").click()
+        await page.locator(".plan-preview .diff .del", has_text="every: 30m").wait_for()
+        await row(page, "Plans", "Garage round").get_by_role("button", name="Edit").click()
+        await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("30")
+        await done(page)
+        await page.get_by_role("button", name="Preview").click()
+        await page.get_by_role("button", name="Save and put in force").click()
+        await done(page)
+        await panel(page, "In force").locator("text=wang").wait_for()
+        assert complaints == []
+    made = plans.in_force(chen)
+    assert [str(plan.every) for plan in made.file.plans] == ["0:20:00", "0:30:00"]
+    assert made.number == (await plans.versions(chen))[0]["number"]
+
+
+async def test_what_is_wrong_is_said_in_the_dialog_and_before_it_is_saved(world: World, plans: PlanBook):
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await row(page, "Plans", "Garden round").get_by_role("button", name="Edit").click()
+        await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("3")
+        await page.locator(".dialog .solid").click()
+        await page.locator(".dialog p", has_text="from one round to the next").wait_for()
+        await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("soon")
+        await page.locator(".dialog .solid").click()
+        await page.locator(".dialog p", has_text="Please look at: Or every so many minutes").wait_for()
+        await page.keyboard.press("Escape")
+        await page.get_by_role("button", name="New plan").click()
+        await page.locator(".q-notification", has_text="No device is free").wait_for()
+        await row(page, "Routes", "Garden route").get_by_role("button", name="Remove").click()
+        await done(page)
+        await page.get_by_role("button", name="Preview").click()
+        await page.locator(".plan-preview li", has_text="Plans · Garden round").wait_for()
+        assert await page.get_by_role("button", name="Save and put in force").count() == 0
+        await row(page, "Plans", "Garden round").get_by_role("button", name="Remove").click()
+        await done(page)
+        await page.get_by_role("button", name="Preview").click()
+        await page.locator(
+            ".plan-preview li", has_text="Lobby of building 1 unit 1"
+        ).wait_for()  # its item is inspected
+        await page.get_by_role("button", name="Drop changes").click()
+        await done(page)
+        await row(page, "Routes", "Garden route").get_by_role("button", name="Edit").click()
+        await page.locator(".dialog .rows > div").last.get_by_role("button", name="Remove").click()
+        await done(page)
+        await page.get_by_role("button", name="Preview").click()
+        await page.locator(".plan-preview .chip.ill", has_text="New blind spot").first.wait_for()
+        await row(page, "Plans", "Garden round").get_by_role("button", name="Remove").click()
+        await done(page)
+        await page.get_by_role("button", name="New plan").click()
+        dialog = page.locator(".dialog")
+        await dialog.locator("label", has_text="Name in Chinese").locator("input").fill("夜巡")
+        await dialog.locator("label", has_text="Name in English").locator("input").fill("Night")
+        await dialog.locator("label", has_text="Route").locator("select").select_option("garden")
+        await dialog.locator("label", has_text="Device on which").locator("select").select_option("route-garden")
+        await dialog.locator("label", has_text="Days").first.locator("select").select_option("chosen")
+        await dialog.get_by_label("Sat").check()
+        await dialog.get_by_label("Sun").check()
+        await dialog.locator("label", has_text="Begins at").locator("input").fill("22:00 02:00")
+        await done(page)
+        await row(page, "Plans", "Sat Sun").locator("text=22:00 02:00").wait_for()
+        await page.get_by_role("button", name="Drop changes").click()
+        await done(page)
+        await row(page, "Plans", "Garden round").wait_for()
+        assert complaints == []
+    assert await plans.versions(world.here.who()) is not None
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_the_page_and_its_dialogs_are_healthy(world: World, plans: PlanBook, language: str, size: str):
+    refusals = world.here.context.refusals
+    wrong = CatalogError([Problem("config/patrols/demo.yaml", 67, "plans[0].every", "'2m'", "more than 9 minutes")])
+    refusals.tell("patrols", wrong, world.here.clock.now())
+    async with world.signed_in("wang", language, size) as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await page.locator(".refused li", has_text="demo.yaml:67: plans[0].every").wait_for()
+        await page.screenshot(path=SHOTS / f"patrol-plans.{size}.{language}.png", full_page=True)
+        await accessible(page)
+        assert size != "phone" or await page.evaluate(SMALL) == []
+        for part, name in (("checkpoints", "garage"), ("routes", "garage"), ("plans", "garage-round")):
+            titles = {"checkpoints": "巡更点", "routes": "路线", "plans": "计划"} if language == "zh-CN" else {
+                "checkpoints": "Checkpoints", "routes": "Routes", "plans": "Plans"}  # fmt: skip
+            rows = panel(page, titles[part]).locator("tbody tr")
+            index = {"garage": 2 if part == "checkpoints" else 1, "garage-round": 1}[name]
+            await rows.nth(index).locator("button").first.click()
+            await page.locator(".q-dialog .dialog h2").wait_for()
+            await page.wait_for_timeout(300)  # the dialog fades in
+            await page.screenshot(path=SHOTS / f"patrol-plans-{part}.{size}.{language}.png")
+            await accessible(page)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{part} is too wide"
+            assert size != "phone" or await page.evaluate(SMALL) == []
+            await page.keyboard.press("Escape")
+            await expect(page.locator(".q-dialog .dialog")).to_have_count(0)
+        assert complaints == []
+    refusals.mend("patrols", world.here.clock.now())
+
+
+async def test_a_viewer_looks_and_changes_nothing(world: World, plans: PlanBook):
+    async with world.signed_in("viewer", "en") as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await row(page, "Plans", "Garden round").wait_for()
+        for name in ("Edit", "Remove", "New plan", "Preview", "Follow the file again"):
+            assert await page.get_by_role("button", name=name, exact=True).count() == 0
+        assert await page.get_by_role("link", name="Download YAML").count() == 0
+        assert "沪AXG001" not in await page.inner_text("#main")
+        assert complaints == []
