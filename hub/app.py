@@ -19,7 +19,7 @@ from hub.catalog.load import Catalog, load_catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
 from hub.catalog.watched import Stamps, stamps
-from hub.clock import Clock, SystemClock, to_us
+from hub.clock import Clock, SystemClock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
 from hub.decisions import Calculator, Evaluator, NoCalculator
@@ -30,6 +30,7 @@ from hub.media.parts import camera_work
 from hub.model import Arrival, Device, Frame
 from hub.pipeline.intake import ArrivalQueue
 from hub.pipeline.pipeline import Pipeline
+from hub.pipeline.replay import replay
 from hub.pipeline.stages import Stages
 from hub.plugins import (
     EventHandler,
@@ -383,27 +384,9 @@ class Hub:
         self.context.refusals.mend("configuration", self.clock.now())
         _log.info("configuration applied", devices=len(self.devices), buses=len(self._buses))
 
-    # -- dead letters --------------------------------------------------------------------------------------------
-
     async def replay(self, community_id: int, ids: list[int]) -> int:
-        """Put dead letters of a community through the pipeline again, as they came then; gives how many. Those kept cut
-        and those of a bus that is gone are left out."""
-        async with self.database.session([community_id]) as connection:
-            cursor = await connection.execute(
-                "UPDATE hub.dead_letter SET replayed_at = %s"
-                " WHERE id = ANY (%s) AND size = length(raw) AND bus = ANY (%s)"
-                " RETURNING bus, source, raw, first_at, retained, token",
-                [self.clock.now(), ids, list(self._drivers)],
-            )
-            rows: list[dict[str, Any]] = await cursor.fetchall()
-        self.queue.offer(
-            [
-                Arrival(row["bus"], row["source"], bytes(row["raw"]), to_us(row["first_at"]), retained=row["retained"],
-                        token=row["token"])
-                for row in rows
-            ]
-        )  # fmt: skip
-        return len(rows)
+        """Put dead letters of a community through the pipeline again; gives how many."""
+        return await replay(self.database, self.queue, self._drivers, community_id, ids, self.clock.now())
 
 
 def _bus_of(catalog: Catalog, name: str) -> Bus | None:
