@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import structlog
-from watchfiles import awatch
 
 from hub.alarms.desk import AlarmDesk
 from hub.alarms.upkeep import AlarmUpkeep
@@ -15,10 +14,10 @@ from hub.analyses.model import Analysis
 from hub.analyses.runner import Analyses
 from hub.audit import AuditHeads
 from hub.catalog.devices import on_bus
-from hub.catalog.load import Catalog, load_catalog
+from hub.catalog.folders import ConfigFolders
+from hub.catalog.load import Catalog
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
-from hub.catalog.watched import Stamps, stamps
 from hub.clock import Clock, SystemClock
 from hub.commands.desk import CommandDesk
 from hub.context import Context, Status
@@ -66,7 +65,6 @@ from hub.vocabulary.sites import Bus
 _log = structlog.get_logger()
 _DRAIN_S = 5.0
 _AGAIN_S = 2.0
-_ALL = ("**/[!.]*[!~]",)  # but what editors keep beside
 
 
 def config_roots(settings: Settings) -> list[Path]:
@@ -85,8 +83,7 @@ class Hub:
         self.clock = clock or SystemClock()
         self.plugs = list(plugs) if plugs is not None else load_plugs()
         self.roots = config_roots(settings)
-        self._read: Stamps = {}  # the configuration's files, as they were when they were read
-        self._environment = environment
+        self._folders = ConfigFolders(self.roots, environment)
         self.live = Live()
         self.status = Status()
         self.supervisor = Supervisor(self.clock, self.status, self.live)
@@ -115,7 +112,7 @@ class Hub:
             raise
 
     async def _start(self) -> Context:
-        catalog = await asyncio.to_thread(self._read_configuration)
+        catalog = await asyncio.to_thread(self._folders.load)
         folders = [plug.migrations() for plug in offering(self.plugs, OffersMigrations)]
         applied = await asyncio.to_thread(migrate, self.settings.database_url, folders)
         if applied:
@@ -330,9 +327,7 @@ class Hub:
     # -- reload --------------------------------------------------------------------------------------------------
 
     async def _watch_configuration(self) -> None:
-        async for changes in awatch(*self.roots, step=200, yield_on_timeout=True):
-            if not changes and await asyncio.to_thread(stamps, self.roots, _ALL) == self._read:
-                continue  # also not between the reading and the beginning of the watch
+        async for _ in self._folders.changes():
             while True:
                 try:
                     await self.reload()
@@ -344,15 +339,11 @@ class Hub:
                     continue
                 break
 
-    def _read_configuration(self) -> Catalog:
-        self._read = stamps(self.roots, _ALL)
-        return load_catalog(self.roots, self._environment)
-
     async def reload(self) -> None:
         """Apply the configuration as it now is, touching only what changed. CatalogError, Misconfigured: all stays
         as it was."""
         async with self._reloading:
-            catalog = await asyncio.to_thread(self._read_configuration)
+            catalog = await asyncio.to_thread(self._folders.load)
             evaluator = self._make_evaluator(catalog)  # a wrong rule refuses the whole, before anything is touched
             registry, devices = await register(self.settings.database_url, catalog, self.clock.now())
             made = self._make_drivers(catalog, devices)

@@ -293,14 +293,13 @@ class View:
         topics: Callable[[str], bool] | None = None,
     ) -> Callable[[], None]:
         """Call back on the wanted changes (or topics) of this community until the page is closed, also on those since
-        this view was made: what a page reads while it is built may be older. Gives what has `on_lost` called: never
-        while another call is under way, so no older reading comes after a newer change.
+        this view was made: what a page reads while it is built may be older. Gives what has `on_lost` called, one call
+        after the other, so that no older reading comes after a newer change.
 
         `on_lost`: some were dropped, or a call failed a second ago: read everything again. In a flood not at once but
         every 2 s, and what is urgent is told before.
-        `wants` must be narrow: a page that is told of
-        every value of a community would always be behind. `topics`: among which they are, now; so that nobody puts
-        together what no open page shows.
+        `wants` must be narrow: a page that is told of every value of a community would always be behind. `topics`:
+        among which they are, now; so that nobody puts together what no open page shows.
         """
         client = ui.context.client
         live = self.hub.context.live

@@ -24,7 +24,7 @@ FROM hub.alarm a JOIN hub.device d ON d.id = a.device_id
 LEFT JOIN workorders.work_order w ON w.alarm_id = a.id
 WHERE a.rule = 'door-forced' GROUP BY 1"""
 
-ORDERS_S = 75.0
+ORDERS_S = 180.0
 """A work order is a job; one whose worker was killed is taken up again when its heartbeat is old."""
 
 

@@ -24,12 +24,12 @@ class Journal:
 
     `said`: everything ever written to a socket; `confirmed`: what the broker acknowledged. What is in `said` only has
     the outcome *unknown*: it may be stored once or not at all. Unconfirmed messages are said again, with DUP, after
-    every lost connection.
+    every lost connection. `most`: so many messages in all, then silence.
     """
 
     def __init__(
         self, port: int, community: str, doors: list[str], *, rate: float = 2000.0, forced_every: int = 200,
-        seed: int = 1, credentials: tuple[str, str] | None = None,
+        seed: int = 1, credentials: tuple[str, str] | None = None, most: int | None = None,
     ) -> None:  # fmt: skip
         self.said: set[Identity] = set()
         self.forced: set[Identity] = set()
@@ -40,6 +40,7 @@ class Journal:
         self._rate, self._every = rate, forced_every
         self._boot = random.Random(seed).randrange(10**6, 10**9)
         self._credentials = credentials
+        self._most = most
         self._sequence: Counter[str] = Counter()
         self._pending: dict[int, tuple[Identity, Publish]] = {}
         self._ids = itertools.cycle(range(1, 65_536))
@@ -62,7 +63,7 @@ class Journal:
         """Say nothing new; what is unconfirmed is still brought home."""
         self._speaking.clear()
 
-    def settle(self, seconds: float = 30.0) -> int:
+    def settle(self, seconds: float = 180.0) -> int:
         """Silence, then wait until everything is confirmed; gives how many messages are not."""
         self.silence()
         deadline = time.monotonic() + seconds
@@ -72,7 +73,7 @@ class Journal:
             raise self.error
         return len(self._pending)
 
-    def say(self, kind: str, door: str, confirmed_s: float = 10.0) -> Identity:
+    def say(self, kind: str, door: str, confirmed_s: float = 180.0) -> Identity:
         """One message at once, out of the flow (call it only while silent); returns when the broker has it."""
         identity, message = self._message(door, kind)
         self._pending[message.packet_id] = (identity, message)
@@ -120,6 +121,7 @@ class Journal:
             count, due = int(due), due % 1.0
             if self._speaking.is_set():
                 free = max(WINDOW - len(self._pending), 0)
+                count = count if self._most is None else min(count, self._most - len(self.said))
                 self.behind += max(count - free, 0)
                 self._speak(link, min(count, free))
             if self._single is not None:

@@ -11,13 +11,15 @@ import pytest
 from tests.e2e.audit import audit, connect
 from tests.e2e.harness import COMMUNITY, make_account, percentile, publish, seed, signed_in, stack, wait_for
 from tests.e2e.journal import Journal
+from tests.e2e.mqtttap import MqttTap
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KILLS = int(os.environ.get("HUB_E2E_PG_KILLS", "5"))
 HOLE_S = float(os.environ.get("HUB_E2E_HOLE_S", "12"))
 RATE = float(os.environ.get("HUB_E2E_RATE", "2000"))
-ON_ITS_WAY_S = 0.3  # a PUBACK of what was committed just before the kill
+QUIET_S = 1.0  # PUBACKs of what was committed just before are on their way for a moment
+MOST_WAIT_S = 12.0  # for a person's question, as it is promised
 MOST_GROWTH = 64 * 1024 * 1024
 
 
@@ -35,18 +37,16 @@ def test_postgres_killed_in_full_flow() -> None:
             for _ in range(KILLS):
                 time.sleep(moments.uniform(0.5, 2.0))
                 house.server.kill9()
-                killed = time.monotonic()
-                time.sleep(moments.uniform(1.0, 3.0))
-                assert tap.between(killed + ON_ITS_WAY_S, time.monotonic()) == 0, "acknowledged without a database"
+                quiet = _quiet(tap)
+                time.sleep(moments.uniform(0.5, 2.0))
+                assert tap.between(quiet, time.monotonic()) == 0, "acknowledged without a database"
                 peak = max(peak, hub.rss())
                 house.server.start()
                 accepting = time.monotonic()
-                back.append(
-                    wait_for("it is acknowledged again", lambda at=accepting: tap.first_after(at), 30) - accepting
-                )
+                back.append(wait_for("it is acknowledged again", lambda at=accepting: tap.first_after(at)) - accepting)
                 peak = max(peak, hub.rss())
             assert journal.settle() == 0
-            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged, 60)
+            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged)
             peak = max(peak, hub.rss())
         result = audit(house.database_url, journal, tap.acknowledged)
         assert hub.process is not None
@@ -75,23 +75,23 @@ def test_postgres_cut_off() -> None:
             time.sleep(5)
             before = peak = hub.rss()
             house.pg_proxy.black_hole(True)
-            begun, waits = time.monotonic(), list[float]()
+            begun, quiet, waits = time.monotonic(), _quiet(tap), list[float]()
             while time.monotonic() < begun + HOLE_S:
                 asked = time.monotonic()
-                assert httpx.get(f"{hub.url}/healthz", timeout=2).status_code == 200
+                assert httpx.get(f"{hub.url}/healthz", timeout=MOST_WAIT_S).status_code == 200
                 answer = guard.get("/api/v1/alarms")
                 assert answer.status_code == 503, answer.text
                 assert answer.json()["code"] == "busy"
                 waits.append(time.monotonic() - asked)
                 peak = max(peak, hub.rss())
                 time.sleep(0.5)
-            assert tap.between(begun + ON_ITS_WAY_S, time.monotonic()) == 0, "acknowledged without a database"
+            assert tap.between(quiet, time.monotonic()) == 0, "acknowledged without a database"
             house.pg_proxy.black_hole(False)
             healed = time.monotonic()
-            back = wait_for("it is acknowledged again", lambda: tap.first_after(healed), 30) - healed
-            wait_for("the pages work again", lambda: guard.get("/api/v1/alarms").status_code == 200, 15)
+            back = wait_for("it is acknowledged again", lambda: tap.first_after(healed)) - healed
+            wait_for("the pages work again", lambda: guard.get("/api/v1/alarms").status_code == 200)
             assert journal.settle() == 0
-            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged, 60)
+            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged)
             peak = max(peak, hub.rss())
         result = audit(house.database_url, journal, tap.acknowledged)
         with connect(house.database_url) as link:
@@ -110,7 +110,7 @@ def test_postgres_cut_off() -> None:
     assert (result.lost, result.lost_l2, result.doubled, result.misplaced) == (set(), set(), [], [])
     assert (result.bad_alarms, result.bad_orders, result.stuck_jobs, result.dead) == ([], [], 0, 0)
     assert silent == (0,)
-    assert max(waits) < 5
+    assert max(waits) < MOST_WAIT_S
     assert peak - before <= MOST_GROWTH
     assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:3000]
 
@@ -126,11 +126,11 @@ def test_commit_whose_answer_was_lost() -> None:
             house.pg_proxy.lose_reply(b"COMMIT", of=b"telemetry.frame")
             opened = {"ts": time.time_ns() // 10**6, "seq": 1, "boot": 1, "door": "open", "lock": "locked"}
             publish(house.broker.port, f"community/{COMMUNITY}/door/{door}/state", json.dumps(opened))
-            wait_for("it is acknowledged", lambda n=number: house.tap.pubacks > n, 20)
+            wait_for("it is acknowledged", lambda n=number: house.tap.pubacks > n)
             lost = house.pg_proxy.lost_replies
         told = "SELECT count(*), sum(count) FROM hub.alarm WHERE rule = 'e2e-open'"
         with connect(house.database_url) as link:
-            for _ in range(200):
+            for _ in range(1200):
                 told_of = link.execute(told)
                 if (counts := told_of.fetchone()) == (6, 6):
                     break
@@ -150,6 +150,15 @@ OPEN_RULE = {
         {"name": "Closed", "steps": [{"at": "0s", "point": {"open": "closed"}}, {"at": "9s"}]},
     ],
 }  # fmt: skip
+
+
+def _quiet(tap: MqttTap) -> float:
+    """When the last acknowledgement was sent; one that needed no commit would never be."""
+    return float(wait_for(
+        "nothing is acknowledged any more",
+        lambda: now if not tap.between((now := time.monotonic()) - QUIET_S, now) else 0,
+        30,
+    ))  # fmt: skip
 
 
 def _wall(monotonic: float, later: float) -> str:

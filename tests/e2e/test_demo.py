@@ -13,7 +13,7 @@ from tests.e2e.audit import connect
 from tests.integration.mosquitto import free_port
 from tests.integration.postgres import ROOT, open_folder
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 LONG = os.environ.get("HUB_E2E_DEMO_FOR", "25s")
 

@@ -10,7 +10,7 @@ from tests.e2e.audit import audit
 from tests.e2e.harness import percentile, seed, stack, wait_for
 from tests.e2e.journal import Journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KILLS = int(os.environ.get("HUB_E2E_KILLS", "20"))
 RATE = float(os.environ.get("HUB_E2E_RATE", "2000"))
@@ -30,16 +30,16 @@ def test_hub_killed_in_full_flow() -> None:
                 hub.kill9()
                 died = time.monotonic()
                 hub.start(ready=False)
-                back.append(wait_for("the hub acknowledges again", lambda at=died: tap.first_after(at), 40) - died)
+                back.append(wait_for("the hub acknowledges again", lambda at=died: tap.first_after(at)) - died)
             hub.kill9()
             for point in FAILPOINTS:  # each dies of its own and makes room for the next
                 hub.start(ready=False, HUB_FAILPOINT=point)
                 assert hub.died() == 137, point
             died = time.monotonic()
             hub.start(ready=False)
-            back.append(wait_for("the hub acknowledges again", lambda at=died: tap.first_after(at), 40) - died)
+            back.append(wait_for("the hub acknowledges again", lambda at=died: tap.first_after(at)) - died)
             assert journal.settle() == 0
-            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged, 60)
+            wait_for("all is acknowledged", lambda: journal.said <= tap.acknowledged)
         result = audit(house.database_url, journal, tap.acknowledged)
         code = hub.stop()
     print(

@@ -12,7 +12,7 @@ from tests.e2e.audit import audit, connect
 from tests.e2e.harness import COMMUNITY, PATROL, Stack, percentile, publish, seed, stack, wait_for
 from tests.e2e.journal import Journal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 KILLS = int(os.environ.get("HUB_E2E_BROKER_KILLS", "3"))
 
@@ -36,11 +36,11 @@ def test_broker_killed_in_full_flow() -> None:
                 broker.kill9()
                 broker.start()
                 up = time.monotonic()
-                back.append(wait_for("it is acknowledged again", lambda at=up: tap.first_after(at), 60) - up)
+                back.append(wait_for("it is acknowledged again", lambda at=up: tap.first_after(at)) - up)
             time.sleep(1)
             assert journal.settle() == 0
             last = {journal.say("access_granted", door) for door in house.doors[:3]}
-            wait_for("the last is acknowledged", lambda: last <= tap.acknowledged, 60)
+            wait_for("the last is acknowledged", lambda: last <= tap.acknowledged)
         result = audit(house.database_url, journal, tap.acknowledged)
         code = hub.stop()
     print(
@@ -83,8 +83,8 @@ def test_redelivered_after_a_crash_is_one_event(house: Stack) -> None:
     assert tap.pubacks == 0, "it was to die before it acknowledged"
     before = tap.redelivered
     hub.start()
-    wait_for("all three are acknowledged", lambda: tap.pubacks == 3, 20)
-    wait_for("the work order", lambda: rows(house, "SELECT 1 FROM workorders.work_order"), 60)
+    wait_for("all three are acknowledged", lambda: tap.pubacks == 3)
+    wait_for("the work order", lambda: rows(house, "SELECT 1 FROM workorders.work_order"))
     assert tap.redelivered >= before + 3
     assert rows(house, stored) == [(3,)]
     assert rows(house, "SELECT name, count(*) FROM telemetry.event GROUP BY 1 ORDER BY 1") == [
@@ -109,7 +109,7 @@ def test_device_speaking_as_another(house: Stack) -> None:
     assert publish(port, f"{topic}/door-000/event", said("door-001", 2), credentials=("door-000", "a")) == ["Success"]
     assert publish(port, f"{topic}/door-001/event", said("door-001", 3), credentials=("door-001", "b")) == ["Success"]
     own = "SELECT d.code FROM telemetry.frame f JOIN hub.device d ON d.id = f.device_id WHERE f.raw LIKE %s"
-    wait_for("the rightful one is stored", lambda: rows(house, own, b'%"seq": 3,%'), 20)
+    wait_for("the rightful one is stored", lambda: rows(house, own, b'%"seq": 3,%'))
     assert rows(house, own, b'%"boot": 9,%') == [("door-001",)]
     letters = rows(house, "SELECT reason, source, count FROM hub.dead_letter")
     assert letters == [("identity_mismatch", f"{topic}/door-000/event", 1)]

@@ -3,7 +3,7 @@
 import pytest
 
 from hub.live import Change
-from tests.e2e.desks import SHOTS, World
+from tests.e2e.desks import SHOTS, World, by_form
 from tests.e2e.test_pages_desk import fresh, over, state_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -129,6 +129,7 @@ async def test_device_is_taken_out_of_service_from_its_alarm(world: World) -> No
 async def test_night_follows_the_browser_until_the_person_chooses(world: World) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
     async with world.signed_in("guard", color_scheme="dark") as (page, _):
+        await by_form(world, page, "guard")  # where the hub learns what the browser likes
         await world.open(page, "/doors")
         assert await page.evaluate(background) == "rgb(20, 24, 28)"
         await page.click('form:has(input[name="dark"]) button')

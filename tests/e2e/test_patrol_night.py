@@ -12,11 +12,11 @@ from tests.e2e.audit import connect
 from tests.e2e.harness import COMMUNITY, PATROL, Stack, make_account, publish, signed_in, stack, wait_for
 from tests.e2e.hooks import add_devices, write_file
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SECOND = "patrol-2"
 WALKED, SKIPPED = "route-walked", "route-skipped"
-MINUTE = timedelta(minutes=1)
+APART = timedelta(minutes=2)  # within it the hub is started twice, also on a busy machine
 
 
 def _text(word: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def _text(word: str) -> dict[str, str]:
 
 
 def _patrols() -> dict[str, Any]:
-    """Two routes of one stop each, a round every minute: due after 20 s, overdue after 25 s, closed after 35 s."""
+    """Two routes of one stop each, a round every two minutes: due after 20 s, overdue after 25 s, closed after 35 s."""
     readers = {WALKED: PATROL, SKIPPED: SECOND}
     return {
         "community": COMMUNITY,
@@ -36,7 +36,7 @@ def _patrols() -> dict[str, Any]:
             {"id": route, "name": _text(route), "stops": [{"checkpoint": route, "max": "20s"}]} for route in readers
         ],
         "plans": [
-            {"id": route, "name": _text(route), "route": route, "device": route, "every": "1m", "early": "5s",
+            {"id": route, "name": _text(route), "route": route, "device": route, "every": "2m", "early": "5s",
              "late": "5s", "remind": "5s", "grace": "10s"}
             for route in readers
         ],
@@ -58,21 +58,22 @@ def test_a_round_that_is_skipped_is_told_once_though_the_hub_is_killed() -> None
         hub = house.hub
         hub.start()
         guard = signed_in(hub, make_account(house.database_url, "guard", "guard"))
-        begins = _next_minute()
+        begins = _next_round()
         _sleep_until(begins)
         _tap(house, PATROL)
-        wait_for("the walked round is complete", lambda: _states(guard, begins, WALKED) == ["complete"], 60)
+        wait_for("the walked round is complete", lambda: _states(guard, begins, WALKED) == ["complete"])
         hub.kill9()
         hub.start(ready=False, HUB_FAILPOINT="report_stored:1")  # and again when the first report is stored
-        assert hub.died(60) == 137
+        assert hub.died() == 137
         hub.start()
-        wait_for("the skipped round is told", lambda: _missed(guard), 60)
-        _sleep_until(begins + MINUTE)
-        for route, reader in ((WALKED, PATROL), (SKIPPED, SECOND)):
+        wait_for("the skipped round is told", lambda: _missed(guard))
+        _sleep_until(begins + APART)
+        for reader in (PATROL, SECOND):
             _tap(house, reader)
-            after = begins + MINUTE
-            wait_for("the next round is complete", lambda r=route, at=after: _states(guard, at, r) == ["complete"], 60)
-        wait_for("the skipped one is given up", lambda: _states(guard, begins, SKIPPED) == ["missed"], 60)
+        for route in (WALKED, SKIPPED):
+            after = begins + APART
+            wait_for("the next round is complete", lambda r=route, at=after: _states(guard, at, r) == ["complete"])
+        wait_for("the skipped one is given up", lambda: _states(guard, begins, SKIPPED) == ["missed"])
         rows = _missed(guard)
         with connect(house.database_url) as link:
             told = link.execute(
@@ -86,9 +87,10 @@ def test_a_round_that_is_skipped_is_told_once_though_the_hub_is_killed() -> None
     assert told == [(SKIPPED, 1)]
 
 
-def _next_minute() -> datetime:
-    """The next full minute whose round is not open yet and can still be planned."""
-    return (datetime.now(UTC) + timedelta(seconds=10)).replace(second=0, microsecond=0) + MINUTE
+def _next_round() -> datetime:
+    """The next one that is not open yet and can still be planned."""
+    soon = datetime.now(UTC) + timedelta(seconds=10)
+    return soon.replace(minute=soon.minute // 2 * 2, second=0, microsecond=0) + APART
 
 
 def _sleep_until(moment: datetime) -> None:

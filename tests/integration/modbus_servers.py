@@ -147,7 +147,7 @@ class Inbox:
         for callback in self._callbacks:
             callback()
 
-    async def until(self, wanted: Callable[[list[Arrival]], bool], timeout: float = 20.0) -> None:
+    async def until(self, wanted: Callable[[list[Arrival]], bool], timeout: float = 100.0) -> None:
         """Wait until the arrivals satisfy `wanted`."""
         async with asyncio.timeout(timeout):
             while not wanted(self.arrivals):
@@ -169,7 +169,7 @@ class States:
     def of(self, code: str) -> list[str]:
         return [state for device, state, _ in self.told if device == code]
 
-    async def until(self, code: str, state: str, timeout: float = 20.0) -> str:
+    async def until(self, code: str, state: str, timeout: float = 100.0) -> str:
         """Wait for the state; its detail."""
         async with asyncio.timeout(timeout):
             while not (found := [d for c, s, d in self.told if (c, s) == (code, state)]):

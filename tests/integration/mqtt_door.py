@@ -47,7 +47,7 @@ class Door:
             callback()
 
     async def count(self, number: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while len(self.arrivals) < number:
                 self._news.clear()
                 await self._news.wait()
@@ -102,7 +102,7 @@ async def only_one_comes(
 ) -> None:
     """Return once `unwanted` no longer comes before `wanted`, which is published after it."""
     sources: list[str] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while sources != [wanted[0]]:
             intake.arrivals.clear()
             await device.publish(*unwanted, qos=1)

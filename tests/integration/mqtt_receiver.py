@@ -39,7 +39,7 @@ class Receiver:
 
     async def until(self, test: Callable[[], bool]) -> None:
         """Wait for messages until `test` holds; the error of `run()` if that ends first."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while not test():
                 self._news.clear()
                 news = asyncio.ensure_future(self._news.wait())
@@ -52,7 +52,7 @@ class Receiver:
         await self.until(lambda: len(self.messages) >= number)
 
     async def error(self) -> BaseException:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             with pytest.raises(Exception) as caught:
                 await self.task
         return caught.value
@@ -68,7 +68,7 @@ async def receiver(port: int, auto: bool = False, wait: bool = True, **options: 
     connected = asyncio.ensure_future(one.client.wait_connected())
     try:
         if wait:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 await asyncio.wait({connected, one.task}, return_when=asyncio.FIRST_COMPLETED)
             if one.task.done():
                 one.task.result()

@@ -433,7 +433,7 @@ async def test_command_is_sent_once_by_its_key(world: World) -> None:
         again = await client.post(f"{V1}/commands", json=other, headers={"Idempotency-Key": "one-key-1"})
         problem(again, 422, "idempotency_mismatch")
         number = answers[0].json()["id"]
-        for _ in range(100):
+        for _ in range(3000):
             detail = (await client.get(f"{V1}/commands/{number}")).json()
             if detail["state"] == "acknowledged":
                 break

@@ -110,7 +110,7 @@ async def test_two_that_audit_between_their_locks_do_not_wait_in_a_circle(ground
             await first.wait()
             await audit.record(connection, who, "a", "2", NOW)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         await asyncio.gather(many(), one())
     assert examine(ground.url).sound[ground.here].seq == 2
 

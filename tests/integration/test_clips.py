@@ -263,7 +263,7 @@ async def test_a_store_that_is_away_for_a_moment_ends_nothing(ground: Ground) ->
     gate = ground.cameras.frozen["cam-1"] = asyncio.Event()
     alarm = ground.scene.alarm()
     await ground.ask(alarm)
-    async with asyncio.timeout(30), ground.running():
+    async with asyncio.timeout(100), ground.running():
         while not ground.cameras.waits:
             await asyncio.sleep(0)
         ground.scene.store.busy = 50
@@ -282,7 +282,7 @@ async def test_a_store_that_is_away_while_a_clip_is_taken_drops_nothing(ground: 
         ground.scene.store.busy = len(ground.cameras.moments) == 1  # for the news of the second
 
     ground.cameras.opened = away
-    async with asyncio.timeout(30), ground.running():
+    async with asyncio.timeout(100), ground.running():
         rows = await ground.settled(*alarms)
     assert [row["clip_reason"] for row in rows] == [None, None]
     assert ground.cameras.moments == [NOW, NOW + 15 * S]

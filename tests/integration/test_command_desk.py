@@ -47,7 +47,7 @@ async def ask(bench: Bench, key: str = "k1", **more: Any) -> dict[str, Any]:
 
 
 async def until(probe: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not await probe():
             await asyncio.sleep(0.01)
 

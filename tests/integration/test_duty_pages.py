@@ -119,7 +119,7 @@ async def test_an_entry_appears_on_the_open_log(screen: Screen):
     client = await screen.open("/duty-log", screen.ground.viewer)
     assert tables(client) == [[]]
     await screen.ground.duty.diary.write(screen.ground.guard, "order", "<img src=x onerror=alert(1)>")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while not tables(client)[0]:
             await asyncio.sleep(0.01)
     [[row]] = tables(client)
@@ -132,7 +132,7 @@ async def test_the_hand_over_page_follows_the_signatures(screen: Screen):
     assert "交班签字" in texts(client, "button")
     told = await ground.duty.hand_overs.current(ground.guard)
     made = await ground.duty.hand_overs.sign_out(ground.guard, told["change_at"], "一切正常")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while "接班签字" not in texts(client, "button"):
             await asyncio.sleep(0.02)
     assert "一切正常" in texts(client)

@@ -225,7 +225,8 @@ async def test_the_solver_makes_a_draft_that_is_published_while_others_work(grou
 
     other = asyncio.create_task(tick())
     solving = asyncio.create_task(ground.duty.rosters.generate(ground.admin, first, last))
-    await asyncio.sleep(0.3)
+    while not ground.duty.rosters._solving:
+        await asyncio.sleep(0)
     with pytest.raises(Refused) as refused:
         await ground.duty.rosters.generate(ground.admin, first, last)
     assert refused.value.code == "busy_solving"

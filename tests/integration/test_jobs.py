@@ -27,6 +27,6 @@ async def test_a_job_whose_end_could_not_be_written_down_is_done_again(database_
         link.execute(begun)
         link.execute("UPDATE procrastinate_events SET at = now() - interval '10 minutes'")
         running = asyncio.create_task(run_jobs(job_app(database_url, {"note": note}), SystemClock()))
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(100):
             await done.wait()
         await end([running])

@@ -258,7 +258,7 @@ async def test_bad_answers_give_no_wrong_value_and_are_overcome(bad: Any) -> Non
             await (bad(request) if request.unit == 1 and tries == 1 else request.answer())
 
         fake.behaviour = sometimes
-        driver = make_driver(fake.port, [make_device(SECTION, u) for u in (1, 2)], states, timeout="100ms")
+        driver = make_driver(fake.port, [make_device(SECTION, u) for u in (1, 2)], states, timeout="200ms")
         async with running(driver, inbox):
             await inbox.until(lambda _: count_of(inbox, 1) >= 2 and count_of(inbox, 2) >= 3)
     assert set(values(driver, inbox, "dev-1")) == {256.0}
@@ -285,7 +285,7 @@ async def test_a_late_answer_is_never_taken_for_the_next() -> None:
         driver = make_driver(fake.port, devices, timeout="100ms")
         async with running(driver, inbox) as task:
             with pytest.raises(Unreachable, match="none of its devices"):
-                await asyncio.wait_for(task, 20)
+                await asyncio.wait_for(task, 100)
     assert inbox.arrivals == []
     assert driver.counters.strays >= 2
 
@@ -351,7 +351,7 @@ async def test_an_idle_bus_notices_the_loss() -> None:
             await inbox.until(lambda found: len(found) >= 1)
             fake.requests[0].reset()
             with pytest.raises(Unreachable, match="closed by the other end"):
-                await asyncio.wait_for(task, 20)
+                await asyncio.wait_for(task, 100)
 
 
 async def test_reconnecting_leaks_nothing() -> None:
@@ -403,7 +403,7 @@ async def test_writes_go_ahead_of_polls() -> None:
         device, others = motor(), [make_device(SECTION, unit) for unit in range(2, 30)]
         driver = make_driver(fake.port, [device, *others], timeout="10s")
         async with running(driver, Inbox()):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 while not fake.requests:
                     await asyncio.sleep(0.01)
                 write = asyncio.create_task(driver.execute(command(device)))
@@ -422,7 +422,7 @@ async def test_an_unanswered_write_is_unknown_and_not_repeated() -> None:
                 await request.answer()
 
         fake.behaviour = swallow
-        driver = make_driver(fake.port, [motor()], timeout="100ms")
+        driver = make_driver(fake.port, [motor()], timeout="500ms")
         async with running(driver, inbox):
             await inbox.until(lambda found: len(found) >= 1)
             with pytest.raises(Unreachable, match="outcome of the write is unknown"):

@@ -121,7 +121,7 @@ async def test_kill_9_loses_nothing_and_the_will_speaks(broker: Mosquitto, versi
                 await asyncio.sleep(0.02)
             sent = 0
             seen = 0
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(100):
                 while not seen:  # the first may be published before it has subscribed
                     await send(broker.port, [("t/x", f"{sent}".encode())])
                     sent += 1
@@ -171,7 +171,7 @@ async def test_run_forever_comes_back_by_itself(broker: Mosquitto) -> None:
     options = MqttOptions(host="127.0.0.1", port=broker.port, client_id="hub", subscriptions=(("t/#", 1),))
     client = MqttClient(options, lambda batch: got.set(), SystemClock(), random.Random(1))
     task = asyncio.ensure_future(client.run_forever(states.append))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await client.wait_connected()
         broker.kill9()
         while client.connected:
@@ -207,7 +207,7 @@ async def test_no_connection_while_paused(broker: Mosquitto) -> None:
         await asyncio.sleep(0.1)
         assert one.client.session_no == 0
         one.client.resume()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             await one.client.wait_connected()
 
 

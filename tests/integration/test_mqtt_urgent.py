@@ -47,7 +47,7 @@ async def test_life_safety_is_received_while_all_else_must_wait(broker: Mosquitt
         for number in range(300):
             await device.publish(*forced(number), qos=1)
         await device.publish(*alight(1), qos=1)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while not any(arrival.urgent for arrival in intake.arrivals):
                 await asyncio.sleep(0.01)
         assert [a.source for a in intake.arrivals if a.urgent] == [alight(1)[0]]
@@ -67,18 +67,18 @@ async def test_a_session_of_before_life_safety_had_its_own_brings_nothing_twice(
     bus, intake = make_bus(broker), Door()
     async with aiomqtt.Client("127.0.0.1", broker.port, identifier=bus.client_id, clean_session=False) as old:
         await old.subscribe("community/demo/smoke/+/event", qos=1)
-    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(20):
+    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(100):
         await until_told(device, intake, [True])
 
 
 async def test_what_an_earlier_run_left_in_the_urgent_session_is_heard(broker: Mosquitto) -> None:
     bus, intake = make_bus(broker), Door()
-    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(20):
+    async with running(make_driver(bus, [DOOR, SMOKE]), intake), peer(broker) as device, asyncio.timeout(100):
         await until_told(device, intake, [True])
     intake.arrivals.clear()
     async with peer(broker) as device:
         await device.publish(*alight(7), qos=1)
-    async with running(make_driver(bus, [DOOR, SMOKE, MIXED]), intake), asyncio.timeout(20):  # it has no filter now
+    async with running(make_driver(bus, [DOOR, SMOKE, MIXED]), intake), asyncio.timeout(100):  # it has no filter now
         while not any(frame.sequence == 7 for frame in heard(intake)):
             await asyncio.sleep(0.01)
 
@@ -106,7 +106,7 @@ async def test_topics_move_between_the_connections_at_a_reload(broker: Mosquitto
     async with running(driver, intake), peer(broker) as device:
         for devices, told in (([DOOR, SMOKE], [True]), ([DOOR, SMOKE, MIXED], [False]), ([DOOR, SMOKE], [True])):
             driver.update(devices)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 await until_told(device, intake, told)
         driver.update([DOOR])
         await only_one_comes(device, intake, forced(1), alight(2))

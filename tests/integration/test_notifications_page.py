@@ -83,7 +83,7 @@ async def test_channels_endpoints_and_deliveries_are_shown_and_followed(world: A
     assert rows["group"]["state"]["text"] == ("已送达" if zh else "Delivered")
     assert [name for name, _ in rows["erp"]["actions"]] == ["replay"]
     await world.ground.tell(world.parts, world.ground.alarm())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while len(deliveries.props["rows"]) < 3:
             await asyncio.sleep(0.01)
     page = str([dict(one.props) for one in client.elements.values()])

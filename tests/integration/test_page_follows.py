@@ -50,7 +50,7 @@ async def test_a_page_that_could_not_read_reads_again_by_itself(ground: Ground, 
     with Client(ui.page("/")):
         view.follow(["alarm"], changed, reload)
     ground.context.live.publish(Change("alarm", ground.here, "1", {}))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await whole.wait()  # nothing else was published
         ground.context.live.publish(Change("alarm", ground.here, "2", {}))
         while not changes:
@@ -76,7 +76,7 @@ async def test_what_happens_while_a_page_is_built_is_told_to_it(ground: Ground, 
     with Client(ui.page("/")):
         view.follow(["alarm"], changed, reload)
     view.built()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await there.wait()
     assert told == ["fire", "gas"]
     assert ground.context.live.readers == 1
@@ -95,7 +95,7 @@ async def test_more_than_can_be_kept_while_a_page_is_built_is_read_again(ground:
         ground.context.live.publish(Change("alarm", ground.here, str(number), {}))
     with Client(ui.page("/")):
         view.follow(["alarm"], changed, reload)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await whole.wait()
 
 
@@ -116,7 +116,7 @@ async def test_asked_to_read_all_again_a_page_does_so_after_the_change_it_is_at(
     with Client(ui.page("/")):
         again = view.follow(["alarm"], changed, reload)
     ground.context.live.publish(Change("alarm", ground.here, "1", {}))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         await at_it.wait()
         again()
         for _ in range(10):
@@ -145,7 +145,7 @@ async def test_in_a_flood_a_page_reads_all_seldom_and_is_told_the_urgent_at_once
         for number in range(300):  # more than a mailbox holds
             live.publish(Change("alarm", here, f"meter-{number}", {}))
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while len(readings) < 3:
             flood()
             burned += 1

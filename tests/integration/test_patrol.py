@@ -185,7 +185,7 @@ async def test_many_rounds_that_fell_due_while_the_hub_was_away_end_and_are_told
 async def test_the_part_plans_and_looks_by_itself_and_begins_again_where_it_was_stopped(here: Ground):
     for minute in (5, 10):
         part = asyncio.create_task(PatrolPlugin().parts(here.context)["patrol"]())  # type: ignore[arg-type]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while here.clock.now() < BEGIN + minutes(minute):
                 await asyncio.sleep(0.01)
         part.cancel()
@@ -208,7 +208,7 @@ async def test_a_community_that_breaks_stops_no_other(here: Ground, monkeypatch:
     monkeypatch.setattr(here.context, "communities", communities)
     monkeypatch.setattr(store, "due", due)
     part = asyncio.create_task(PatrolPlugin().parts(here.context)["patrol"]())  # type: ignore[arg-type]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while here.clock.now() < BEGIN + minutes(9.5):
             await asyncio.sleep(0.01)
     assert not part.done()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import hub.app
 from drivers.plugin import DriversPlugin
 from hub.app import Hub
+from hub.catalog import folders
 from hub.catalog.problems import CatalogError
 from hub.errors import Misconfigured
 from hub.principal import Principal
@@ -168,7 +168,7 @@ async def test_the_hub_notices_a_changed_file_by_itself(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: bool
 ) -> None:
     write_site(tmp_path, "door-b1-u1")
-    begun, watch = asyncio.Event(), hub.app.awatch
+    begun, watch = asyncio.Event(), folders.awatch
 
     async def watching(*given: Any, **more: Any) -> AsyncIterator[Any]:
         if early:
@@ -177,7 +177,7 @@ async def test_the_hub_notices_a_changed_file_by_itself(
             begun.set()
             yield changes
 
-    monkeypatch.setattr(hub.app, "awatch", watching)
+    monkeypatch.setattr(folders, "awatch", watching)
     running = Hub(Settings(database_url=database_url, config_dir=tmp_path), {}, plugs=[DriversPlugin(), RulesPlugin()])
     await running.start()
     try:

@@ -200,7 +200,7 @@ async def test_more_between_two_key_frames_than_is_taken_is_refused(camera: Serv
 
 async def test_a_process_whose_words_nobody_took_is_ended_all_the_same() -> None:
     noise = ("-f", "lavfi", "-i", "testsrc=size=1920x1080", "-f", "rawvideo", "pipe:1")
-    async with asyncio.timeout(30), child(noise) as process:
+    async with asyncio.timeout(100), child(noise) as process:
         assert process.stdout is not None
         while len(process.stdout._buffer) <= 2 * 65_536:  # type: ignore[attr-defined]  # asyncio reads no further now
             await asyncio.sleep(0.01)
@@ -273,7 +273,7 @@ async def test_a_machine_without_room_for_a_process_ends_no_recording(
         return await start(*arguments, **options)
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", full)
-    async with asyncio.timeout(30), Held(camera.url()).running() as held:
+    async with asyncio.timeout(100), Held(camera.url()).running() as held:
         assert await held.said.get() == "ffmpeg cannot be started: Too many open files"
         await held.filled(1)
         assert held.recorder.trouble == ""

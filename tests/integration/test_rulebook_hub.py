@@ -37,7 +37,7 @@ async def enable(bench: Bench, text: str) -> None:
     who = Principal("user:li", next(iter(bench.hub.communities.values())), "engineer")
     saved = await book.save(who, text)
     test = await book.start_backtest(who, text, 1)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while book.backtests.show(who, test.id).state == "running":
             await asyncio.sleep(0.05)
     await book.enable(who, "door-open-test", saved["version"])

@@ -66,7 +66,7 @@ async def test_a13_two_rules_that_answer_each_other_move_a_barrier_ten_times(dat
                 await bench.feed(shows(bench, moves + 1, arm))
                 if bench.query("SELECT FROM hub.alarm WHERE rule = 'rule-disabled'"):
                     break
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(100):
                     arm = {"open": "up", "close": "down"}[await barrier.sent.get()]
                 moves += 1
         finally:

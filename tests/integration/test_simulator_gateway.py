@@ -26,8 +26,8 @@ async def test_lost_gateway_refuses_and_answers_again(broker: Mosquitto, tmp_pat
 
         assert not await refused()
         elapsed = (run.plant.now - run.plant.time.start) / SECOND
-        run.plant.schedule([Fault("gateway_lost", gateway.code, gateway.spec.name, elapsed, 2.0)])
-        async with asyncio.timeout(20):
+        run.plant.schedule([Fault("gateway_lost", gateway.code, gateway.spec.name, elapsed, 4.0)])
+        async with asyncio.timeout(100):
             while not await refused():
                 await asyncio.sleep(0.05)
             while await refused():

@@ -230,7 +230,7 @@ async def test_cut_in_the_middle_what_has_a_name_is_sent_again_and_the_rest_is_u
     await until(lambda: not station.connected)
     station.send(Outgoing(3, "cut/nameless-but-not-sent", b"3", retain=True, natural=False))
     await asyncio.to_thread(broker.start)
-    await asyncio.wait_for(station.drained(), 30)
+    await asyncio.wait_for(station.drained(), 100)
     task.cancel()
     assert settled == {1: "ok", 2: "unknown", 3: "ok"}
     late = Reader(broker.port, "late")
@@ -331,7 +331,7 @@ async def test_modbus_meter_shows_the_plant_and_the_truth(broker: Mosquitto, tmp
 
 async def test_coil_starts_the_pump_and_the_feedback_shows_it(broker: Mosquitto, tmp_path: Path) -> None:
     async with running(broker, tmp_path) as run:
-        client = AsyncModbusTcpClient("127.0.0.1", port=run.buses["gw-plant"].port, timeout=0.3, retries=0)
+        client = AsyncModbusTcpClient("127.0.0.1", port=run.buses["gw-plant"].port, timeout=2, retries=0)
         assert await client.connect()
         for wanted in (True, False):
             assert not (await client.write_coil(0, wanted, device_id=3)).isError()
@@ -347,7 +347,7 @@ async def test_coil_starts_the_pump_and_the_feedback_shows_it(broker: Mosquitto,
 async def test_silent_unit_gives_no_answer_and_the_others_do(broker: Mosquitto, tmp_path: Path) -> None:
     async with running(broker, tmp_path) as run:
         run.plant.time.silent.add("pump-4")
-        client = AsyncModbusTcpClient("127.0.0.1", port=run.buses["gw-plant"].port, timeout=0.3, retries=0)
+        client = AsyncModbusTcpClient("127.0.0.1", port=run.buses["gw-plant"].port, timeout=2, retries=0)
         assert await client.connect()
         with pytest.raises(Exception, match="No response"):
             await client.read_input_registers(0, count=3, device_id=4)

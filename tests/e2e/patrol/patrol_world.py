@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from api.auth import COOKIE
 from api.hub import Hub
 from api.pages.view import dark_cookie
 from api.plugin import ApiPlugin
 from modules.patrol import PatrolPlugin
-from tests.e2e.desks import listens
+from tests.e2e.desks import PATIENCE_MS, listens, settled
 from tests.integration.mosquitto import free_port
 from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
 from tests.integration.postgres import make_server
@@ -36,26 +37,23 @@ class World:
     async def signed_in(
         self, name: str, language: str = "zh-CN", size: str = "desktop", dark: bool = False
     ) -> AsyncIterator[tuple[Page, list[str]]]:
-        """A page of its own browser profile, whose clock is the hub's; and everything the browser complained of."""
+        """A page of its own browser profile, signed in, whose clock is the hub's; and everything the browser complains
+        of."""
         await self.hub.accounts.set_language(name, language)
         width, height = SIZES[size]
         context = await self.browser.new_context(
             viewport={"width": width, "height": height}, locale=language, has_touch=size == "phone"
         )
+        context.set_default_timeout(PATIENCE_MS)
         await context.clock.set_fixed_time(self.here.clock.now())
         page = await context.new_page()
         complaints: list[str] = []
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        session = await self.hub.accounts.login(name, PASSWORD, "test")  # the clock moves: one ends with its hours
+        await context.add_cookies([{"name": COOKIE, "value": session.token, "url": self.address}])
         if dark:
             await context.add_cookies([{"name": dark_cookie(name), "value": "1", "url": self.address}])
-        await page.goto(f"{self.address}/login?lang={language}&next=/patrols")
-        await page.fill("input[name=name]", name)
-        await page.fill("input[name=password]", PASSWORD)
-        await page.click("button[type=submit]")
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
-        complaints.clear()
         try:
             yield page, complaints
         finally:
@@ -63,8 +61,7 @@ class World:
 
     async def open(self, page: Page, path: str) -> None:
         await page.goto(self.address + path)
-        await page.wait_for_selector("#main h1")
-        await page.wait_for_function("window.did_handshake === true")
+        await settled(page)
 
     async def scan_offline(self, page: Page, code: str) -> Page:
         """The check-in page is closed and the connection lost; a code is scanned: the page that the phone kept."""

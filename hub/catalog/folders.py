@@ -1,0 +1,32 @@
+"""The folders of a running hub's configuration: read, and told when another reading would find something else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from watchfiles import awatch
+
+from hub.catalog.load import Catalog, load_catalog
+from hub.catalog.watched import Stamps, stamps
+
+_ALL = ("**/[!.]*[!~]",)  # but what editors keep beside
+
+
+class ConfigFolders:
+    """The packaged configuration and those over it, the last one on top."""
+
+    def __init__(self, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
+        self._roots = roots
+        self._environment = environment
+        self._read: Stamps = {}  # the files as they were when they were read
+
+    def load(self) -> Catalog:
+        """What they say now. CatalogError."""
+        self._read = stamps(self._roots, _ALL)
+        return load_catalog(self._roots, self._environment)
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Each time a file changed, also after the last reading and before this began to watch."""
+        async for changed in awatch(*self._roots, step=200, yield_on_timeout=True):
+            if changed or await asyncio.to_thread(stamps, self._roots, _ALL) != self._read:
+                yield
