@@ -8,6 +8,7 @@ from typing import Any
 from hub.errors import Refused
 from modules.patrol import draft as drafts
 from modules.patrol.draft import FORMS, Draft
+from modules.patrol.pages_plans_parts import proof_text
 from modules.patrol.planbook import PlanBook, said
 from modules.patrol.widgets import RowList
 from modules.patrol.words_plans import ANSWERS, ANYBODY, DAYS, FIELDS, ORDERS, SAYS, TAKEN, WEEK, WRONG_FIELD
@@ -36,10 +37,10 @@ class Dialogs:
         """What a thing is, by its id; without one a new one."""
         show, fill = FORMS[part]
         old = drafts.named(draft, part, name)
-        title = self._say("edit" if old else f"add_{part}")
+        title = f"{self._say('edit')} · {self.view.pick(old['name'])}" if old else self._say(f"add_{part}")
         fixed = ""
-        if part == "checkpoints" and old is not None and drafts.fixed_proofs(old):
-            fixed = self._say("only_file")
+        if part == "checkpoints" and old is not None and (kept := drafts.fixed_proofs(old)):
+            fixed = f"{' · '.join(proof_text(self.view, proof) for proof in kept)}. {self._say('only_file')}"
 
         async def save(given: dict[str, str]) -> None:
             code = name or given["id"]

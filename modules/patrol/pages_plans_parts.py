@@ -55,7 +55,7 @@ def checkpoint_rows(view: Any, draft: Draft, before: Draft, choices: Choices, ch
     return [
         _row(view, "checkpoints", one, before, change=change) | {
             "place": choices["places"].get(one["place"], one["place"]),
-            "proofs": " · ".join(_proof(view, proof) for proof in one["proofs"]),
+            "proofs": " · ".join(proof_text(view, proof) for proof in one["proofs"]),
             "items": " · ".join(_item(view, item) for item in one.get("items", ())) or "—",
             "cover": {"mark": "✓", "tone": "done", "text": view.pick(ON_PLAN)} if one["id"] in seen
             else {"mark": "!", "tone": "ill", "text": view.pick(OFF_PLAN)},
@@ -64,9 +64,10 @@ def checkpoint_rows(view: Any, draft: Draft, before: Draft, choices: Choices, ch
     ]  # fmt: skip
 
 
-def _proof(view: Any, proof: Mapping[str, Any]) -> str:
+def proof_text(view: Any, proof: Mapping[str, Any]) -> str:
+    """What proves it, by which device, and its weight where it has one of its own."""
     where = "/".join(str(value) for value in proof.get("where", {}).values())
-    weight = f"{proof['weight']:g}" if "weight" in proof else ""
+    weight = f"({proof['weight']:g})" if "weight" in proof else ""
     return " ".join(filter(None, [view.pick(SORTS[proof["by"]]), proof.get("device", ""), where, weight]))
 
 
