@@ -240,6 +240,9 @@ async def test_a_download_is_a_file_that_says_the_same(site: Site, tmp_path: Pat
     await here.patrols.keeper.reread()
     text = await book(here).yaml(who)
     assert parse_yaml(text, Document("x"), {}, tmp_path).data == file_json(saved.file)
+    assert await book(here).yaml(who, 1) == text, "the store keeps no order of keys, a file has one"
+    changed = [line for line in (await book(here).diff(who, 0, 1)).splitlines() if line[:1] in "+-"][2:]
+    assert changed == ["-    every: 10m", "+    every: 20m"]
     site.file.write_text(text, "utf-8")
     assert not await here.patrols.keeper.reread(), "the file says what was in force"
     assert (await book(here).follow_file(who, saved.digest)).digest == saved.digest
