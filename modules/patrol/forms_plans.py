@@ -25,16 +25,14 @@ _MOST = {"items": 50, "stops": 100}
 
 @dataclass(frozen=True)
 class Dialogs:
-    """Asks about the things of a draft. `take` is given the draft as it was changed; `choices`: places, devices and
-    posts by code."""
+    """Asks about the things of a draft. `choices`: places, devices and posts by code."""
 
     view: Any
     book: PlanBook
     choices: Mapping[str, Mapping[str, str]]
-    take: Callable[[Draft], Awaitable[None]]
 
-    def ask(self, draft: Draft, part: str, name: str = "") -> None:
-        """What a thing is, by its id; without one a new one."""
+    def ask(self, draft: Draft, part: str, name: str, take: Callable[[Draft], Awaitable[None]]) -> None:
+        """What a thing is, by its id; with "" a new one. `take` is given the draft as it was changed."""
         show, fill = FORMS[part]
         old = drafts.named(draft, part, name)
         title = f"{self._say('edit')} · {self.view.pick(old['name'])}" if old else self._say(f"add_{part}")
@@ -58,7 +56,7 @@ class Dialogs:
             if mine:
                 told = "; ".join(said(one, self.view.language).removeprefix(f"{here}.") for one in mine[:5])
                 return open_with(told, given)
-            await self.take(changed)
+            await take(changed)
             return None
 
         def open_with(text: str, values: Mapping[str, str]) -> None:

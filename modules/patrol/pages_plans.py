@@ -43,7 +43,7 @@ class PlansPage:
             "places": {path: name for path, name in (await view.places()).items() if not path.startswith("-")},
             **await self._book.choices(view.principal, view.language),
         }
-        self._dialogs = Dialogs(view, self._book, self._choices, self._take)
+        self._dialogs = Dialogs(view, self._book, self._choices)
         with view.head(view.pick(TITLE)), view.box("figures"):
             view.tag("a", self._say("patrols"), "ghost", href="/patrols")
         self._refused = view.refused_files(*_REFUSED)
@@ -119,7 +119,16 @@ class PlansPage:
         if part == "plans" and not name and not self._free_device():
             ui.notify(self._say("no_device"), type="warning", position="top", timeout=9000)
             return
-        self._dialogs.ask(self._draft, part, name)
+        shown = self._shown
+
+        async def take(draft: Draft) -> None:
+            newer = self._shown.digest != shown.digest  # somebody saved while the dialog was open
+            self._shown = shown
+            await self._take(draft)
+            if newer:
+                await self._followed()
+
+        self._dialogs.ask(self._draft, part, name, take)
 
     def _free_device(self) -> bool:
         return bool(self._choices["devices"].keys() - {one["device"] for one in self._draft["plans"]})

@@ -100,11 +100,12 @@ async def test_of_two_editors_the_second_is_told_and_keeps_what_was_made(world: 
         await world.open(page, "/patrol/plans")
         await row(page, "Plans", "Garden round").get_by_role("button", name="Edit").click()
         await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("20")
-        await done(page)
         before = plans.in_force(chen)
         plain = file_json(before.file)
         plain["plans"][1]["every"] = "30m"
         await plans.save(chen, plain, before.digest, "the garage less")
+        await panel(page, "In force").locator("text=chen").wait_for()
+        await done(page)
         await page.locator(".plan-newer", has_text="chen").wait_for()
         await row(page, "Plans", "every 20 min").wait_for()
         await page.screenshot(path=SHOTS / "patrol-plans-newer.en.png")
