@@ -176,7 +176,7 @@ class PlansPage:
             if not one.problems:
                 with self._view.box("actions"):
                     self._button("put", self._ask_put, "solid")
-        ui.run_javascript("document.querySelector('.plan-preview')?.scrollIntoView()")
+        self._go_to("plan-preview")
 
     def _ask_put(self, _: object = None) -> None:
         async def put(note: str) -> None:
@@ -248,6 +248,7 @@ class PlansPage:
         with self._newer, view.panel(self._say("newer").format(name), "plan-newer"), view.box("actions"):
             self._button("compare_newer", lambda _=None: self._onto(fresh), "solid")
             self._button("take_newer", lambda _=None: self._drop_for(fresh))
+        self._go_to("plan-newer")
 
     async def _onto(self, fresh: InForce) -> None:
         """Go on with these changes, from now on made from the newer ones: the preview says what that would undo."""
@@ -260,6 +261,9 @@ class PlansPage:
         self._shown = fresh
         self._newer.clear()
         await self._take(self._plain())
+
+    def _go_to(self, panel: str) -> None:
+        self._client.run_javascript(f"document.querySelector('.{panel}')?.scrollIntoView()")
 
     def _button(self, name: str, work: Callable[..., Any], classes: str = "ghost") -> None:
         async def press(_: object = None) -> None:

@@ -26,7 +26,7 @@ from modules.patrol.words_plans import (
 )
 
 Choices = Mapping[str, Mapping[str, str]]
-_MOST_SHOWN = 100
+_MOST_SHOWN = 20
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "checkpoints": (("name", ""), ("place", ""), ("proofs", ""), ("items", ""), ("cover", "chip")),
     "routes": (("name", ""), ("stops", ""), ("order", ""), ("minutes", "num")),
@@ -142,6 +142,13 @@ def paint_preview(view: Any, one: Preview, draft: Draft, file: PatrolFile) -> No
             for sort, (mark, tone, word) in CHANGES.items():
                 count = sum(each.sort == sort for each in one.rounds)
                 view.tag("span", f"{mark} {view.pick(word)} {count}", f"chip {tone if count else ''}".strip())
+        view.tag("h3", view.pick(SAYS["blind"]))
+        spots = [("name", view.pick(COLUMNS["name"])), ("cover", view.pick(COLUMNS["cover"]), "chip")]
+        view.table(spots, [
+            {"id": each.checkpoint.id, "name": view.pick(each.checkpoint.name.model_dump()),
+             "cover": _chip(view, BLIND[each.sort])} for each in one.blind
+        ], view.pick(SAYS["no_blind"]))  # fmt: skip
+        view.tag("h3", view.pick(SAYS["rounds"]))
         names = {each.id: view.pick(each.name.model_dump()) for each in file.plans}
         names |= {each["id"]: view.pick(each["name"]) for each in draft["plans"]}
         view.table(columns(view, "rounds", change=False), [
@@ -151,12 +158,6 @@ def paint_preview(view: Any, one: Preview, draft: Draft, file: PatrolFile) -> No
         ], view.pick(SAYS["no_rounds"]))  # fmt: skip
         if len(one.rounds) > _MOST_SHOWN:
             view.tag("p", view.pick(SAYS["first"]).format(_MOST_SHOWN), "muted")
-        view.tag("h3", view.pick(SAYS["blind"]))
-        spots = [("name", view.pick(COLUMNS["name"])), ("cover", view.pick(COLUMNS["cover"]), "chip")]
-        view.table(spots, [
-            {"id": each.checkpoint.id, "name": view.pick(each.checkpoint.name.model_dump()),
-             "cover": _chip(view, BLIND[each.sort])} for each in one.blind
-        ], view.pick(SAYS["no_blind"]))  # fmt: skip
         view.tag("h3", view.pick(SAYS["diff"]))
         view.diff(one.diff, view.pick(SAYS["diff"]), view.pick(SAYS["alike"]))
 
