@@ -8,6 +8,7 @@ from typing import Any
 from hub.errors import Refused
 from modules.patrol import draft as drafts
 from modules.patrol.draft import FORMS, Draft
+from modules.patrol.pages_plans_parts import proof_text
 from modules.patrol.planbook import PlanBook, said
 from modules.patrol.widgets import RowList
 from modules.patrol.words_plans import ANSWERS, ANYBODY, DAYS, FIELDS, ORDERS, SAYS, TAKEN, WEEK, WRONG_FIELD
@@ -24,22 +25,20 @@ _MOST = {"items": 50, "stops": 100}
 
 @dataclass(frozen=True)
 class Dialogs:
-    """Asks about the things of a draft. `take` is given the draft as it was changed; `choices`: places, devices and
-    posts by code."""
+    """Asks about the things of a draft. `choices`: places, devices and posts by code."""
 
     view: Any
     book: PlanBook
     choices: Mapping[str, Mapping[str, str]]
-    take: Callable[[Draft], Awaitable[None]]
 
-    def ask(self, draft: Draft, part: str, name: str = "") -> None:
-        """What a thing is, by its id; without one a new one."""
+    def ask(self, draft: Draft, part: str, name: str, take: Callable[[Draft], Awaitable[None]]) -> None:
+        """What a thing is, by its id; with "" a new one. `take` is given the draft as it was changed."""
         show, fill = FORMS[part]
         old = drafts.named(draft, part, name)
-        title = self._say("edit" if old else f"add_{part}")
+        title = f"{self._say('edit')} · {self.view.pick(old['name'])}" if old else self._say(f"add_{part}")
         fixed = ""
-        if part == "checkpoints" and old is not None and drafts.fixed_proofs(old):
-            fixed = self._say("only_file")
+        if part == "checkpoints" and old is not None and (kept := drafts.fixed_proofs(old)):
+            fixed = f"{' · '.join(proof_text(self.view, proof) for proof in kept)}. {self._say('only_file')}"
 
         async def save(given: dict[str, str]) -> None:
             code = name or given["id"]
@@ -57,7 +56,7 @@ class Dialogs:
             if mine:
                 told = "; ".join(said(one, self.view.language).removeprefix(f"{here}.") for one in mine[:5])
                 return open_with(told, given)
-            await self.take(changed)
+            await take(changed)
             return None
 
         def open_with(text: str, values: Mapping[str, str]) -> None:

@@ -43,7 +43,7 @@ class PlansPage:
             "places": {path: name for path, name in (await view.places()).items() if not path.startswith("-")},
             **await self._book.choices(view.principal, view.language),
         }
-        self._dialogs = Dialogs(view, self._book, self._choices, self._take)
+        self._dialogs = Dialogs(view, self._book, self._choices)
         with view.head(view.pick(TITLE)), view.box("figures"):
             view.tag("a", self._say("patrols"), "ghost", href="/patrols")
         self._refused = view.refused_files(*_REFUSED)
@@ -119,7 +119,16 @@ class PlansPage:
         if part == "plans" and not name and not self._free_device():
             ui.notify(self._say("no_device"), type="warning", position="top", timeout=9000)
             return
-        self._dialogs.ask(self._draft, part, name)
+        shown = self._shown
+
+        async def take(draft: Draft) -> None:
+            newer = self._shown.digest != shown.digest  # somebody saved while the dialog was open
+            self._shown = shown
+            await self._take(draft)
+            if newer:
+                await self._followed()
+
+        self._dialogs.ask(self._draft, part, name, take)
 
     def _free_device(self) -> bool:
         return bool(self._choices["devices"].keys() - {one["device"] for one in self._draft["plans"]})
@@ -167,7 +176,7 @@ class PlansPage:
             if not one.problems:
                 with self._view.box("actions"):
                     self._button("put", self._ask_put, "solid")
-        ui.run_javascript("document.querySelector('.plan-preview')?.scrollIntoView()")
+        self._go_to("plan-preview")
 
     def _ask_put(self, _: object = None) -> None:
         async def put(note: str) -> None:
@@ -239,6 +248,7 @@ class PlansPage:
         with self._newer, view.panel(self._say("newer").format(name), "plan-newer"), view.box("actions"):
             self._button("compare_newer", lambda _=None: self._onto(fresh), "solid")
             self._button("take_newer", lambda _=None: self._drop_for(fresh))
+        self._go_to("plan-newer")
 
     async def _onto(self, fresh: InForce) -> None:
         """Go on with these changes, from now on made from the newer ones: the preview says what that would undo."""
@@ -251,6 +261,9 @@ class PlansPage:
         self._shown = fresh
         self._newer.clear()
         await self._take(self._plain())
+
+    def _go_to(self, panel: str) -> None:
+        self._client.run_javascript(f"document.querySelector('.{panel}')?.scrollIntoView()")
 
     def _button(self, name: str, work: Callable[..., Any], classes: str = "ghost") -> None:
         async def press(_: object = None) -> None:

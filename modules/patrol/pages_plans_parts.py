@@ -26,7 +26,7 @@ from modules.patrol.words_plans import (
 )
 
 Choices = Mapping[str, Mapping[str, str]]
-_MOST_SHOWN = 100
+_MOST_SHOWN = 20
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "checkpoints": (("name", ""), ("place", ""), ("proofs", ""), ("items", ""), ("cover", "chip")),
     "routes": (("name", ""), ("stops", ""), ("order", ""), ("minutes", "num")),
@@ -55,7 +55,7 @@ def checkpoint_rows(view: Any, draft: Draft, before: Draft, choices: Choices, ch
     return [
         _row(view, "checkpoints", one, before, change=change) | {
             "place": choices["places"].get(one["place"], one["place"]),
-            "proofs": " · ".join(_proof(view, proof) for proof in one["proofs"]),
+            "proofs": " · ".join(proof_text(view, proof) for proof in one["proofs"]),
             "items": " · ".join(_item(view, item) for item in one.get("items", ())) or "—",
             "cover": {"mark": "✓", "tone": "done", "text": view.pick(ON_PLAN)} if one["id"] in seen
             else {"mark": "!", "tone": "ill", "text": view.pick(OFF_PLAN)},
@@ -64,9 +64,10 @@ def checkpoint_rows(view: Any, draft: Draft, before: Draft, choices: Choices, ch
     ]  # fmt: skip
 
 
-def _proof(view: Any, proof: Mapping[str, Any]) -> str:
+def proof_text(view: Any, proof: Mapping[str, Any]) -> str:
+    """What proves it, by which device, and its weight where it has one of its own."""
     where = "/".join(str(value) for value in proof.get("where", {}).values())
-    weight = f"{proof['weight']:g}" if "weight" in proof else ""
+    weight = f"({proof['weight']:g})" if "weight" in proof else ""
     return " ".join(filter(None, [view.pick(SORTS[proof["by"]]), proof.get("device", ""), where, weight]))
 
 
@@ -141,6 +142,13 @@ def paint_preview(view: Any, one: Preview, draft: Draft, file: PatrolFile) -> No
             for sort, (mark, tone, word) in CHANGES.items():
                 count = sum(each.sort == sort for each in one.rounds)
                 view.tag("span", f"{mark} {view.pick(word)} {count}", f"chip {tone if count else ''}".strip())
+        view.tag("h3", view.pick(SAYS["blind"]))
+        spots = [("name", view.pick(COLUMNS["name"])), ("cover", view.pick(COLUMNS["cover"]), "chip")]
+        view.table(spots, [
+            {"id": each.checkpoint.id, "name": view.pick(each.checkpoint.name.model_dump()),
+             "cover": _chip(view, BLIND[each.sort])} for each in one.blind
+        ], view.pick(SAYS["no_blind"]))  # fmt: skip
+        view.tag("h3", view.pick(SAYS["rounds"]))
         names = {each.id: view.pick(each.name.model_dump()) for each in file.plans}
         names |= {each["id"]: view.pick(each["name"]) for each in draft["plans"]}
         view.table(columns(view, "rounds", change=False), [
@@ -150,12 +158,6 @@ def paint_preview(view: Any, one: Preview, draft: Draft, file: PatrolFile) -> No
         ], view.pick(SAYS["no_rounds"]))  # fmt: skip
         if len(one.rounds) > _MOST_SHOWN:
             view.tag("p", view.pick(SAYS["first"]).format(_MOST_SHOWN), "muted")
-        view.tag("h3", view.pick(SAYS["blind"]))
-        spots = [("name", view.pick(COLUMNS["name"])), ("cover", view.pick(COLUMNS["cover"]), "chip")]
-        view.table(spots, [
-            {"id": each.checkpoint.id, "name": view.pick(each.checkpoint.name.model_dump()),
-             "cover": _chip(view, BLIND[each.sort])} for each in one.blind
-        ], view.pick(SAYS["no_blind"]))  # fmt: skip
         view.tag("h3", view.pick(SAYS["diff"]))
         view.diff(one.diff, view.pick(SAYS["diff"]), view.pick(SAYS["alike"]))
 

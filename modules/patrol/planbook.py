@@ -26,7 +26,7 @@ from modules.patrol import store, store_plans
 from modules.patrol.changes import Blind, RoundChange, blind_spots, horizon, planned_ahead, round_changes
 from modules.patrol.live import Files, Source
 from modules.patrol.plans import PatrolFile
-from modules.patrol.stored import digest_of, file_json, masked
+from modules.patrol.stored import digest_of, file_json, in_order, masked
 from modules.patrol.words import pick
 
 PARTS = ("checkpoints", "routes", "plans")
@@ -104,7 +104,7 @@ class PlanBook:
         who.require("see")
         async with self._context.database.session([who.community_id]) as connection:
             row = await store_plans.version(connection, who.community_id, number)
-        return row | {"file": self._shown(who, row["file"])}
+        return row | {"file": self._shown(who, in_order(row["file"]))}
 
     async def diff(self, who: Principal, old: int, new: int) -> str:
         """Unified diff of two versions, 0 for what the file says now; "" where they are alike. NotThere."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from modules.patrol.model import Outcome, Round, Stop
 from modules.patrol.plans import PatrolFile
 
@@ -62,6 +64,14 @@ def digest_of(plain: Mapping[str, Any]) -> str:
 def file_of(plain: Mapping[str, Any]) -> PatrolFile:
     """The file that `file_json` gave. ValidationError when this release does not take it."""
     return PatrolFile.model_validate(plain)
+
+
+def in_order(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What the store gave back with its keys as files have them; as it is where this release does not take it."""
+    try:
+        return file_json(file_of(plain))
+    except ValidationError:
+        return dict(plain)
 
 
 def masked(plain: Mapping[str, Any]) -> dict[str, Any]:

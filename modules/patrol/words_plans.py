@@ -52,6 +52,7 @@ SAYS: dict[str, Text] = {
     "note": {"zh": "备注", "en": "Note"},
     "saved": {"zh": "已生效。", "en": "In force."},
     "preview_title": {"zh": "预览：{} 至 {}", "en": "Preview: {} to {}"},
+    "rounds": {"zh": "班次", "en": "Rounds"},
     "no_rounds": {"zh": "这段时间的班次不变。", "en": "No round of this time changes."},
     "first": {"zh": "只列出前 {} 条。", "en": "The first {} are listed."},
     "no_blind": {"zh": "每个巡更点都有计划覆盖（无死角）。", "en": "Every checkpoint is covered by a plan."},

@@ -14,6 +14,7 @@ from hub.catalog.document import Document
 from hub.catalog.paths import packaged_config
 from hub.catalog.yaml import parse_yaml
 from hub.errors import Refused
+from hub.overview.service import OverviewDesk
 from hub.principal import Principal
 from hub.store.database import NotThere
 from modules.patrol.planbook import InForce, PlanBook
@@ -239,6 +240,9 @@ async def test_a_download_is_a_file_that_says_the_same(site: Site, tmp_path: Pat
     await here.patrols.keeper.reread()
     text = await book(here).yaml(who)
     assert parse_yaml(text, Document("x"), {}, tmp_path).data == file_json(saved.file)
+    assert await book(here).yaml(who, 1) == text, "the store keeps no order of keys, a file has one"
+    changed = [line for line in (await book(here).diff(who, 0, 1)).splitlines() if line[:1] in "+-"][2:]
+    assert changed == ["-    every: 10m", "+    every: 20m"]
     site.file.write_text(text, "utf-8")
     assert not await here.patrols.keeper.reread(), "the file says what was in force"
     assert (await book(here).follow_file(who, saved.digest)).digest == saved.digest
@@ -282,6 +286,10 @@ async def test_a_refused_file_is_told_with_line_and_field_until_it_is_mended(sit
     [other] = here.context.refusals.seen_in("other", ["demo", "other"])
     assert (other.problems, other.hidden) == ((), 1)
     assert replace(other, problems=one.problems, hidden=0) == one
+    overview = OverviewDesk(here.context)
+    told = [await overview._files(here.who(role)) for role in ("engineer", "viewer")]
+    assert told[1] is None and told[0] is not None
+    assert (told[0].tiles[0].value, told[0].tiles[0].href) == (1, "/system"), "who may configure sees that one waits"
     assert await site.write(("every: 10m\n    early: 1m", "every: 30m\n    early: 1m"))
     assert here.context.refusals.seen_in("demo", ["demo"]) == []
 

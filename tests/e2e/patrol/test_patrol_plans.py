@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
@@ -11,7 +12,7 @@ from hub.catalog.problems import CatalogError, Problem
 from modules.patrol.planbook import PlanBook
 from modules.patrol.stored import file_json
 from tests.e2e.desks import SMALL
-from tests.e2e.patrol.patrol_world import SHOTS, SIZES, World
+from tests.e2e.patrol.patrol_world import PASSWORD, SHOTS, SIZES, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -64,11 +65,11 @@ async def test_a_route_is_put_in_another_order_by_keyboard_and_comes_into_force(
         await stops.first.get_by_role("button", name="Move down").click()
         await page.locator(".dialog").get_by_role("button", name="Add a stop").click()
         await stops.last.locator("select").select_option("garage-exit")
-        await stops.last.locator("label", has_text="Not after").locator("input").fill("1:30")
+        await stops.last.locator("label", has_text="Not after").locator("input").fill("0:30")
         await page.screenshot(path=SHOTS / "patrol-plans-route.en.png")
         await accessible(page)
         await done(page)
-        await row(page, "Routes", "Central garden 4′ → Lobby of building 1 unit 1 3′ → Garage door 2 1:30′").wait_for()
+        await row(page, "Routes", "Central garden 4′ → Lobby of building 1 unit 1 3′ → Garage door 2 0:30′").wait_for()
         assert plans.in_force(world.here.who()).number is None, "nothing holds before it is saved"
         await page.get_by_role("button", name="Preview").click()
         await page.locator(".plan-preview .chip", has_text="Changed").first.wait_for()
@@ -85,7 +86,7 @@ async def test_a_route_is_put_in_another_order_by_keyboard_and_comes_into_force(
         await history.locator(".diff .del").first.wait_for()
         href = await history.get_by_role("link", name="YAML").get_attribute("href")
         answer = await page.request.get(world.address + str(href))
-        assert answer.ok and "checkpoint: garage-exit, max: 90s" in await answer.text()
+        assert answer.ok and "checkpoint: garage-exit, max: 30s" in await answer.text()
         await page.get_by_role("button", name="Follow the file again").click()
         await done(page)
         await page.locator("text=The file config/patrols/demo.yaml").wait_for()
@@ -99,11 +100,12 @@ async def test_of_two_editors_the_second_is_told_and_keeps_what_was_made(world: 
         await world.open(page, "/patrol/plans")
         await row(page, "Plans", "Garden round").get_by_role("button", name="Edit").click()
         await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("20")
-        await done(page)
         before = plans.in_force(chen)
         plain = file_json(before.file)
         plain["plans"][1]["every"] = "30m"
         await plans.save(chen, plain, before.digest, "the garage less")
+        await panel(page, "In force").locator("text=chen").wait_for()
+        await done(page)
         await page.locator(".plan-newer", has_text="chen").wait_for()
         await row(page, "Plans", "every 20 min").wait_for()
         await page.screenshot(path=SHOTS / "patrol-plans-newer.en.png")
@@ -160,7 +162,9 @@ async def test_what_is_wrong_is_said_in_the_dialog_and_before_it_is_saved(world:
         dialog = page.locator(".dialog")
         await dialog.locator("label", has_text="Name in Chinese").locator("input").fill("夜巡")
         await dialog.locator("label", has_text="Name in English").locator("input").fill("Night")
-        await dialog.locator("label", has_text="Route").locator("select").select_option("garden")
+        await (
+            dialog.locator("label", has=page.get_by_text("Route", exact=True)).locator("select").select_option("garden")
+        )
         await dialog.locator("label", has_text="Device on which").locator("select").select_option("route-garden")
         await dialog.locator("label", has_text="Days").first.locator("select").select_option("chosen")
         await dialog.get_by_label("Sat").check()
@@ -214,3 +218,56 @@ async def test_a_viewer_looks_and_changes_nothing(world: World, plans: PlanBook)
         assert await page.get_by_role("link", name="Download YAML").count() == 0
         assert "沪AXG001" not in await page.inner_text("#main")
         assert complaints == []
+
+
+async def test_the_api(world: World, plans: PlanBook):
+    async with httpx.AsyncClient(
+        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+    ) as client:
+        await client.post(f"{world.address}/login", data={"name": "wang", "password": PASSWORD})
+        found = (await client.get("/patrol/plans")).json()
+        body = {part: found[part] for part in ("checkpoints", "routes", "plans")}
+        base = found["in_force"]["digest"]
+        same = await client.put("/patrol/plans", json={**body, "base": base})
+        assert same.json()["in_force"] == found["in_force"], "what was read may be put back, and is no version"
+        body["plans"][0]["every"] = "20m"
+        seen = (await client.post("/patrol/plans/preview", json=body)).json()
+        assert seen["problems"] == [] and seen["counts"]["gone"] > 400 and seen["blind"][0]["sort"] == "still"
+        saved = await client.put("/patrol/plans", json={**body, "base": base, "note": "by programme"})
+        number = saved.json()["in_force"]["version"]
+        assert (saved.status_code, saved.json()["in_force"]["source"]) == (200, "api")
+        stale = await client.put("/patrol/plans", json={**body, "base": base})
+        assert (stale.status_code, stale.json()["code"]) == (409, "newer_plans")
+        wrong = {**body, "plans": [{**body["plans"][0], "route": "gardn"}]}
+        problems = (await client.post("/patrol/plans/preview", json=wrong)).json()["problems"]
+        told = {each["field"]: each for each in problems}["plans[0].route"]
+        assert told["suggestion"] == "garden" and told["message"]["zh"]
+        refused = await client.put("/patrol/plans", json={**wrong, "base": saved.json()["in_force"]["digest"]})
+        assert refused.status_code == 422 and "plans[0].route" in refused.json()["detail"]
+        for hostile in ({"plans": 1}, {"plans": [None]}, {"routes": [{"id": {}}]}, {"checkpoints": [[[]]]}):
+            answer = await client.put("/patrol/plans", json={**body, **hostile, "base": base})
+            assert answer.status_code == 422
+        assert (await client.put("/patrol/plans", json={**body, "base": "x"})).status_code == 422
+        listed = (await client.get("/patrol/plans/versions")).json()
+        assert (listed[0]["number"], listed[0]["author"], listed[0]["note"]) == (number, "user:wang", "by programme")
+        one = (await client.get(f"/patrol/plans/versions/{number}")).json()
+        assert one["file"]["plans"][0]["every"] == "20m"
+        difference = (await client.get(f"/patrol/plans/versions/{number}/diff", params={"other": 0})).json()["diff"]
+        assert "+    every: 20m" in difference
+        for path in ("/patrol/plans.yaml", f"/patrol/plans/versions/{number}.yaml"):
+            answer = await client.get(path)
+            assert answer.headers["content-disposition"].endswith('.yaml"') and "every: 20m" in answer.text
+        assert (await client.get("/patrol/plans/versions/999")).status_code == 404
+        now = saved.json()["in_force"]["digest"]
+        followed = await client.post("/patrol/plans/follow-file", json={"base": now})
+        assert followed.json()["in_force"]["source"] == "file"
+        back = await client.post(f"/patrol/plans/versions/{number}/restore", json={"base": base})
+        assert back.json()["in_force"]["digest"] == now
+    async with httpx.AsyncClient(
+        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+    ) as client:
+        await client.post(f"{world.address}/login", data={"name": "viewer", "password": PASSWORD})
+        assert "沪AXG001" not in (await client.get("/patrol/plans")).text
+        assert (await client.put("/patrol/plans", json={**body, "base": now})).status_code == 403
+        assert (await client.get("/patrol/plans.yaml")).status_code == 403
+        assert (await client.get("/system")).json()["refused"] == []
