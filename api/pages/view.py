@@ -23,7 +23,7 @@ from api.pages.refused import RefusedFiles
 from api.texts import clock_time, pick, texts, value_text
 from hub.accounts.model import Identity, Membership
 from hub.errors import HubError, Refused
-from hub.live import Change
+from hub.live import Change, Subscription
 from hub.principal import RIGHTS, Principal
 from hub.store.database import NotThere
 
@@ -284,6 +284,16 @@ class View:
         value: Value = await self.hub.shared.read((name, self.principal.community_id), work)
         return value
 
+    def _subscribe(
+        self, wants: Callable[[Change], bool] | Collection[str], topics: Callable[[str], bool] | None
+    ) -> Subscription:
+        chosen, heeded = (wants, topics) if callable(wants) else (None, wants.__contains__)
+        subscription = self.hub.context.live.subscribe(
+            lambda change: change.community_id in self._homes and (chosen is None or chosen(change)), topics=heeded
+        )
+        self._meanwhile.hand_on(subscription)
+        return subscription
+
     def follow(
         self,
         wants: Callable[[Change], bool] | Collection[str],
@@ -303,11 +313,7 @@ class View:
         """
         client = ui.context.client
         live = self.hub.context.live
-        chosen, heeded = (wants, topics) if callable(wants) else (None, wants.__contains__)
-        subscription = live.subscribe(
-            lambda change: change.community_id in self._homes and (chosen is None or chosen(change)), topics=heeded
-        )
-        self._meanwhile.hand_on(subscription)
+        subscription = self._subscribe(wants, topics)
 
         async def run() -> None:
             failing, read = False, -REREAD_S

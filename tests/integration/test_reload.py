@@ -189,13 +189,13 @@ async def test_the_hub_notices_a_changed_file_by_itself(
             while len(running.devices) < 2:
                 await asyncio.sleep(0.05)
             write_site(tmp_path, "door-b1-u1", extra="surprise: 1\n")
-            while not (refused := hub.context.refusals.seen_in("demo", hub.communities)):
+            while not (refused := running.context.refusals.seen_in("demo", running.communities)):
                 await asyncio.sleep(0.05)
             assert (refused[0].what, refused[0].problems[0].field) == ("configuration", "surprise")
             write_site(tmp_path, "door-b1-u1")
-            while len(hub.devices) > 1:
+            while len(running.devices) > 1:
                 await asyncio.sleep(0.05)
-            assert hub.context.refusals.seen_in("demo", hub.communities) == []
+            assert running.context.refusals.seen_in("demo", running.communities) == []
     finally:
         await running.stop()
 
