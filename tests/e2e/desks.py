@@ -53,8 +53,12 @@ class World:
             link.execute("CREATE SCHEMA first")
             for table in ("alarm", "alarm_shelf", "maintenance"):
                 link.execute(f"CREATE TABLE first.{table} AS TABLE hub.{table}")  # type: ignore[call-overload]
-            row = link.execute("SELECT * FROM hub.alarm LIMIT 0")
-            self._alarm = ", ".join(one.name for one in row.description or () if one.name != "id")
+            written = link.execute(
+                "SELECT string_agg(attname, ', ') FROM pg_attribute WHERE attrelid = 'hub.alarm'::regclass"
+                " AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attname <> 'id'"
+            ).fetchone()
+            assert written is not None
+            self._alarm: str = written[0]
 
     def tidy(self) -> None:
         """The desk as it was at first: alarms, shelf, maintenance; no storm; no command was given."""
