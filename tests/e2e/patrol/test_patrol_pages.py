@@ -153,7 +153,7 @@ async def test_only_who_supervises_sees_codes(world: World):
 
 async def test_the_api(world: World):
     async with httpx.AsyncClient(
-        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+        timeout=60, base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
     ) as client:
         assert (await client.get("/patrol/rounds")).status_code == 401
         await client.post(f"{world.address}/login", data={"name": "li", "password": PASSWORD})

@@ -161,7 +161,7 @@ async def test_a_position_that_is_nowhere_is_refused_by_name_and_one_that_is_som
     before, clock = last(world), {"wall_ms": 0, "monotonic_ms": 1, "boot": "b"}
     one = {"counter": 1, "code": await world.code("east-gate"), "clock": clock}
     async with httpx.AsyncClient(
-        base_url=f"{world.address}/api/v1/patrol", headers={"sec-fetch-site": "same-origin"}
+        timeout=60, base_url=f"{world.address}/api/v1/patrol", headers={"sec-fetch-site": "same-origin"}
     ) as client:
         await client.post(f"{world.address}/login", data={"name": "li", "password": PASSWORD})
         for wrong, named in (

@@ -222,7 +222,7 @@ async def test_a_viewer_looks_and_changes_nothing(world: World, plans: PlanBook)
 
 async def test_the_api(world: World, plans: PlanBook):
     async with httpx.AsyncClient(
-        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+        timeout=60, base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
     ) as client:
         await client.post(f"{world.address}/login", data={"name": "wang", "password": PASSWORD})
         found = (await client.get("/patrol/plans")).json()
@@ -264,7 +264,7 @@ async def test_the_api(world: World, plans: PlanBook):
         back = await client.post(f"/patrol/plans/versions/{number}/restore", json={"base": base})
         assert back.json()["in_force"]["digest"] == now
     async with httpx.AsyncClient(
-        base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
+        timeout=60, base_url=f"{world.address}/api/v1", headers={"sec-fetch-site": "same-origin"}
     ) as client:
         await client.post(f"{world.address}/login", data={"name": "viewer", "password": PASSWORD})
         assert "沪AXG001" not in (await client.get("/patrol/plans")).text
