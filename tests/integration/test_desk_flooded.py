@@ -83,7 +83,9 @@ async def test_doors_say_when_they_are_cut_and_show_their_own_alarms(
     fire, _ = flood(ground)
     [(door,)] = ground.rows("SELECT id FROM hub.device WHERE code = 'door-b1-u1'")
     for number in (door, *range(1_000_000, 999_999 + doors)):  # only the first has rows in the store, and it is enough
-        told = SimpleNamespace(id=number, community_id=ground.here, kind_name="door", kind=SimpleNamespace(commands={}))
+        told = SimpleNamespace(
+            name="door", id=number, community_id=ground.here, kind_name="door", kind=SimpleNamespace(commands={})
+        )
         ground.context.devices[number] = told  # type: ignore[index]
     client = Client(ui.page("/doors"))
     with client:
