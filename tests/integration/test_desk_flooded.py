@@ -84,7 +84,10 @@ async def test_doors_say_when_they_are_cut_and_show_their_own_alarms(
     [(door,)] = ground.rows("SELECT id FROM hub.device WHERE code = 'door-b1-u1'")
     for number in (door, *range(1_000_000, 999_999 + doors)):  # only the first has rows in the store, and it is enough
         told = SimpleNamespace(
-            name="door", id=number, community_id=ground.here, kind_name="door", kind=SimpleNamespace(commands={})
+            id=number,
+            community_id=ground.here,
+            kind_name="door",
+            kind=SimpleNamespace(name=SimpleNamespace(zh="门", en="Door"), commands={}, points={}, events={}),
         )
         ground.context.devices[number] = told  # type: ignore[index]
     client = Client(ui.page("/doors"))
