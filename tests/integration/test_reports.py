@@ -69,10 +69,10 @@ async def offered(bench: Bench, reports: int = 1) -> list[Arrival]:
 
 
 async def pump(bench: Bench, reports: int = 1) -> None:
-    """Let what is offered go through the pipeline, at least so many reports."""
+    """Let what is offered go through the pipeline, exactly so many reports."""
     arrivals = await offered(bench, reports)
     await bench.feed(*arrivals)
-    assert len([arrival for arrival in arrivals if arrival.token]) >= reports
+    assert len([arrival for arrival in arrivals if arrival.token]) == reports
 
 
 async def forgotten(bench: Bench) -> None:
