@@ -170,10 +170,10 @@ class DeadLetter(msgspec.Struct, gc=False):
     device: Device | None = None
 
 
-def frame_key(device: str, stamp: str, payload: bytes) -> bytes:
-    """16 bytes that name a message for good: BLAKE2b of device, its sequence or time, and payload."""
-    digest = hashlib.blake2b(payload, digest_size=16, key=device.encode())
-    digest.update(stamp.encode())
+def frame_key(device: Device, stamp: str, payload: bytes) -> bytes:
+    """16 bytes that name a message for good: BLAKE2b of device and community, its sequence or time, and payload."""
+    digest = hashlib.blake2b(payload, digest_size=16, key=device.code.encode())
+    digest.update(f"{device.community}/{stamp}".encode())
     return digest.digest()
 
 

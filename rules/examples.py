@@ -145,7 +145,7 @@ def example_frame(
     """What the device says at a step; None where it only lets time pass."""
     if not (step.point or step.event or step.heard or step.verdict):
         return None
-    key = frame_key(device.code, str(index), b"")
+    key = frame_key(device, str(index), b"")
     ts = now if step.time is None else start + step.time // timedelta(microseconds=1)
     readings = []
     for name, level in step.point.items():

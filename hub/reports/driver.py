@@ -37,7 +37,7 @@ class VirtualDecoder:
         except msgspec.DecodeError as error:
             raise BadFrame("malformed", str(error)) from error
         # A report is named by its key alone: said again in other words it is still the same one.
-        key = key_of(device.code, str(body.at), body.key.encode())
+        key = key_of(device, str(body.at), body.key.encode())
         return [
             Frame(
                 device=device, key=key, natural=True, timed=True, ts=body.at, received=arrival.received,
