@@ -54,8 +54,7 @@ class DoorsPage:
         )  # fmt: skip
         self._board.on("command", lambda event: view.act(self._command)(event.args))
         self._board.on("export", lambda event: view.act(self._export)(event.args))
-        again = view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
-        self._board.on("reload", again)
+        view.follow(self._wants, self._changed, self._reload, settle_s=SETTLE_S)
 
     def _ids(self) -> list[int]:
         devices = self._view.hub.context.devices.values()

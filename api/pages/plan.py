@@ -52,8 +52,7 @@ class PlanPage:
             file=f"{view.membership.code}.positions.csv" if view.may("configure") else "",
             devices=await self._devices(), alarms=await self._alarms(), t=self._words(),
         )  # fmt: skip
-        again = view.follow(("alarm", "device"), self._changed, self._reload, settle_s=SETTLE_S)
-        self._plan.on("reload", again)
+        view.follow(("alarm", "device"), self._changed, self._reload, settle_s=SETTLE_S)
 
     def _words(self) -> dict[str, Any]:
         t = self._view.t

@@ -144,9 +144,7 @@ export default {
   mounted() {
     this.timer = setInterval(this.beat, 1000);
     this.onKey = (event) => this.key(event);
-    this.onConnect = () => this.$emit("reload");
     document.addEventListener("keydown", this.onKey);
-    window.socket?.on("connect", this.onConnect);
     this.onTouch = () => this.siren.wake();
     for (const touch of TOUCHES) document.addEventListener(touch, this.onTouch, true);
     this.siren.open(this.turned);
@@ -154,7 +152,6 @@ export default {
   unmounted() {
     clearInterval(this.timer);
     document.removeEventListener("keydown", this.onKey);
-    window.socket?.off("connect", this.onConnect);
     for (const touch of TOUCHES) document.removeEventListener(touch, this.onTouch, true);
     this.siren.close();
     this.notices.close();

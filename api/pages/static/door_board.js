@@ -71,11 +71,6 @@ export default {
     },
   },
   watch: { only(name) { localStorage.setItem("hub.doors." + this.me, name); } },
-  mounted() {
-    this.onConnect = () => this.$emit("reload");
-    window.socket?.on("connect", this.onConnect);
-  },
-  unmounted() { window.socket?.off("connect", this.onConnect); },
   methods: {
     exportAs(event) {
       this.$emit("export", [event.target.value, this.groups.flatMap((group) => group.doors.map((door) => door.id))]);

@@ -145,14 +145,9 @@ export default {
   },
   mounted() {
     this.onHash = () => (this.at = this.hash());
-    this.onConnect = () => this.$emit("reload");
     addEventListener("hashchange", this.onHash);
-    window.socket?.on("connect", this.onConnect);
   },
-  unmounted() {
-    removeEventListener("hashchange", this.onHash);
-    window.socket?.off("connect", this.onConnect);
-  },
+  unmounted() { removeEventListener("hashchange", this.onHash); },
   methods: {
     byId(rows) { return Object.fromEntries(rows.map((row) => [row.id, row])); },
     hash() { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } },
