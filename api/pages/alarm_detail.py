@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -28,7 +29,7 @@ from api.pages.widgets import Table, box, facts, icon, tag
 from hub.evidence.service import EvidenceDesk
 from hub.live import Change
 from hub.money import yuan
-from hub.store.database import Row
+from hub.store.database import NotThere, Row
 
 _BEFORE = timedelta(minutes=15)
 _REST = timedelta(milliseconds=300)  # a chattering alarm is not painted more often
@@ -43,9 +44,10 @@ class AlarmDetail:
         self._view = view
         self._actions = actions
         self._places = places
-        self._id = 0
+        self._id = 0  # the one asked for: what is done goes to the one that is shown
         self._device: Row | None = None
         self._values: dict[str, Any] = {}
+        self._heard: dict[str, Change] = {}  # values told while the drawer was painted from an older reading
         self._alarm: Row | None = None
         self._said: object = None  # what the head, the buttons and the procedure say
         self._near: list[int] = []
@@ -84,18 +86,32 @@ class AlarmDetail:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Paint the chosen alarm as it stands now."""
+        """Paint the chosen alarm as it stands now; where that fails, `tidy` tries again. NotThere."""
         async with self._painting:
-            await self._refresh()
+            number, self._behind, self._painted = self._id, False, self._view.now()
+            try:
+                if number:
+                    await self._refresh(number)
+            except NotThere:  # nor will it be: what is shown stays
+                shown = self._alarm["id"] if self._alarm else 0
+                if self._id == number:
+                    self._id = shown if shown != number else 0
+                raise
+            except Exception:
+                self._behind = True
+                raise
+            finally:
+                for change in self._heard.values():
+                    self._show_value(change)
+                self._heard.clear()
 
-    async def _refresh(self) -> None:
-        self._behind, self._painted = False, self._view.now()
-        if not self._id:
-            return
+    async def _refresh(self, number: int) -> None:
         view, reads = self._view, self._view.hub.reads
-        alarm = await view.hub.context.alarms.show(view.principal, self._id)
+        alarm = await view.hub.context.alarms.show(view.principal, number)
         device = await reads.device(view.principal, alarm["device_id"])
-        pictures = await EvidenceDesk(view.hub.context).snapshots(view.principal, self._id) if view.may("work") else []
+        pictures = await EvidenceDesk(view.hub.context).snapshots(view.principal, number) if view.may("work") else []
+        if number != self._id:  # left, or another one is waited for
+            return
         said = alarm, device["commands"]
         self._device, self._alarm = device, alarm
         self._near = near(view.hub.context.devices.values(), view.principal.community_id, alarm["place"])
@@ -122,7 +138,8 @@ class AlarmDetail:
             self._paint_actions(alarm, device)
         self._procedure.clear()
         with self._procedure:
-            paint_procedure(view, alarm, self._tick if may else None, self._note_step if may else None)
+            tick, note = partial(self._tick, alarm["id"]), partial(self._note_step, alarm["id"])
+            paint_procedure(view, alarm, tick if may else None, note if may else None)
             paint_comments(view, alarm)
 
     async def _paint_around(self, alarm: Row, device: Row) -> None:
@@ -210,7 +227,7 @@ class AlarmDetail:
         view, may = self._view, self._view.may("acknowledge")
         with box("actions"):
             if may and alarm["state"] in _WAITING:
-                self._button("alarm.acknowledge", self._acknowledge, "solid")
+                self._button("alarm.acknowledge", partial(self._acknowledge, alarm["id"]), "solid")
                 self._one("note", "alarm.acknowledge_note", alarm)
             if may and alarm["state"] == "latched_acknowledged":
                 self._one("reset", "alarm.reset", alarm)
@@ -220,7 +237,7 @@ class AlarmDetail:
                     self._one("unshelve", "alarm.unshelve", alarm)
                 elif not alarm["suppression"] and not alarm["life_safety"]:
                     self._one("shelve", "alarm.shelve", alarm)
-                self._button("alarm.assign", self._assign)
+                self._button("alarm.assign", partial(self._assign, alarm["id"]))
             if may:
                 self._one("comment", "alarm.comment", alarm)
             self._paint_links(alarm)
@@ -279,32 +296,38 @@ class AlarmDetail:
         self._twin.head(twin_columns(view, trend))
         self._twin.show(trend_rows(view, trend)[:100])
 
-    async def _acknowledge(self, _: Any = None) -> None:
-        await self._actions.acknowledge([self._id])
+    async def _acknowledge(self, alarm_id: int, _: Any = None) -> None:
+        await self._actions.acknowledge([alarm_id])
 
-    async def _assign(self, _: Any = None) -> None:
-        await self._actions.assign([self._id])
+    async def _assign(self, alarm_id: int, _: Any = None) -> None:
+        await self._actions.assign([alarm_id])
 
-    def _tick(self, step: int, done: bool) -> Any:
-        return self._view.act(self._log_step)(step, done, "")
+    def _tick(self, alarm_id: int, step: int, done: bool) -> Any:
+        return self._view.act(self._log_step)(alarm_id, step, done, "")
 
-    def _note_step(self, step: int, done: bool) -> None:
+    def _note_step(self, alarm_id: int, step: int, done: bool) -> None:
         view, t = self._view, self._view.t
 
         async def do(note: str) -> None:
-            await self._log_step(step, done, note)
+            await self._log_step(alarm_id, step, done, note)
 
         view.ask(f"{t('alarm.step_note')} {step}", "", t("alarm.save"), do, field=t("alarm.note"),
                  needed=t("alarm.comment_needed"))  # fmt: skip
 
-    async def _log_step(self, step: int, done: bool, note: str) -> None:
-        await self._view.hub.context.alarms.log_step(await self._view.who(), self._id, step, note, done)
+    async def _log_step(self, alarm_id: int, step: int, done: bool, note: str) -> None:
+        try:
+            await self._view.hub.context.alarms.log_step(await self._view.who(), alarm_id, step, note, done)
+        except Exception:
+            self._said, self._behind = None, True  # the browser shows the tick that was not logged
+            raise
         await self.refresh()
 
     async def first_command(self, alarm_id: int) -> None:
-        """The key `o`: the first command the role may give at the device that is shown."""
-        if alarm_id != self._id:
+        """The key `o`: the first command the role may give at the device of this alarm, which is shown first."""
+        if self._alarm is None or not alarm_id == self._alarm["id"] == self._id:
             await self.choose(alarm_id)
+        if self._alarm is None or self._alarm["id"] != alarm_id:
+            return  # another one was chosen meanwhile
         allowed = [command for command in (self._device or {}).get("commands", []) if command["allowed"]]
         if allowed:
             await self._ask(allowed[0])
@@ -327,7 +350,7 @@ class AlarmDetail:
         if not self.shown:
             return False
         if change.topic == "point":
-            return change.key in self._values
+            return change.key in self._values or self._painting.locked()
         here = (self._device["id"] if self._device else 0, *self._near)
         return change.topic == "notice" or (
             change.topic in ("command", "event") and change.data.get("device_id") in here
@@ -338,14 +361,20 @@ class AlarmDetail:
         for change in changes:
             if change.topic == "command" and self._progress.knows(change.key):
                 self._progress.show(change.data)
-            elif change.topic == "point" and change.key in self._values:
-                shown, point = self._values[change.key]
-                shown.text = self._view.value(change.data.get("value"), point)
+            elif change.topic == "point":
+                if self._painting.locked():
+                    self._heard[change.key] = change
+                self._show_value(change)
         self._moved |= any(change.topic in ("command", "event", "notice") for change in changes)
         if any(change.topic == "alarm" and change.key == str(self._id) for change in changes):
             self._behind = True
             if self._view.now() - self._painted > _REST:
                 await self.refresh()
+
+    def _show_value(self, change: Change) -> None:
+        if change.key in self._values:
+            shown, point = self._values[change.key]
+            shown.text = self._view.value(change.data.get("value"), point)
 
     async def tidy(self) -> None:
         """Paint what changed faster than it is worth painting."""
@@ -353,4 +382,8 @@ class AlarmDetail:
             await self.refresh()
         elif self._moved and self._alarm is not None and self._device is not None:
             async with self._painting:
-                await self._paint_around(self._alarm, self._device)
+                try:
+                    await self._paint_around(self._alarm, self._device)
+                except Exception:
+                    self._moved = True
+                    raise

@@ -189,7 +189,11 @@ class AlarmPage:
         """What need not be read again at every change: in a flood a desk would do nothing else."""
         if self._shelf_moved:
             self._shelf_moved = False
-            self._list.run_method("shelve", await self._shelved())
+            try:
+                self._list.run_method("shelve", await self._shelved())
+            except Exception:
+                self._shelf_moved = True
+                raise
         await self._detail.tidy()
 
     async def _storm(self) -> dict[str, Any] | None:
