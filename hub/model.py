@@ -170,16 +170,16 @@ class DeadLetter(msgspec.Struct, gc=False):
     device: Device | None = None
 
 
-def frame_key(device: Device, stamp: str, payload: bytes) -> bytes:
-    """16 bytes that name a message for good: BLAKE2b of device and community, its sequence or time, and payload."""
-    digest = hashlib.blake2b(payload, digest_size=16, key=device.code.encode())
-    digest.update(f"{device.community}/{stamp}".encode())
+def frame_key(device: str, stamp: str, payload: bytes) -> bytes:
+    """16 bytes that name a message of a device for good: BLAKE2b of its code, sequence or time, and payload."""
+    digest = hashlib.blake2b(payload, digest_size=16, key=device.encode())
+    digest.update(stamp.encode())
     return digest.digest()
 
 
-def event_id(key: bytes, index: int, name: str) -> bytes:
-    """16 bytes that name the `index`-th event of a frame."""
-    return hashlib.blake2b(b"%d:%s" % (index, name.encode()), digest_size=16, key=key).digest()
+def event_id(device: Device, key: bytes, index: int, name: str) -> bytes:
+    """16 bytes that name the `index`-th event of a frame in all communities, where codes and messages may be alike."""
+    return hashlib.blake2b(f"{index}:{name}@{device.community}".encode(), digest_size=16, key=key).digest()
 
 
 class CommandRequest(msgspec.Struct, frozen=True):

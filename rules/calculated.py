@@ -144,7 +144,7 @@ class Calculator:
             raw = msgspec.json.encode(inputs, order="sorted")
             told[device.id] = ts
             yield Frame(
-                device, frame_key(device, str(ts), raw), True, True, ts, received, "calculated", raw, readings, []
+                device, frame_key(device.code, str(ts), raw), True, True, ts, received, "calculated", raw, readings, []
             )
 
     def _values(self, formula: Formula, moved: Mapping[int, Known]) -> tuple[dict[str, object], int]:

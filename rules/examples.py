@@ -145,13 +145,13 @@ def example_frame(
     """What the device says at a step; None where it only lets time pass."""
     if not (step.point or step.event or step.heard or step.verdict):
         return None
-    key = frame_key(device, str(index), b"")
+    key = frame_key(device.code, str(index), b"")
     ts = now if step.time is None else start + step.time // timedelta(microseconds=1)
     readings = []
     for name, level in step.point.items():
         point = device.points[name]
         readings.append(_reading(point, point.spec.values[level] if isinstance(level, str) else level))
-    events = [Event(event_id(key, 0, step.event), step.event, dict(step.data))] if step.event else []
+    events = [Event(event_id(device, key, 0, step.event), step.event, dict(step.data))] if step.event else []
     found = step.verdict
     verdicts = [] if found is None else [Verdict(rule, found.active, ts, found.value)]
     return Frame(

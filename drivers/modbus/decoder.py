@@ -41,7 +41,7 @@ class ModbusDecoder:
         return [
             Frame(
                 device=device,
-                key=frame_key(device, f"{received}|{arrival.source}", arrival.payload),
+                key=frame_key(device.code, f"{received}|{arrival.source}", arrival.payload),
                 natural=False,
                 timed=False,
                 ts=received,

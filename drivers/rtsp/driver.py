@@ -52,7 +52,7 @@ class RtspDecoder:
         point, at = device.points.get("answer_time"), arrival.received
         return [
             Frame(
-                device=device, key=frame_key(device, str(at), arrival.payload), natural=False, timed=False, ts=at,
+                device=device, key=frame_key(device.code, str(at), arrival.payload), natural=False, timed=False, ts=at,
                 received=at, source=arrival.source, raw=arrival.payload,
                 readings=[Reading(point, told.took_ms / 1000)] if point else [], events=[],
                 duplicate=arrival.duplicate, token=arrival.token,

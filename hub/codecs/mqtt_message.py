@@ -81,7 +81,7 @@ class JsonDecoder:
         else:
             stamp = f"r{received}:{arrival.token}:{index}"
         # The broker's copy has no events, so it must not pass for the live message
-        key = frame_key(self.device, f"retained:{stamp}" if retained else stamp, raw)
+        key = frame_key(self.device.code, f"retained:{stamp}" if retained else stamp, raw)
         quality = (RETAINED if retained else 0) | (CLOCK if self._time is not None and not timed else 0)
         readings = self._readings(root, quality) if self._points else []
         events: list[Event] = []
@@ -100,7 +100,7 @@ class JsonDecoder:
                 found.append(DeadLetter(arrival, error.reason, error.detail, self.device))
             else:
                 if happened is not None:
-                    events.append(Event(event_id(key, 0, happened[0]), *happened))
+                    events.append(Event(event_id(self.device, key, 0, happened[0]), *happened))
         return found
 
     def _readings(self, root: Any, quality: int) -> list[Reading]:
@@ -194,7 +194,7 @@ class StatusDecoder:
 
 def untimed_frame(device: Device, arrival: Arrival, readings: list[Reading]) -> Frame:
     """The frame of a payload that has neither time nor sequence: named by its receipt."""
-    key = frame_key(device, f"r{arrival.received}:{arrival.token}:0", arrival.payload)
+    key = frame_key(device.code, f"r{arrival.received}:{arrival.token}:0", arrival.payload)
     return Frame(
         device, key, False, False, arrival.received, arrival.received, arrival.source, arrival.payload, readings, [],
         None, arrival.retained, arrival.duplicate, arrival.token,

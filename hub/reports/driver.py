@@ -37,12 +37,12 @@ class VirtualDecoder:
         except msgspec.DecodeError as error:
             raise BadFrame("malformed", str(error)) from error
         # A report is named by its key alone: said again in other words it is still the same one.
-        key = key_of(device, str(body.at), body.key.encode())
+        key = key_of(device.code, str(body.at), body.key.encode())
         return [
             Frame(
                 device=device, key=key, natural=True, timed=True, ts=body.at, received=arrival.received,
                 source=arrival.source, raw=arrival.payload, readings=_readings(device, body.points),
-                events=[Event(event_id(key, n, name), name, data)
+                events=[Event(event_id(device, key, n, name), name, data)
                         for n, (name, data) in enumerate(body.events) if name in device.kind.events],
                 verdicts=[_verdict(each) for each in body.verdicts],
             )

@@ -314,7 +314,7 @@ class Ground:
 
 def _said(device: Device, event: str, at: int) -> Frame:
     """A frame in which a device says that something happened."""
-    key = frame_key(device, f"{at}", event.encode())
+    key = frame_key(device.code, f"{at}", event.encode())
     return Frame(device=device, key=key, natural=True, timed=True, ts=at, received=at, source="test", raw=b"",
                  readings=[], events=[Event(key, event, {})])  # fmt: skip
 

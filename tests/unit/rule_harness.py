@@ -47,7 +47,7 @@ def frame(
 ) -> Frame:
     received = T0 + round(at * S)
     ts = received if said is None else T0 + round(said * S)
-    key = frame_key(device, f"{received}-{ts}", repr((points, event)).encode())
+    key = frame_key(device.code, f"{received}-{ts}", repr((points, event)).encode())
     return Frame(
         device=device, key=key, natural=True, timed=True, ts=ts, received=received, source="test", raw=b"",
         readings=[Reading(device.points[name], float(value), quality) for name, value in (points or {}).items()],

@@ -48,7 +48,7 @@ _numbers = count()
 def frame(device: Device, at: float, quality: int = 0, **points: float | None) -> Frame:
     ts = T0 + round(at * S)
     readings = [Reading(device.points[name], value, quality) for name, value in points.items()]
-    key = frame_key(device, str(next(_numbers)), b"")
+    key = frame_key(device.code, str(next(_numbers)), b"")
     return Frame(device, key, True, True, ts, ts + S, "test", b"", readings, [])
 
 
@@ -80,7 +80,7 @@ def test_a_frame_says_what_it_was_computed_from_and_always_has_a_later_time() ->
     (second,) = one.calculate([frame(P2, 1, flow=5.0)])
     assert (first.ts, second.ts) == (T0 + S, T0 + S + 1)  # one instant, two values
     assert (first.source, first.raw) == ("calculated", b'{"pumps.flow":[2.0,4.0]}')
-    assert first.key == frame_key(SUM, str(first.ts), first.raw)
+    assert first.key == frame_key("sum", str(first.ts), first.raw)
     assert first.received == T0 + 2 * S
     assert first.natural and first.timed and not first.events
 

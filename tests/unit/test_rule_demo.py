@@ -27,9 +27,9 @@ def frames(devices: dict[str, Device], words: Sequence[Said]) -> list[Frame]:
         device = devices[word.device]
         if word.fault is not None or not (word.points or word.event):
             continue
-        key = frame_key(device, f"{word.at}-{number}", b"")
+        key = frame_key(device.code, f"{word.at}-{number}", b"")
         readings = [Reading(device.points[name], float(value)) for name, value in word.points.items()]
-        events = [Event(event_id(key, 0, word.event), word.event, dict(word.data))] if word.event else []
+        events = [Event(event_id(device, key, 0, word.event), word.event, dict(word.data))] if word.event else []
         made.append(Frame(device, key, True, True, word.at, word.at, "plant", b"", readings, events))
     return made
 

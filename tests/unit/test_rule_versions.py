@@ -47,10 +47,19 @@ def version(number: int) -> list[Any]:
 
 def forced(number: int, doors: Mapping[int, Device] = DOORS) -> Frame:
     at = T0 + number * S
+    key = frame_key("door", str(number), b"")
     door = doors[number % len(doors) + 1]
-    key = frame_key(door, str(number), b"")
     return Frame(
-        door, key, True, True, at, at, "test", b"", [], [Event(event_id(key, 0, "door_forced"), "door_forced", {})]
+        door,
+        key,
+        True,
+        True,
+        at,
+        at,
+        "test",
+        b"",
+        [],
+        [Event(event_id(door, key, 0, "door_forced"), "door_forced", {})],
     )
 
 
