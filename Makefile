@@ -21,7 +21,8 @@ test: $(VENV)/dev.ok system-packages ## install what the tests need and run ever
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest tests/integration -n 2 --dist loadfile
 	$(BIN)/pytest tests/e2e/test_pages*.py -n 2 --dist loadfile $(ARGS)
-	$(BIN)/pytest tests/e2e --ignore-glob='*/test_pages*' -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/e2e/patrol -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest tests/e2e --ignore=tests/e2e/patrol --ignore-glob='*/test_pages*' $(ARGS)
 
 check: $(VENV)/dev.ok ## format, lint, types, contracts, configuration, documents, unit and contract tests; offline
 	$(BIN)/ruff format --check .

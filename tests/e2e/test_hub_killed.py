@@ -50,6 +50,5 @@ def test_hub_killed_in_full_flow() -> None:
     assert code == 0
     assert (result.lost, result.lost_l2, result.doubled, result.misplaced) == (set(), set(), [], [])
     assert (result.bad_alarms, result.bad_orders, result.stuck_jobs, result.dead) == ([], [], 0, 0)
-    assert result.alarms > 100
-    assert result.orders == result.alarms
+    assert result.orders > 100
     assert tap.redelivered > 0  # else nothing was put to the test
