@@ -215,9 +215,9 @@ async def healthy(page: Page, language: str, complaints: list[str]) -> None:
     assert not complaints
 
 
-SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select')]
+SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select, label:has(input.sr)')]
    .filter(e => e.getClientRects().length && e.type !== 'checkbox')
-   .filter(e => !e.matches('.skip') && !e.closest('p, dd, td.link, td a, .door-head, figcaption, .table-box'))
+   .filter(e => !e.matches('.skip, .sr') && !e.closest('p, dd, td.link, td a, .door-head, figcaption, .table-box'))
    .map(e => [e.textContent.slice(0, 30), e.getBoundingClientRect()])
    .filter(([, r]) => r.height < 43.5 || r.width < 43.5).map(([t, r]) => [t, r.width, r.height])"""
 """What a thumb would miss."""

@@ -1,4 +1,4 @@
-"""axe-core over every page there is: both languages, desk and phone, by day and by night. Nothing of any weight.
+"""Every page there is: healthy, and nothing that axe-core finds; both languages, desk and phone, by day and by night.
 
 Each language, size and theme meets each other once; all eight would cost CI four minutes more.
 """
@@ -10,7 +10,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page
 
 from modules.duty.service import Duty
-from tests.e2e.desks import SHOTS, World, at_rest
+from tests.e2e.desks import SHOTS, SMALL, World, at_rest, healthy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 LOOKS = [("zh-CN", "desktop", "light"), ("zh-CN", "phone", "dark"), ("en", "desktop", "dark"), ("en", "phone", "light")]
@@ -22,7 +22,7 @@ async def _violations(page: Page) -> list[str]:
     await page.wait_for_function(
         "[...document.querySelectorAll('.q-loading-bar')].every((bar) => bar.style.opacity === '0')"
     )
-    found = (await Axe().run(page)).response["violations"]
+    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
     return [
         f"{one['id']} ({one['impact']}): {node['target']} {node['html'][:160]}"
         for one in found
@@ -38,14 +38,15 @@ async def _registered(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("language", "size", "theme"), LOOKS)
-async def test_axe_finds_nothing(world: World, language: str, size: str, theme: str) -> None:
+async def test_every_page_is_healthy_and_axe_finds_nothing(world: World, language: str, size: str, theme: str) -> None:
     seeds, made, found = world.seeds, world.made, {}
-    async with world.signed_in("admin", language, size, theme == "dark", reduced_motion="reduce") as (page, _):
+    async with world.signed_in("admin", language, size, theme == "dark", reduced_motion="reduce") as (page, complaints):
         await world.open(page, "/")
         paths = await _registered(page)
         assert {"/alarms", "/overview", "/doors", "/plan", "/maintenance", "/devices", "/system"} <= set(paths)
         paths += [f"/alarms/{made[name]}" for name in ("smoke", "latched", "shelved", "gateway", "em-b2-001")]
-        paths += [f"/alarms/{seeds.numbers['alarms'][2]}", f"/devices/{seeds.devices['pump-1'].id}"]
+        paths += [f"/alarms/{number}" for number in seeds.numbers["alarms"][1:3]]
+        paths += [f"/devices/{seeds.devices[code].id}" for code in ("pump-1", "door-b1-u1")]
         paths += ["/plan#b1", "/plan#b1/u1", "/plan#b1/u1/f03", "/plan#gate-east", "/plan#garage"]
         day = world.seeds.context.clock.now()
         paths += [
@@ -61,7 +62,11 @@ async def test_axe_finds_nothing(world: World, language: str, size: str, theme: 
             await at_rest(page)
             name = path.strip("/").replace("/", "-").replace("#", "-") or "desk"
             await page.screenshot(path=SHOTS / f"axe-{name}-{language}-{size}-{theme}.png")
-            if problems := await _violations(page):
+            await healthy(page, language, complaints)
+            problems = await _violations(page)
+            if size == "phone":
+                problems += [f"too small for a thumb: {one}" for one in await page.evaluate(SMALL)]
+            if problems:
                 found[path] = problems
     assert found == {}
 
