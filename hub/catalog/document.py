@@ -1,11 +1,13 @@
 """A configuration file in memory: its data, where each part stands, and what must not be shown."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from hub.catalog.problems import Key, Problem, Sort, dotted, show
 
-_NEVER_SHOWN = frozenset({"password"})
+_NEVER_SHOWN = frozenset({"password", "secret", "push", "phone", "email"})
+_NAMES_A_HOST = frozenset({"http", "https", "mqtt", "mqtts", "rtsp", "rtsps"})  # in others it may be the key itself
 
 
 @dataclass
@@ -49,7 +51,8 @@ class Document:
             return reference
         if _NEVER_SHOWN.intersection(map(str, path)):
             return "***"
-        return self.scrub(show(self.value(path)))
+        value = self.value(path)
+        return self.scrub(show(_address(value) if isinstance(value, str) else value))
 
     def scrub(self, text: str) -> str:
         """The text without anything a reference gave."""
@@ -72,3 +75,15 @@ class Document:
         hint = self.scrub(suggestion) if suggestion else None
         self.problems.append(Problem(file, line, name, text, self.scrub(expected), hint, sort))
         self.broken.add(path)
+
+
+def _address(text: str) -> str:
+    """The text; an address of a broker, camera, robot or gateway without the passwords and keys that may be in it."""
+    scheme, is_one, rest = text.partition("://")
+    if not is_one:
+        return text
+    if scheme.lower() not in _NAMES_A_HOST:
+        return f"{scheme}://***"
+    _, at, rest = rest.rpartition("@")
+    kept = re.split("[/?#]" if scheme.lower().startswith("http") else "[?#]", rest, maxsplit=1)[0]
+    return f"{scheme}://{'***@' if at else ''}{kept}{'…' if kept != rest else ''}"

@@ -81,3 +81,20 @@ def test_a_wrong_file_says_where(tmp_path: Path, old: str, new: str, where: str)
 def test_a_secret_is_not_shown_in_a_problem(tmp_path: Path):
     _, problems = read_files(folder(tmp_path, GOOD), {"CHANNEL_A": "exec://very-secret"})
     assert problems and "very-secret" not in "".join(map(str, problems))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hidden"),
+    [
+        ("!env CHANNEL_A", "wecombt://633a31f6-7f9c-key", "633a31f6"),
+        ("!env CHANNEL_A", "https://open.feishu.cn/open-apis/bot/v2/hook/8f3a", "8f3a"),
+        ("!env CHANNEL_A", "https://oapi.dingtalk.com/robot/send?access_token=8f3a", "8f3a"),
+        ("!env CHANNEL_A", "mqtt://gate:p/w@host" + "0" * 60, "p/w"),
+        ('phone: "139"', 'phone: "139 0000 0099"', "0099"),
+        ('phone: "139"', "email: boss.at.example", "boss.at"),
+        ('phone: "139"', 'push: "My Push+Key"', "Push"),
+    ],
+)
+def test_what_stands_in_the_file_itself_is_not_shown_either(tmp_path: Path, old: str, new: str, hidden: str):
+    _, problems = read_files(folder(tmp_path, GOOD.replace(old, new)), {"CHANNEL_A": SECRET})
+    assert problems and hidden not in "".join(map(str, problems))

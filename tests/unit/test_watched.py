@@ -115,6 +115,6 @@ def test_of_files_of_others_only_the_number_is_told():
     refusals.tell("configuration", PermissionError("may not be read"), now)
     seen, broken = refusals.seen_in("demo", ["demo", "other"])
     assert {one.file for one in seen.problems} == {files[0], files[3], files[4]} and seen.hidden == 2
-    assert (broken.problems, broken.hidden) == ((), 1), "nobody knows whose it is"
+    assert (broken.problems[0].expected, broken.hidden) == ("may not be read", 0), "nobody knows whose it is"
     alone, said = refusals.seen_in("demo", ["demo"])
     assert (len(alone.problems), alone.hidden, said.problems[0].expected) == (5, 0, "may not be read")
