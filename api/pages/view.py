@@ -82,11 +82,15 @@ class View:
         self._places: dict[str, str] | None = None
         self._ask: Ask | None = None
         self._homes = (self.principal.community_id, 0)
-        self._meanwhile = hub.context.live.subscribe(lambda change: change.community_id in self._homes, MOST_MEANWHILE)
+        self._meanwhile: Subscription | None = hub.context.live.subscribe(
+            lambda change: change.community_id in self._homes, MOST_MEANWHILE
+        )
 
     def built(self) -> None:
         """The page is built: what it has to be told of from now on, it follows."""
-        self.hub.context.live.unsubscribe(self._meanwhile)
+        if self._meanwhile is not None:
+            self.hub.context.live.unsubscribe(self._meanwhile)
+            self._meanwhile = None
 
     def pictures(self) -> widgets.Pictures:
         """Stored pictures; `show` gives it those there are."""
@@ -291,7 +295,8 @@ class View:
         subscription = self.hub.context.live.subscribe(
             lambda change: change.community_id in self._homes and (chosen is None or chosen(change)), topics=heeded
         )
-        self._meanwhile.hand_on(subscription)
+        if self._meanwhile is not None:
+            self._meanwhile.hand_on(subscription)
         return subscription
 
     def follow(

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from hub.clock import to_us
+from hub.errors import Refused
 from hub.model import Arrival
 from hub.pipeline.intake import ArrivalQueue
 from hub.store.database import Database
@@ -17,7 +18,9 @@ async def replay(
     database: Database, queue: ArrivalQueue, buses: Collection[str], community_id: int, ids: list[int], now: datetime
 ) -> int:
     """Put dead letters of a community into the queue again, as they came then; gives how many. Those kept cut and
-    those of no bus of `buses` are left out."""
+    those of no bus of `buses` are left out. Refused(503) while the queue is full: it could drop them."""
+    if queue.full():
+        raise Refused("busy", "the hub is behind with what comes; try again when it has caught up", 503)
     async with database.session([community_id]) as connection:
         rows = await (await connection.execute(_REPLAYED, [now, ids, list(buses)])).fetchall()
     queue.offer([

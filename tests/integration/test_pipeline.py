@@ -9,6 +9,7 @@ import pytest
 
 from hub.clock import to_us
 from hub.decisions import Decision
+from hub.errors import Refused
 from hub.model import Frame
 from tests.integration.pipeline_bench import NOON, make_bench
 
@@ -182,6 +183,17 @@ async def test_a_dead_letter_is_counted_not_multiplied_and_can_be_replayed(datab
         await bench.feed(*await bench.hub.queue.take(10, 0.0, None))
         assert bench.query("SELECT count FROM hub.dead_letter") == [(4,)], "still as bad as it was"
         assert await bench.hub.replay(bench.hub.communities["demo"] + 1, [number]) == 0, "another community's"
+
+
+async def test_no_dead_letter_is_replayed_into_a_queue_that_may_drop_it(database_url: str) -> None:
+    async with make_bench(database_url, queue_size=100) as bench:
+        topic = "community/demo/door/door-b1-u1/state"
+        await bench.feed(bench.arrival(topic, b'{"door":'))
+        [(number,)] = bench.query("SELECT id FROM hub.dead_letter")
+        bench.hub.queue.offer([bench.arrival(topic, b"?") for _ in range(100)])
+        with pytest.raises(Refused, match="behind"):
+            await bench.hub.replay(bench.hub.communities["demo"], [number])
+        assert bench.query("SELECT replayed_at FROM hub.dead_letter") == [(None,)]
 
 
 async def test_m15_a_poisonous_arrival_is_set_aside_and_the_rest_is_stored(
