@@ -206,6 +206,7 @@ async def healthy(page: Page, language: str, complaints: list[str]) -> None:
     assert await page.evaluate("document.documentElement.lang") == {"zh-CN": "zh-CN", "en": "en-US"}[language]
     wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wide <= 0, f"{wide} px too wide"
+    assert await page.evaluate(CUT) == []
     text = await page.inner_text("body")
     groups = (
         "nav|overview|alarms?|alarm_[a-z]+|devices?|doors?|door_state|plan|maintenance|system|command|value|kind|quality|priority"
@@ -215,6 +216,9 @@ async def healthy(page: Page, language: str, complaints: list[str]) -> None:
     assert not complaints
 
 
+CUT = """[...document.querySelectorAll('.segmented')].filter(e => e.scrollWidth > e.clientWidth + 1)
+   .map(e => e.textContent.slice(0, 60))"""
+"""Choices that are wider than what is shown of them."""
 SMALL = """[...document.querySelectorAll('button, a, input:not([type=hidden]), select, label:has(input.sr)')]
    .filter(e => e.getClientRects().length && e.type !== 'checkbox')
    .filter(e => !e.matches('.skip, .sr') && !e.closest('p, dd, td.link, td a, .door-head, figcaption, .table-box'))
