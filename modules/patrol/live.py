@@ -59,6 +59,7 @@ class Files(Mapping[str, PatrolFile]):
         self._environment = environment
         self._posts: Posts = {}
         self._begun = False
+        self._saves, self._seen = 0, 0  # how often somebody saved, or may have; how many of them `refresh` saw
         self._laid: dict[str, Laid] = {}
         self.unreadable: set[str] = set()  # digests of versions that this release no longer takes
         self._laying = asyncio.Lock()
@@ -89,17 +90,22 @@ class Files(Mapping[str, PatrolFile]):
     async def refresh(self) -> bool:
         """Read again what changed; whether other plans are in force than at the last look. Where the first reading is
         refused, what was in force before the restart stays, as the store knows it."""
-        stale = not self._begun or self._files.stale
-        if stale:
+        saves = self._saves
+        if not self._begun or saves != self._seen or self._files.stale:
             self._posts = await self._posts_now()
             await self._files.refresh(anyway=not self._begun)
             if not self._begun and self._files.refused:
                 self._files.current = await self._last_good()
             await self.lay()
             await self._look_over()
-            self._begun = True
+            self._begun, self._seen = True, saves
         before, self._applied = self._applied, dict(self)
         return self._applied != before
+
+    def saved(self) -> None:
+        """The store may have another version by now. Whatever becomes of who saved it, `refresh` lays it, and looks
+        over it."""
+        self._saves += 1
 
     async def lay(self) -> None:
         """Take the versions that are over the files from the store; the next `refresh` says whether they are others."""

@@ -201,7 +201,18 @@ class PlanBook:
     async def _put(
         self, who: Principal, file: PatrolFile, base: str, note: str, source: Source, action: str
     ) -> InForce:  # fmt: skip
-        note = checked_note(note)
+        try:
+            await self._write(who, file, base, checked_note(note), source, action)
+        finally:  # also where the answer to the commit was lost
+            self._files.saved()
+        await self._files.lay()
+        change = Change("patrol", who.community_id, f"plans:{who.community_id}", {"plans": "changed"})
+        self._context.live.publish(change)
+        return self.in_force(who)
+
+    async def _write(
+        self, who: Principal, file: PatrolFile, base: str, note: str, source: Source, action: str
+    ) -> None:  # fmt: skip
         plain, now = file_json(file), self._context.clock.now()
         digest = digest_of(plain)
         if self._files.filed(file.community) is not None and digest == self._digest_of_file(file.community):
@@ -214,7 +225,7 @@ class PlanBook:
             if base != current:
                 raise _newer(newest if newest is not None and newest["digest"] == current else None)
             if digest == current and over == (source != "file"):
-                return self.in_force(who)
+                return
             await store.put_version(connection, who.community_id, digest, plain, now)
             row = await store_plans.add(
                 connection, community_id=who.community_id, digest=digest, source=source, author=who.actor, at=now,
@@ -222,10 +233,6 @@ class PlanBook:
             )  # fmt: skip
             detail = {"version": row["number"], "source": source, "digest": digest, "note": note}
             await audit.record(connection, who, action, "patrols", now, detail)
-        await self._files.lay()
-        change = Change("patrol", who.community_id, f"plans:{who.community_id}", {"plans": "changed"})
-        self._context.live.publish(change)
-        return self.in_force(who)
 
     def _digest_of_file(self, code: str) -> str:
         return digest_of(file_json(self._files.filed(code) or _empty(code)))

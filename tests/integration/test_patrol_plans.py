@@ -1,7 +1,8 @@
 """Plans that people change: versions over the file, on a real database."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,8 @@ from hub.catalog.yaml import parse_yaml
 from hub.errors import Refused
 from hub.overview.service import OverviewDesk
 from hub.principal import Principal
-from hub.store.database import NotThere
+from hub.store.database import NotThere, Row
+from modules.patrol import store_plans
 from modules.patrol.planbook import InForce, PlanBook
 from modules.patrol.stored import file_json
 from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
@@ -136,6 +138,46 @@ async def test_of_two_who_change_at_once_the_second_is_refused_and_nothing_is_lo
     with pytest.raises(Refused) as stale:
         await book(here).follow_file(first, saved.digest)
     assert stale.value.code == "newer_plans"
+
+
+@pytest.mark.parametrize("lost", ["the answer to the commit", "the look at the store after it"])
+async def test_a_save_whose_answer_is_lost_comes_into_force_all_the_same(
+    site: Site, monkeypatch: pytest.MonkeyPatch, lost: str
+):
+    here, who = site.here, engineer(site.here)
+    before = book(here).in_force(who)
+
+    async def away(*_: object) -> list[Row]:
+        raise psycopg.OperationalError("gone")
+
+    if lost == "the answer to the commit":
+        here.context.database.session = cut_after(here.context.database.session)  # type: ignore[method-assign]
+    monkeypatch.setattr(store_plans, "laid", away)
+    with pytest.raises(psycopg.OperationalError):
+        await book(here).save(who, draft(before, every="20m"), before.digest)
+    with pytest.raises(psycopg.OperationalError):
+        await here.patrols.keeper.reread()  # the store is away still
+    monkeypatch.undo()
+    assert await here.patrols.keeper.reread() and site.begins() == [0, 20, 40, 60]
+    fresh = book(here).in_force(who)
+    assert (fresh.number, fresh.author) == (1, "user:wang")
+    assert (await book(here).save(who, draft(before, every="30m"), fresh.digest)).number == 2
+
+
+def cut_after(session: Callable[..., Any]) -> Callable[..., Any]:
+    """Sessions of which the first that saves plans loses its connection when they are committed."""
+    cut = []
+
+    @asynccontextmanager
+    async def opened(communities: list[int]) -> AsyncIterator[Any]:
+        async with session(communities) as connection:
+            yield connection
+            newest = await store_plans.newest(connection, communities[0])
+        if newest is not None and not cut:
+            cut.append(newest)
+            raise psycopg.OperationalError("the connection was lost")
+
+    return opened
 
 
 async def test_a_changed_file_is_newer_too(site: Site):
