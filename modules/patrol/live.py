@@ -94,9 +94,9 @@ class Files(Mapping[str, PatrolFile]):
         if not self._begun or saves != self._seen or self._files.stale:
             self._posts = await self._posts_now()
             await self._files.refresh(anyway=not self._begun)
+            await self.lay()
             if not self._begun and self._files.refused:
                 self._files.current = await self._last_good()
-            await self.lay()
             await self._look_over()
             self._begun, self._seen = True, saves
         before, self._applied = self._applied, dict(self)
@@ -161,11 +161,12 @@ class Files(Mapping[str, PatrolFile]):
         return {code: file for code, (file, _) in read_patrols(self._roots)[0].items()}
 
     async def _last_good(self) -> dict[str, PatrolFile]:
-        """What the store knows of the communities that still have a file: one without has no patrols any more."""
+        """What the store knows of the communities that still have a file: one without has no patrols any more. Under a
+        version the file is what can be read of it: among the texts of the store nobody knows which was the file's."""
         named = {path.stem for path in find_files(self._roots, "patrols/*.yaml").values()}
-        found: dict[str, PatrolFile] = {}
+        found = {code: file for code, file in self._files.current.items() if code in self._laid}
         for code, number in dict(self._context.communities).items():
-            if code not in named and code not in self._files.current:
+            if code in self._laid or (code not in named and code not in self._files.current):
                 continue
             async with self._context.database.session([number]) as connection:
                 said = await store.newest_version(connection, number)

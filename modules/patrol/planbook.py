@@ -189,13 +189,16 @@ class PlanBook:
         return await self._put(who, file, base, said, source, "patrol.restore_plans")
 
     async def follow_file(self, who: Principal, base: str, note: str = "") -> InForce:
-        """Take away what is over the file. Refused(409) where there is no file, or nothing over it."""
+        """Take away what is over the file. Refused(409) where there is no file, or nothing over it; Refused(422) where
+        the file was refused at the start, and only its version let it be."""
         who.require("configure")
         file = self._files.filed(self._code(who))
         if file is None:
             raise Refused("no_file", "this community has no patrol file to follow", 409)
         if self._files.laid(self._code(who)) is None:
             raise Refused("wrong_state", "the file is followed already", 409)
+        if problems := (await self._files.check(file.community, file_json(file)))[1]:
+            raise _wrong(problems)
         return await self._put(who, file, base, note, "file", "patrol.follow_file")
 
     async def _put(

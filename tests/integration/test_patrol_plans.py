@@ -22,7 +22,7 @@ from modules.patrol import store_plans
 from modules.patrol.planbook import InForce, PlanBook
 from modules.patrol.stored import file_json
 from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
-from tests.integration.test_patrol_reload import DEMO, Site
+from tests.integration.test_patrol_reload import DEMO, Site, changed
 
 
 @pytest.fixture
@@ -138,6 +138,36 @@ async def test_of_two_who_change_at_once_the_second_is_refused_and_nothing_is_lo
     with pytest.raises(Refused) as stale:
         await book(here).follow_file(first, saved.digest)
     assert stale.value.code == "newer_plans"
+
+
+async def test_after_a_restart_with_a_refused_file_a_version_is_not_taken_for_the_file(site: Site):
+    here, who = site.here, engineer(site.here)
+    file = book(here).in_force(who)
+    first = await book(here).save(who, draft(file, every="20m"), file.digest)
+    bad = site.file.with_name("other.yaml")
+    bad.write_text("community: [other", "utf-8")
+    here.again()
+    await here.patrols.keeper.reread()
+    assert "+    every: 20m" in await book(here).diff(who, 0, 1), "the file is still the file"
+    second = await book(here).save(who, draft(file, every="30m"), first.digest)
+    third = await book(here).restore(who, 1, second.digest)
+    assert (third.source, third.number) == ("page", 3)
+    bad.unlink()
+    await here.patrols.keeper.reread()
+    assert book(here).in_force(who) == third
+    assert (await book(here).follow_file(who, third.digest)).digest == file.digest
+
+
+async def test_a_file_that_was_refused_at_the_start_is_not_followed(site: Site):
+    here, who = site.here, engineer(site.here)
+    file = book(here).in_force(who)
+    saved = await book(here).save(who, draft(file, every="20m"), file.digest)
+    site.file.write_text(changed(("device: route-garden", "device: route-gardem")), "utf-8")
+    here.again()
+    await here.patrols.keeper.reread()
+    with pytest.raises(Refused, match=r"plans\[0\].device"):
+        await book(here).follow_file(who, saved.digest)
+    assert book(here).in_force(who).number == 1
 
 
 @pytest.mark.parametrize("lost", ["the answer to the commit", "the look at the store after it"])
