@@ -62,7 +62,7 @@ class Files(Mapping[str, PatrolFile]):
         self._saves, self._seen = 0, 0  # how often somebody saved, or may have; how many of them `refresh` saw
         self._laid: dict[str, Laid] = {}
         self.unreadable: set[str] = set()  # digests of versions that this release no longer takes
-        self._laying = asyncio.Lock()
+        self._laying, self._reading = asyncio.Lock(), asyncio.Lock()
         self._files = Watched(
             "patrols", roots, _PATTERNS, self._readable, context.clock, context.refusals,
             lambda: load_checked(roots, environment, self._posts),
@@ -90,6 +90,19 @@ class Files(Mapping[str, PatrolFile]):
     async def refresh(self) -> bool:
         """Read again what changed; whether other plans are in force than at the last look. Where the first reading is
         refused, what was in force before the restart stays, as the store knows it."""
+        async with self._reading:
+            await self._read()
+        before, self._applied = self._applied, dict(self)
+        return self._applied != before
+
+    async def ready(self) -> None:
+        """Return when what is in force is known. Whoever comes first after a start does the first reading; the next
+        `refresh` says what it changed."""
+        async with self._reading:
+            if not self._begun:
+                await self._read()
+
+    async def _read(self) -> None:
         saves = self._saves
         if not self._begun or saves != self._seen or self._files.stale:
             self._posts = await self._posts_now()
@@ -99,8 +112,6 @@ class Files(Mapping[str, PatrolFile]):
                 self._files.current = await self._last_good()
             await self._look_over()
             self._begun, self._seen = True, saves
-        before, self._applied = self._applied, dict(self)
-        return self._applied != before
 
     def saved(self) -> None:
         """The store may have another version by now. Whatever becomes of who saved it, `refresh` lays it, and looks

@@ -19,9 +19,10 @@ from hub.overview.service import OverviewDesk
 from hub.principal import Principal
 from hub.store.database import NotThere, Row
 from modules.patrol import store_plans
+from modules.patrol.evidence import CheckIn
 from modules.patrol.planbook import InForce, PlanBook
 from modules.patrol.stored import file_json
-from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes
+from tests.integration.patrol_ground import BEGIN, Ground, ground, minutes, printed_codes
 from tests.integration.test_patrol_reload import DEMO, Site, changed
 
 
@@ -156,6 +157,27 @@ async def test_after_a_restart_with_a_refused_file_a_version_is_not_taken_for_th
     await here.patrols.keeper.reread()
     assert book(here).in_force(who) == third
     assert (await book(here).follow_file(who, third.digest)).digest == file.digest
+
+
+async def test_what_is_handed_in_right_after_a_restart_counts_by_the_version_in_force(site: Site):
+    here, who = site.here, engineer(site.here)
+    file = book(here).in_force(who)
+    plain = draft(file)
+    proofs = [{"by": "reader", "device": "patrol-1"}, {"by": "qr", "weight": 1}]
+    plain["checkpoints"].append(plain["checkpoints"][0] | {"id": "roof", "proofs": proofs, "items": []})
+    await book(here).save(who, plain, file.digest)
+    code = (await printed_codes(here))["roof"]
+    here.again()
+    await here.tap("patrol-1")
+    here.again()
+    recorder = here.patrols.recorder
+    answers = await asyncio.gather(
+        *(recorder.check_in(here.who(), f"phone-{n}", here.phone(), [CheckIn(1, code, here.phone())]) for n in (1, 2))
+    )
+    assert [one["results"][0]["outcome"] for one in answers] == ["accepted", "accepted"]
+    sorts = here.rows("SELECT sort FROM patrol.evidence WHERE checkpoint = 'roof' ORDER BY sort")
+    assert sorts == [("qr",), ("qr",), ("reader",)]
+    assert await here.patrols.keeper.reread(), "the keeper is told what the first look found"
 
 
 async def test_a_file_that_was_refused_at_the_start_is_not_followed(site: Site):
