@@ -53,12 +53,12 @@ class Refusals:
         alone = len(communities) < 2
         found = []
         for one in self._open.values():
-            mine = tuple(each for each in one.problems if alone or _is_of(each.file, community))
+            mine = tuple(each for each in one.problems if alone or concerns(each.file, community))
             found.append(replace(one, problems=mine, hidden=len(one.problems) - len(mine)))
         return found
 
 
-def _is_of(file: str, community: str) -> bool:
-    """Whether a file is this community's (`patrols/<code>.yaml`) or everybody's."""
+def concerns(file: str, community: str) -> bool:
+    """Whether a file is this community's (`patrols/<code>.yaml`, `sites/<code>.positions.csv`) or everybody's."""
     path = PurePath(file)
-    return path.stem == community or path.name in _COMMON or not _SHARED.isdisjoint(path.parts)
+    return path.name.partition(".")[0] == community or path.name in _COMMON or not _SHARED.isdisjoint(path.parts)

@@ -136,14 +136,11 @@ class Files(Mapping[str, PatrolFile]):
             self._laid = laid
 
     async def check(self, code: str, plain: Mapping[str, Any]) -> tuple[PatrolFile | None, list[Problem]]:
-        """What was handed in as a community's patrols, and all that is wrong with it; with the site's own problems,
+        """What was handed in as a community's patrols, and all that is wrong with it; with the problems of its site,
         while there are any."""
         posts = await self._posts_now()
         given = {code: plain}
-        try:
-            found, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, posts)
-        except CatalogError as error:
-            return None, list(error.problems)
+        found, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, posts)
         return (None if problems else found[code]), problems
 
     async def _look_over(self) -> None:
@@ -151,11 +148,10 @@ class Files(Mapping[str, PatrolFile]):
         given = {code: file_json(laid.file) for code, laid in self._laid.items()}
         now = self._context.clock.now()
         problems: list[Problem] = []
-        try:
-            if given:
-                _, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, self._posts)
-        except CatalogError:
-            return  # of the site; told already
+        if given:
+            _, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, self._posts)
+        if any(one.file not in given for one in problems):
+            return  # of a site; told already
         if problems:
             self._context.refusals.tell(_UNFIT, CatalogError(problems), now, anew=False)
         else:
