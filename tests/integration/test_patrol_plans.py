@@ -342,26 +342,35 @@ async def test_a_download_is_a_file_that_says_the_same(site: Site, tmp_path: Pat
     assert (await book(here).follow_file(who, saved.digest)).digest == saved.digest
 
 
-async def test_a_site_that_changes_under_a_version_is_told_and_the_version_stays(site: Site):
+@pytest.mark.parametrize("mended", ["in the site", "on the page"])
+async def test_a_site_that_changes_under_a_version_is_told_until_it_is_mended(site: Site, mended: str):
     here, who = site.here, engineer(site.here)
     before = book(here).in_force(who)
     await book(here).save(who, draft(before, every="20m"), before.digest)
     sites = own_sites(site)
-    text = (sites / "demo.yaml").read_text("utf-8")
-    assert "id: route-garden," in text
     site.file.unlink()  # else it is refused, too
-    (sites / "demo.yaml").write_text(text.replace("id: route-garden,", "id: route-other,"), "utf-8")
-    spots = sites / "demo.positions.csv"
-    spots.write_text(spots.read_text("utf-8").replace("route-garden", "route-other"), "utf-8")
+    rename(sites, "route-garden", "route-other")
     await here.patrols.keeper.reread()
     refusals = {one.what: one for one in here.context.refusals.seen_in("demo", ["demo", "other"])}
     assert "plans[0].device" in {one.field for one in refusals["patrol_versions"].problems}
     assert book(here).in_force(who).number == 1
     assert all(not one.problems for one in here.context.refusals.seen_in("other", ["demo", "other"]))
-    (sites / "demo.yaml").write_text(text, "utf-8")
-    spots.write_text(spots.read_text("utf-8").replace("route-other", "route-garden"), "utf-8")
+    if mended == "in the site":
+        rename(sites, "route-other", "route-garden")
+    else:
+        plain = draft(one := book(here).in_force(who))
+        plain["plans"][0]["device"] = "route-other"
+        await book(here).save(who, plain, one.digest)
     await here.patrols.keeper.reread()
     assert "patrol_versions" not in {one.what for one in here.context.refusals.seen_in("demo", ["demo"])}
+
+
+def rename(sites: Path, device: str, other: str) -> None:
+    """The device of a plan gets another name in the site."""
+    for path, old in ((sites / "demo.yaml", f"id: {device},"), (sites / "demo.positions.csv", device)):
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, old.replace(device, other)), "utf-8")
 
 
 def own_sites(site: Site) -> Path:
