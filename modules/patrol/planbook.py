@@ -60,6 +60,14 @@ class Preview:
     diff: str = ""
 
 
+class WrongPlans(Refused):
+    """`invalid_plans`, with all that is wrong, and in what."""
+
+    def __init__(self, problems: Sequence[Problem], plans: Mapping[str, Any]) -> None:
+        super().__init__("invalid_plans", "; ".join(said(one) for one in problems[:5]), 422)
+        self.problems, self.plans = problems, dict(plans)
+
+
 class PlanBook:
     """Use cases over plans and their versions, for one principal at a time. Looking needs the right `see`, changing
     `configure`; who has no right `work` sees only the ends of plates."""
@@ -172,7 +180,7 @@ class PlanBook:
         who.require("configure")
         file, problems = await self._checked(who, given)
         if file is None:
-            raise _wrong(problems)
+            raise WrongPlans(problems, given)
         return await self._put(who, file, base, note, source, "patrol.save_plans")
 
     async def restore(
@@ -184,7 +192,7 @@ class PlanBook:
             plain = (await store_plans.version(connection, who.community_id, number))["file"]
         file, problems = await self._files.check(self._code(who), plain)
         if file is None:
-            raise _wrong(problems)
+            raise WrongPlans(problems, plain)
         said = note.strip() or f"version {number}"
         return await self._put(who, file, base, said, source, "patrol.restore_plans")
 
@@ -197,8 +205,9 @@ class PlanBook:
             raise Refused("no_file", "this community has no patrol file to follow", 409)
         if self._files.laid(self._code(who)) is None:
             raise Refused("wrong_state", "the file is followed already", 409)
-        if problems := (await self._files.check(file.community, file_json(file)))[1]:
-            raise _wrong(problems)
+        plain = file_json(file)
+        if problems := (await self._files.check(file.community, plain))[1]:
+            raise WrongPlans(problems, plain)
         return await self._put(who, file, base, note, "file", "patrol.follow_file")
 
     async def _put(
@@ -254,10 +263,6 @@ def _newer(newest: Row | None) -> Refused:
     if newest is not None:
         name = f"version {newest['number']} by {newest['author']} of {newest['at'].isoformat(timespec='seconds')}"
     return Refused("newer_plans", f"{name} is in force by now; yours were made from what was before", 409)
-
-
-def _wrong(problems: Sequence[Problem]) -> Refused:
-    return Refused("invalid_plans", "; ".join(said(one) for one in problems[:5]), 422)
 
 
 def said(problem: Problem, language: str = "en") -> str:
