@@ -44,7 +44,8 @@ class Catalog:
 
 @dataclass
 class _Reading:
-    """What has been understood so far. `broken` are profiles that exist but are wrong: no second complaint."""
+    """What has been understood so far. `broken` are profiles that exist but are wrong: no second complaint; `doubtful`
+    are the communities whose site is wrong."""
 
     kinds: Mapping[str, KindSpec] | None = None
     profiles: dict[str, AnyProfile] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class _Reading:
     sites: dict[str, SiteFile] = field(default_factory=dict)
     plans: dict[str, SitePlan] = field(default_factory=dict)
     own_kinds: dict[str, Mapping[str, KindSpec]] = field(default_factory=dict)
+    doubtful: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -61,6 +63,14 @@ def load_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> Catal
     Sites come from the last root that has any, so that a company's own folder replaces the demonstration.
     CatalogError with every problem found, never only the first.
     """
+    catalog, problems = read_catalog(roots, environment)
+    if problems or catalog is None:
+        raise CatalogError(problems)
+    return catalog
+
+
+def read_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> tuple[Catalog | None, list[Problem]]:
+    """The same without the sites that are wrong, the problems beside it instead of raised. None without kinds."""
     reading = _Reading()
     for root in roots:
         if not root.is_dir():
@@ -77,9 +87,10 @@ def load_catalog(roots: Sequence[Path], environment: Mapping[str, str]) -> Catal
     for relative, path in find_sites(roots).items():
         _read_site(reading, relative, path, roots, environment)
     _read_words(reading, roots)
-    if reading.problems or reading.kinds is None:
-        raise CatalogError(reading.problems)
-    return Catalog(reading.kinds, reading.profiles, reading.sites, reading.plans, reading.own_kinds)
+    if reading.kinds is None:
+        return None, reading.problems
+    sites = {code: site for code, site in reading.sites.items() if code not in reading.doubtful}
+    return Catalog(reading.kinds, reading.profiles, sites, reading.plans, reading.own_kinds), reading.problems
 
 
 def _read_kinds(reading: _Reading, roots: Sequence[Path], environment: Mapping[str, str]) -> None:
@@ -176,6 +187,7 @@ def _read_site(
             document.report(("community", "code"), "a community code that no other site has", sort="duplicate")
         reading.sites[site.community.code] = with_virtual_bus(site)
         reading.plans[site.community.code] = read_plan(document, site, relative, roots)
+        reading.doubtful |= {site.community.code} if document.problems else set()
     reading.problems += document.problems
 
 

@@ -50,19 +50,19 @@ class Refusals:
 
     def seen_in(self, community: str, communities: Collection[str]) -> list[Refusal]:
         """Those open, as somebody of one community may see them: what stands in a file of another is only counted."""
-        others = [other for other in communities if other != community]
+        alone = len(communities) < 2
         found = []
         for one in self._open.values():
-            mine = tuple(each for each in one.problems if not _is_of_others(each.file, community, others))
+            mine = tuple(each for each in one.problems if alone or concerns(each.file, community, communities))
             found.append(replace(one, problems=mine, hidden=len(one.problems) - len(mine)))
         return found
 
 
-def _is_of_others(file: str, community: str, others: Collection[str]) -> bool:
-    """Whether a file is of another community (`patrols/<code>.yaml`, `sites/<code>.devices.csv`), not of this one or of
-    everybody. Of a community that is refused altogether nobody knows the code; so a name nobody knows is another's."""
+def concerns(file: str, community: str, communities: Collection[str] = ()) -> bool:
+    """Whether a file is this community's (`patrols/<code>.yaml`, `sites/<code>.positions.csv`) or everybody's. Of
+    `communities` it is the one with the longest code that its name begins with."""
     path = PurePath(file)
-    if not file or not others or path.name in _COMMON or not _SHARED.isdisjoint(path.parts):
-        return False
-    owners = [code for code in (community, *others) if path.name == code or path.name.startswith(f"{code}.")]
-    return max(owners, key=len, default="") != community
+    if not file or path.name in _COMMON or not _SHARED.isdisjoint(path.parts):
+        return True
+    owners = [code for code in {community, *communities} if path.name == code or path.name.startswith(f"{code}.")]
+    return max(owners, key=len, default="") == community

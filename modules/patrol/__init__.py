@@ -75,4 +75,4 @@ def make_patrols(context: Context) -> Patrols:
     """The use cases over the patrol files of this hub."""
     own = context.settings.config_dir
     files = Files(context, [packaged_config(), *([own] if own else [])], os.environ)
-    return Patrols(context, files, files.refresh, PlanBook(context, files))
+    return Patrols(context, files, files.refresh, PlanBook(context, files), files.ready)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hub.catalog.document import Document
-from hub.catalog.load import Catalog, load_catalog
+from hub.catalog.load import Catalog, load_catalog, read_catalog
 from hub.catalog.problems import CatalogError, Key, Problem, closest
+from hub.catalog.refusals import concerns
 from hub.catalog.sources import find_files, label, read_document
 from hub.vocabulary.kinds import KindSpec
 from hub.vocabulary.sites import SiteFile
@@ -61,20 +62,22 @@ def check_given(
     given: Mapping[str, Mapping[str, Any]], roots: Sequence[Path], environment: Mapping[str, str], posts: Posts
 ) -> tuple[dict[str, PatrolFile], list[Problem]]:
     """The same for what was handed in as the content of the communities' files (code -> content); those that can be
-    read, and all that is wrong, each with its field. CatalogError while the site's own files are wrong."""
-    catalog = load_catalog(roots, environment)
-    sites = {site.community.code: site for site in catalog.sites.values()}
+    read, and all that is wrong, each with its field. While files of a community's site are wrong, or files of all,
+    that is told instead of what would be held against them; files of other communities are not looked at."""
+    catalog, wrong = read_catalog(roots, environment)
     filed, found = _posts(roots), {}
     problems: list[Problem] = []
     for code, plain in given.items():
         file, document = read_given(plain, code)
+        mine = [one for one in wrong if concerns(one.file, code, given)]
+        site = catalog.sites.get(code) if catalog is not None and not mine else None
         if file is not None:
             found[code] = file
-            if file.community in sites and file.community == code:
-                _check_site(document, file, sites[code], catalog, [filed, posts])
-            else:
-                document.report(("community",), f"{code}, with a site file", sort="reference")
-        problems += document.problems
+            if catalog is not None and site is not None and file.community == code:
+                _check_site(document, file, site, catalog, [filed, posts])
+            elif not mine:
+                document.report(("community",), f"{code}, with a site file in order", sort="reference")
+        problems += [*document.problems, *mine]
     return found, problems
 
 

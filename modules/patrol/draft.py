@@ -1,4 +1,5 @@
-"""Plans while somebody changes them on a page: what the forms show of them, and what was filled in put back. Pure.
+"""Plans while somebody changes them on a page: what the forms show of them, and what was filled in put back. Pure, but
+for the ids that are drawn.
 
 A draft is the content of a patrol file as plain values (`stored.file_json`). What a form does not show, such as proofs
 bound to devices, stays as it is; so does what was not touched, however it was written.
@@ -6,6 +7,7 @@ bound to devices, stays as it is; so does what was not touched, however it was w
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -31,11 +33,10 @@ def named(draft: Draft, part: str, name: str) -> dict[str, Any] | None:
     return next((one for one in draft[part] if one["id"] == name), None)
 
 
-def fresh_id(draft: Draft, part: str) -> str:
-    """An id that nothing of this sort has: checkpoint-7."""
-    taken = {one["id"] for one in draft[part]}
-    stem = part.removesuffix("s")
-    return next(name for n in range(1, 10_000) if (name := f"{stem}-{n}") not in taken)
+def fresh_id(stem: str) -> str:
+    """An id that nothing has, and nothing had before: checkpoint-3f9a0c. A printed code that still hangs somewhere
+    names its checkpoint by id, and would prove the one that has its id now."""
+    return f"{stem}-{secrets.token_hex(3)}"
 
 
 def put(draft: Draft, part: str, one: Mapping[str, Any]) -> Draft:
@@ -110,14 +111,11 @@ def _position(typed: str) -> dict[str, float] | None:
 
 def _items(before: Sequence[Mapping[str, Any]], typed: str) -> list[dict[str, Any]]:
     known = {item["id"]: item for item in before}
-    rows = rows_of(typed)
-    taken = {*known, *(row.get("id", "") for row in rows)}
     found = []
-    for row in rows:
+    for row in rows_of(typed):
         name = str(row.get("id", ""))
         if name not in known:
-            name = next(each for n in range(1, 10_000) if (each := f"item-{n}") not in taken)
-            taken.add(name)
+            name = fresh_id("item")
         item = dict(known.get(name, {})) | {
             "id": name, "name": {"zh": _word(row, "zh"), "en": _word(row, "en")}, "answer": _word(row, "answer"),
             "required": None if row.get("required", True) else False,

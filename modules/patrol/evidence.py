@@ -61,6 +61,7 @@ class Recorder:
         heard = datetime.fromisoformat(received)
         happened = min(datetime.fromisoformat(at), heard + _AHEAD)
         changes = []
+        await self._versions.ready()
         async with self._context.database.session([community_id]) as connection:
             checkpoints = await self._versions.checkpoints(connection, community_id, device.community, happened)
             found = [
@@ -100,6 +101,7 @@ class Recorder:
         if len(checkins) > MOST_CHECKINS:
             raise Refused("too_many", f"at most {MOST_CHECKINS} check-ins at once", 422)
         now = self._context.clock.now()
+        await self._versions.ready()
         file, book = await self._open(who.community_id)
         results: list[dict[str, Any]] = []
         latest: datetime | None = None

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 
 from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from hub.store.database import Row
 
@@ -48,7 +49,8 @@ def _line(row: Row, names: Mapping[str, str]) -> list[str]:
 
 
 def _safe(cell: str) -> str:
-    """A cell that a spreadsheet would take for a formula is made text."""
+    """A cell that a spreadsheet would take for a formula is made text; what a spreadsheet cannot hold is left out."""
+    cell = ILLEGAL_CHARACTERS_RE.sub("", cell)
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 

@@ -1,6 +1,6 @@
 """Patrol files: `config/patrols/<community>.yaml`, read at the start, whenever they change, and by `hub check`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,8 @@ from hub.catalog.sources import find_files, read_document
 from hub.catalog.validate import validate
 from modules.patrol.calendars import shortest_step
 from modules.patrol.plans import CheckpointSpec, ItemSpec, PatrolFile, PlanSpec, RouteSpec
+
+_MOST_SHOWN = 100
 
 
 def load_patrols(roots: Sequence[Path]) -> dict[str, PatrolFile]:
@@ -46,7 +48,28 @@ def _read(document: Document) -> PatrolFile | None:
     file = validate(document, PatrolFile)
     if file is not None:
         _check_names(document, file)
+        for key, text in _shown(file):  # not in the model: what was stored before is still read
+            if len(text) > _MOST_SHOWN or not text.isprintable() or not text.strip():
+                document.report(key, f"one line of 1 to {_MOST_SHOWN} printable characters")
     return file
+
+
+def _shown(file: PatrolFile) -> Iterator[tuple[Key, str]]:
+    """What stands on pages, in messages and in exported logs, each with its place."""
+    parts: dict[str, Sequence[CheckpointSpec | RouteSpec | PlanSpec]] = {
+        "checkpoints": file.checkpoints, "routes": file.routes, "plans": file.plans,
+    }  # fmt: skip
+    for part, listed in parts.items():
+        for index, one in enumerate(listed):
+            yield from (((part, index, "name", key), text) for key, text in one.name)
+    for index, checkpoint in enumerate(file.checkpoints):
+        for number, item in enumerate(checkpoint.items):
+            at: Key = ("checkpoints", index, "items", number)
+            yield from (((*at, "name", key), text) for key, text in item.name)
+            if item.unit is not None:
+                yield (*at, "unit"), item.unit
+    for index, plan in enumerate(file.plans):
+        yield from ((("plans", index, "shift", key), text) for key, text in plan.shift or ())
 
 
 _Named = TypeVar("_Named", CheckpointSpec, RouteSpec, PlanSpec, ItemSpec)

@@ -64,7 +64,7 @@ class Dialogs:
             fields = [self._field(draft, key, values.get(key, ""), old) for key in keys]
             self.view.form(title, text, self._say("done"), save, fields)
 
-        fresh = {"id": drafts.fresh_id(draft, part), **_FRESH[part]}
+        fresh = {"id": drafts.fresh_id(part.removesuffix("s")), **_FRESH[part]}
         open_with(fixed, show(old) if old is not None else show({}) | fresh)
 
     def _field(self, draft: Draft, key: str, value: str, old: Mapping[str, Any] | None) -> Any:

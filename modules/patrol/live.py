@@ -59,9 +59,10 @@ class Files(Mapping[str, PatrolFile]):
         self._environment = environment
         self._posts: Posts = {}
         self._begun = False
+        self._saves, self._seen = 0, 0  # how often somebody saved, or may have; how many of them `refresh` saw
         self._laid: dict[str, Laid] = {}
         self.unreadable: set[str] = set()  # digests of versions that this release no longer takes
-        self._laying = asyncio.Lock()
+        self._laying, self._reading = asyncio.Lock(), asyncio.Lock()
         self._files = Watched(
             "patrols", roots, _PATTERNS, self._readable, context.clock, context.refusals,
             lambda: load_checked(roots, environment, self._posts),
@@ -89,17 +90,33 @@ class Files(Mapping[str, PatrolFile]):
     async def refresh(self) -> bool:
         """Read again what changed; whether other plans are in force than at the last look. Where the first reading is
         refused, what was in force before the restart stays, as the store knows it."""
-        stale = not self._begun or self._files.stale
-        if stale:
-            self._posts = await self._posts_now()
-            await self._files.refresh(anyway=not self._begun)
-            if not self._begun and self._files.refused:
-                self._files.current = await self._last_good()
-            await self.lay()
-            await self._look_over()
-            self._begun = True
+        async with self._reading:
+            await self._read()
         before, self._applied = self._applied, dict(self)
         return self._applied != before
+
+    async def ready(self) -> None:
+        """Return when what is in force is known. Whoever comes first after a start does the first reading; the next
+        `refresh` says what it changed."""
+        async with self._reading:
+            if not self._begun:
+                await self._read()
+
+    async def _read(self) -> None:
+        saves = self._saves
+        if not self._begun or saves != self._seen or self._files.stale:
+            self._posts = await self._posts_now()
+            await self._files.refresh(anyway=not self._begun)
+            await self.lay()
+            if not self._begun and self._files.refused:
+                self._files.current = await self._last_good()
+            await self._look_over()
+            self._begun, self._seen = True, saves
+
+    def saved(self) -> None:
+        """The store may have another version by now. Whatever becomes of who saved it, `refresh` lays it, and looks
+        over it."""
+        self._saves += 1
 
     async def lay(self) -> None:
         """Take the versions that are over the files from the store; the next `refresh` says whether they are others."""
@@ -119,14 +136,11 @@ class Files(Mapping[str, PatrolFile]):
             self._laid = laid
 
     async def check(self, code: str, plain: Mapping[str, Any]) -> tuple[PatrolFile | None, list[Problem]]:
-        """What was handed in as a community's patrols, and all that is wrong with it; with the site's own problems,
+        """What was handed in as a community's patrols, and all that is wrong with it; with the problems of its site,
         while there are any."""
         posts = await self._posts_now()
         given = {code: plain}
-        try:
-            found, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, posts)
-        except CatalogError as error:
-            return None, list(error.problems)
+        found, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, posts)
         return (None if problems else found[code]), problems
 
     async def _look_over(self) -> None:
@@ -134,11 +148,10 @@ class Files(Mapping[str, PatrolFile]):
         given = {code: file_json(laid.file) for code, laid in self._laid.items()}
         now = self._context.clock.now()
         problems: list[Problem] = []
-        try:
-            if given:
-                _, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, self._posts)
-        except CatalogError:
-            return  # of the site; told already
+        if given:
+            _, problems = await asyncio.to_thread(check_given, given, self._roots, self._environment, self._posts)
+        if any(one.file not in given for one in problems):
+            return  # of a site; told already
         if problems:
             self._context.refusals.tell(_UNFIT, CatalogError(problems), now, anew=False)
         else:
@@ -155,11 +168,12 @@ class Files(Mapping[str, PatrolFile]):
         return {code: file for code, (file, _) in read_patrols(self._roots)[0].items()}
 
     async def _last_good(self) -> dict[str, PatrolFile]:
-        """What the store knows of the communities that still have a file: one without has no patrols any more."""
+        """What the store knows of the communities that still have a file: one without has no patrols any more. Under a
+        version the file is what can be read of it: among the texts of the store nobody knows which was the file's."""
         named = {path.stem for path in find_files(self._roots, "patrols/*.yaml").values()}
-        found: dict[str, PatrolFile] = {}
+        found = {code: file for code, file in self._files.current.items() if code in self._laid}
         for code, number in dict(self._context.communities).items():
-            if code not in named and code not in self._files.current:
+            if code in self._laid or (code not in named and code not in self._files.current):
                 continue
             async with self._context.database.session([number]) as connection:
                 said = await store.newest_version(connection, number)

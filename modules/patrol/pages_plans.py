@@ -10,11 +10,13 @@ from modules.patrol import draft as drafts
 from modules.patrol.draft import Draft
 from modules.patrol.forms_plans import Dialogs
 from modules.patrol.pages_plans_parts import PARTS, History, columns, paint_preview
-from modules.patrol.planbook import InForce, PlanBook
+from modules.patrol.planbook import InForce, PlanBook, Preview, WrongPlans
 from modules.patrol.service import Patrols
 from modules.patrol.stored import file_json, masked
 from modules.patrol.words_plans import SAYS, TITLE
 
+Change = Callable[[Any, str, str], Awaitable[InForce]]
+"""Puts something in force, for who asks: what it was made from, and a note."""
 _REFUSED = ("patrols", "patrol_versions", "configuration")
 
 
@@ -170,6 +172,8 @@ class PlansPage:
     async def _preview(self, _: object = None) -> None:
         tried = self._draft
         one = await self._book.preview(await self._view.who(), tried)
+        if tried is not self._draft:
+            return  # something was changed meanwhile: who presses its button would save what he did not see
         self._place.clear()
         with self._place:
             paint_preview(self._view, one, tried, self._shown.file)
@@ -179,41 +183,42 @@ class PlansPage:
         self._go_to("plan-preview")
 
     def _ask_put(self, _: object = None) -> None:
-        async def put(note: str) -> None:
-            saved = await self._unless_newer(
-                self._book.save(await self._view.who(), self._draft, self._shown.digest, note)
-            )
-            if saved is not None:
-                await self._adopt(saved)
-
-        word = self._say("put")
-        self._view.ask(word, self._say("ask_put"), word, put, field=self._say("note"))
+        self._ask_change("put", "ask_put", lambda who, *said: self._book.save(who, self._draft, *said))
 
     def _ask_follow(self, _: object = None) -> None:
-        async def follow(note: str) -> None:
-            saved = await self._unless_newer(
-                self._book.follow_file(await self._view.who(), self._shown.digest, note)
-            )  # fmt: skip
-            if saved is not None:
-                await self._adopt(saved)
-
-        word = self._say("follow_file")
-        self._view.ask(word, self._say("ask_follow"), word, follow, field=self._say("note"))
+        self._ask_change("follow_file", "ask_follow", self._book.follow_file)
 
     async def _compare_file(self, _: object = None) -> None:
         if self._shown.number is not None:
             await self._history.compare(0, self._shown.number)
 
     def _restore(self, number: int) -> None:
-        async def restore(note: str) -> None:
-            who = await self._view.who()
-            saved = await self._unless_newer(self._book.restore(who, number, self._shown.digest, note))
-            if saved is not None:
-                await self._adopt(saved)
+        title = f" · {self._say('version').format(number)}"
+        self._ask_change("restore", "ask_put", lambda who, *said: self._book.restore(who, number, *said), title)
 
-        word = self._say("restore")
-        title = f"{word} · {self._say('version').format(number)}"
-        self._view.ask(title, self._say("ask_put"), word, restore, field=self._say("note"))
+    def _ask_change(self, name: str, text: str, work: Change, title: str = "") -> None:
+        """Ask, and put in force what `work` saves; who has changes of another kind is told that they are lost."""
+
+        async def change(note: str) -> None:
+            try:
+                await self._adopt(await work(await self._view.who(), self._shown.digest, note))
+            except WrongPlans as error:
+                self._paint_wrong(error)
+            except Refused as error:
+                if error.code != "newer_plans":
+                    raise
+                await self._followed()  # it is said on the page: nothing is lost
+
+        lost = name != "put" and self._draft != self._plain()
+        asked = " ".join(self._say(each) for each in (text, *(["ask_drop"] if lost else [])))
+        self._view.ask(self._say(name) + title, asked, self._say(name), change, field=self._say("note"))
+
+    def _paint_wrong(self, error: WrongPlans) -> None:
+        now = self._view.now()
+        self._place.clear()
+        with self._place:
+            paint_preview(self._view, Preview(error.problems, now, now), error.plans, self._shown.file)
+        self._go_to("plan-preview")
 
     async def _adopt(self, saved: InForce) -> None:
         """Show what is in force now, and begin from it."""
@@ -222,43 +227,36 @@ class PlansPage:
         await self._take(self._plain())
         ui.notify(self._say("saved"), type="positive", position="top")
 
-    async def _unless_newer(self, work: Awaitable[InForce]) -> InForce | None:
-        """What was saved; None where something newer is in force, which is said on the page: nothing is lost."""
-        try:
-            return await work
-        except Refused as error:
-            if error.code != "newer_plans":
-                raise
-            await self._followed()
-            return None
-
     # -- others ----------------------------------------------------------------------------------------------------
 
     async def _followed(self, _: object = None) -> None:
         """Somebody else put other plans in force: they are shown, unless something is being made here."""
         fresh = self._book.in_force(self._view.principal)
-        if self._draft == self._plain() or fresh.digest == self._shown.digest:
-            untouched = self._draft == self._plain()
+        self._newer.clear()
+        if fresh == self._shown:  # something else changed, perhaps in another community: a preview stays
+            self._refused.show()
+            return
+        untouched = self._draft == self._plain()
+        if untouched or fresh.digest == self._shown.digest:
             self._shown = fresh
             await self._take(self._plain() if untouched else self._draft)
             return
         view = self._view
-        self._newer.clear()
         name = self._say("changed_file") if fresh.number is None else self._origin(fresh)
         with self._newer, view.panel(self._say("newer").format(name), "plan-newer"), view.box("actions"):
-            self._button("compare_newer", lambda _=None: self._onto(fresh), "solid")
-            self._button("take_newer", lambda _=None: self._drop_for(fresh))
+            self._button("compare_newer", self._onto, "solid")
+            self._button("take_newer", self._take_newer)
         self._go_to("plan-newer")
 
-    async def _onto(self, fresh: InForce) -> None:
+    async def _onto(self, _: object = None) -> None:
         """Go on with these changes, from now on made from the newer ones: the preview says what that would undo."""
-        self._shown = fresh
+        self._shown = self._book.in_force(self._view.principal)
         self._newer.clear()
         await self._show()
         await self._preview()
 
-    async def _drop_for(self, fresh: InForce) -> None:
-        self._shown = fresh
+    async def _take_newer(self, _: object = None) -> None:
+        self._shown = self._book.in_force(self._view.principal)
         self._newer.clear()
         await self._take(self._plain())
 

@@ -35,6 +35,7 @@ class Photos:
         """
         who.require("work")
         key = f"{who.actor}/{phone}/{counter}"
+        await self._versions.ready()
         async with self._context.database.session([who.community_id]) as connection:
             known = await store.known(connection, who.community_id, key)
             row = await store.community(connection, who.community_id)

@@ -60,6 +60,14 @@ class Preview:
     diff: str = ""
 
 
+class WrongPlans(Refused):
+    """`invalid_plans`, with all that is wrong, and in what."""
+
+    def __init__(self, problems: Sequence[Problem], plans: Mapping[str, Any]) -> None:
+        super().__init__("invalid_plans", "; ".join(said(one) for one in problems[:5]), 422)
+        self.problems, self.plans = problems, dict(plans)
+
+
 class PlanBook:
     """Use cases over plans and their versions, for one principal at a time. Looking needs the right `see`, changing
     `configure`; who has no right `work` sees only the ends of plates."""
@@ -172,7 +180,7 @@ class PlanBook:
         who.require("configure")
         file, problems = await self._checked(who, given)
         if file is None:
-            raise _wrong(problems)
+            raise WrongPlans(problems, given)
         return await self._put(who, file, base, note, source, "patrol.save_plans")
 
     async def restore(
@@ -184,24 +192,39 @@ class PlanBook:
             plain = (await store_plans.version(connection, who.community_id, number))["file"]
         file, problems = await self._files.check(self._code(who), plain)
         if file is None:
-            raise _wrong(problems)
+            raise WrongPlans(problems, plain)
         said = note.strip() or f"version {number}"
         return await self._put(who, file, base, said, source, "patrol.restore_plans")
 
     async def follow_file(self, who: Principal, base: str, note: str = "") -> InForce:
-        """Take away what is over the file. Refused(409) where there is no file, or nothing over it."""
+        """Take away what is over the file. Refused(409) where there is no file, or nothing over it; Refused(422) where
+        the file was refused at the start, and only its version let it be."""
         who.require("configure")
         file = self._files.filed(self._code(who))
         if file is None:
             raise Refused("no_file", "this community has no patrol file to follow", 409)
         if self._files.laid(self._code(who)) is None:
             raise Refused("wrong_state", "the file is followed already", 409)
+        plain = file_json(file)
+        if problems := (await self._files.check(file.community, plain))[1]:
+            raise WrongPlans(problems, plain)
         return await self._put(who, file, base, note, "file", "patrol.follow_file")
 
     async def _put(
         self, who: Principal, file: PatrolFile, base: str, note: str, source: Source, action: str
     ) -> InForce:  # fmt: skip
-        note = checked_note(note)
+        try:
+            await self._write(who, file, base, checked_note(note), source, action)
+        finally:  # also where the answer to the commit was lost
+            self._files.saved()
+        await self._files.lay()
+        change = Change("patrol", who.community_id, f"plans:{who.community_id}", {"plans": "changed"})
+        self._context.live.publish(change)
+        return self.in_force(who)
+
+    async def _write(
+        self, who: Principal, file: PatrolFile, base: str, note: str, source: Source, action: str
+    ) -> None:  # fmt: skip
         plain, now = file_json(file), self._context.clock.now()
         digest = digest_of(plain)
         if self._files.filed(file.community) is not None and digest == self._digest_of_file(file.community):
@@ -214,7 +237,7 @@ class PlanBook:
             if base != current:
                 raise _newer(newest if newest is not None and newest["digest"] == current else None)
             if digest == current and over == (source != "file"):
-                return self.in_force(who)
+                return
             await store.put_version(connection, who.community_id, digest, plain, now)
             row = await store_plans.add(
                 connection, community_id=who.community_id, digest=digest, source=source, author=who.actor, at=now,
@@ -222,10 +245,6 @@ class PlanBook:
             )  # fmt: skip
             detail = {"version": row["number"], "source": source, "digest": digest, "note": note}
             await audit.record(connection, who, action, "patrols", now, detail)
-        await self._files.lay()
-        change = Change("patrol", who.community_id, f"plans:{who.community_id}", {"plans": "changed"})
-        self._context.live.publish(change)
-        return self.in_force(who)
 
     def _digest_of_file(self, code: str) -> str:
         return digest_of(file_json(self._files.filed(code) or _empty(code)))
@@ -244,10 +263,6 @@ def _newer(newest: Row | None) -> Refused:
     if newest is not None:
         name = f"version {newest['number']} by {newest['author']} of {newest['at'].isoformat(timespec='seconds')}"
     return Refused("newer_plans", f"{name} is in force by now; yours were made from what was before", 409)
-
-
-def _wrong(problems: Sequence[Problem]) -> Refused:
-    return Refused("invalid_plans", "; ".join(said(one) for one in problems[:5]), 422)
 
 
 def said(problem: Problem, language: str = "en") -> str:

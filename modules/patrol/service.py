@@ -53,15 +53,15 @@ class Covered:
 
 class Patrols:
     """Use cases over patrols, for one principal at a time. `files`: community code -> its patrol file; `refresh`: reads
-    them again where they changed."""
+    them again where they changed; `known`: see `Versions`."""
 
     def __init__(
         self, context: Context, files: Mapping[str, PatrolFile], refresh: Callable[[], Awaitable[bool]] | None = None,
-        book: PlanBook | None = None,
+        book: PlanBook | None = None, known: Callable[[], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         self._context = context
         self._files = files
-        self.versions = Versions(files)
+        self.versions = Versions(files, known)
         self.keeper = Keeper(context, self.versions, refresh)
         self.recorder = Recorder(context, self.versions, self.keeper)
         self._book = book
@@ -84,6 +84,7 @@ class Patrols:
     async def checkpoints(self, who: Principal) -> list[CheckpointSpec]:
         """The checkpoints where somebody may check in now: those of rounds under way as they began."""
         who.require("see")
+        await self.versions.ready()
         async with self._context.database.session([who.community_id]) as connection:
             now = self._context.clock.now()
             found = await self.versions.checkpoints(connection, who.community_id, self._code(who), now)
@@ -254,6 +255,7 @@ class Patrols:
         return await read_code(await take(parts), book)
 
     async def _codes(self, who: Principal) -> tuple[PatrolFile, CodeBook]:
+        await self.versions.ready()
         file = self.file(who)
         if file is None:
             raise Refused("no_patrols", "this community has no patrol file", 404)

@@ -1,7 +1,7 @@
 """What patrol files said when rounds were planned: a round is judged by the file that it began with, whatever the file
 says by now. Each text is kept once, by its digest, for as long as a round refers to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 import structlog
@@ -16,13 +16,21 @@ _log = structlog.get_logger()
 
 
 class Versions:
-    """The files in force and those of rounds that began before. `files`: community code -> its patrol file."""
+    """The files in force and those of rounds that began before. `files`: community code -> its patrol file; `known`:
+    returns when these are what is in force, also right after a start."""
 
-    def __init__(self, files: Mapping[str, PatrolFile]) -> None:
+    def __init__(self, files: Mapping[str, PatrolFile], known: Callable[[], Awaitable[None]] | None = None) -> None:
         self.files = files
+        self._in_force = known
         self._kept: dict[tuple[str, str], PatrolFile] = {}  # of rounds not closed yet, by community and digest
         self._known: set[str] = set()  # communities whose rounds not closed yet were looked up
         self._proving: dict[str, tuple[PatrolFile | None, frozenset[str | None]]] = {}
+
+    async def ready(self) -> None:
+        """Wait until it is known which plans are in force: what a phone or a reader hands in before would be refused
+        for good by those of a bare file. psycopg.OperationalError or PoolTimeout: it is handed in again."""
+        if self._in_force is not None:
+            await self._in_force()
 
     def listens(self, community: str, device: str) -> bool:
         """Whether a device proves a checkpoint, by the present file or by that of a round not closed yet. As long

@@ -248,31 +248,64 @@ async def test_a_download_is_a_file_that_says_the_same(site: Site, tmp_path: Pat
     assert (await book(here).follow_file(who, saved.digest)).digest == saved.digest
 
 
-async def test_a_site_that_changes_under_a_version_is_told_and_the_version_stays(site: Site):
+@pytest.mark.parametrize("mended", ["in the site", "on the page"])
+async def test_a_site_that_changes_under_a_version_is_told_until_it_is_mended(site: Site, mended: str):
     here, who = site.here, engineer(site.here)
     before = book(here).in_force(who)
     await book(here).save(who, draft(before, every="20m"), before.digest)
-    sites = site.file.parent.parent / "sites"
-    sites.mkdir()
-    packaged = packaged_config() / "sites"
-    for path in packaged.glob("*"):
-        if path.is_file():
-            (sites / path.name).write_bytes(path.read_bytes())
-    text = (sites / "demo.yaml").read_text("utf-8")
-    assert "id: route-garden," in text
+    sites = own_sites(site)
     site.file.unlink()  # else it is refused, too
-    (sites / "demo.yaml").write_text(text.replace("id: route-garden,", "id: route-other,"), "utf-8")
-    spots = sites / "demo.positions.csv"
-    spots.write_text(spots.read_text("utf-8").replace("route-garden", "route-other"), "utf-8")
+    rename(sites, "route-garden", "route-other")
     await here.patrols.keeper.reread()
     refusals = {one.what: one for one in here.context.refusals.seen_in("demo", ["demo", "other"])}
     assert "plans[0].device" in {one.field for one in refusals["patrol_versions"].problems}
     assert book(here).in_force(who).number == 1
     assert all(not one.problems for one in here.context.refusals.seen_in("other", ["demo", "other"]))
-    (sites / "demo.yaml").write_text(text, "utf-8")
-    spots.write_text(spots.read_text("utf-8").replace("route-other", "route-garden"), "utf-8")
+    if mended == "in the site":
+        rename(sites, "route-other", "route-garden")
+    else:
+        plain = draft(one := book(here).in_force(who))
+        plain["plans"][0]["device"] = "route-other"
+        await book(here).save(who, plain, one.digest)
     await here.patrols.keeper.reread()
     assert "patrol_versions" not in {one.what for one in here.context.refusals.seen_in("demo", ["demo"])}
+
+
+def rename(sites: Path, device: str, other: str) -> None:
+    """The device of a plan gets another name in the site."""
+    for path, old in ((sites / "demo.yaml", f"id: {device},"), (sites / "demo.positions.csv", device)):
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, old.replace(device, other)), "utf-8")
+
+
+def own_sites(site: Site) -> Path:
+    """The folder of sites, with the demonstration's own in it."""
+    folder = site.file.parent.parent / "sites"
+    folder.mkdir()
+    for path in (packaged_config() / "sites").glob("*"):
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+async def test_a_wrong_site_of_another_community_is_not_shown_and_stops_no_planning(site: Site):
+    here, who = site.here, engineer(site.here)
+    before = book(here).in_force(who)
+    folder = own_sites(site)
+    (folder / "other.yaml").write_text("community: {code: other, secret: 4711}", "utf-8")
+    assert (await book(here).preview(who, draft(before, every="20m"))).problems == ()
+    assert (await book(here).save(who, draft(before, every="20m"), before.digest)).number == 1
+    demo = folder / "demo.yaml"
+    demo.write_text(demo.read_text("utf-8").replace("id: route-garden,", "id: 'route garden',"), "utf-8")
+    plain = draft(before)
+    del plain["routes"][0]["stops"]
+    told = await book(here).check(who, plain)
+    assert {(one.file.rpartition("/")[2], one.field) for one in told} >= {("demo", "routes[0].stops")}, (
+        "of what is given"
+    )
+    assert {one.file.rpartition("/")[2] for one in told} <= {"demo", "demo.yaml", "demo.positions.csv"}
+    assert len(told) > 1, "and of the community's own site"
 
 
 async def test_a_refused_file_is_told_with_line_and_field_until_it_is_mended(site: Site):

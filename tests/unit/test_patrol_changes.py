@@ -138,9 +138,23 @@ def test_what_a_form_does_not_show_stays():
     rows = [*rows[::-1], {"id": "", "zh": "灯", "en": "Lamps", "answer": "yes_no", "required": True, "photo": True}]
     changed = drafts.checkpoint_of(garden, "garden", drafts.checkpoint_form(garden) | {"items": json.dumps(rows)})
     assert changed["items"][0] == garden["items"][0], "what a sensor is compared with is not shown"
-    lamps = {"id": "item-1", "name": {"zh": "灯", "en": "Lamps"}, "answer": "yes_no", "photo": "required"}
+    lamps = {
+        "id": changed["items"][1]["id"],
+        "name": {"zh": "灯", "en": "Lamps"},
+        "answer": "yes_no",
+        "photo": "required",
+    }
     assert changed["items"][1] == lamps
     assert read_given(drafts.put(plain, "checkpoints", changed), "demo")[1].problems == []
+
+
+def test_no_id_that_was_there_before_comes_back():
+    row = {"id": "", "zh": "灯", "en": "Lamps", "answer": "yes_no"}
+    given_ = drafts.checkpoint_form({}) | {"name_zh": "屋顶", "name_en": "Roof", "qr": "1", "items": json.dumps([row])}
+    roofs = [drafts.checkpoint_of(None, drafts.fresh_id("checkpoint"), given_) for _ in range(20)]
+    assert len({one["id"] for one in roofs}) == len({one["items"][0]["id"] for one in roofs}) == 20
+    plain = {"community": "demo", "routes": [], "plans": [], "checkpoints": [one | {"place": "b1"} for one in roofs]}
+    assert read_given(plain, "demo")[1].problems == []
 
 
 def test_a_new_plan_is_what_was_filled_in():

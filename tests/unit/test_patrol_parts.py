@@ -1,5 +1,6 @@
 """Calendars, patrol files, codes of checkpoints and phone clocks: by hand-computed examples."""
 
+import io
 import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl import load_workbook
 
 from hub.catalog.paths import packaged_config
 from hub.catalog.problems import CatalogError
@@ -152,6 +154,13 @@ def test_a_good_file_has_no_problems_and_its_rounds_never_share_an_instant(tmp_p
         ("place: garden", "place: garden, position: {lat: 31.2, lng: 121.4}", "did you mean 'lon'?"),
         ("place: garden", "place: garden, position: {lat: 31.2}", "checkpoints[0].position.lon"),
         ("place: garden", "place: garden, position: {lat: \"31°N\", lon: 121.4}", "checkpoints[0].position.lat"),
+        ("zh: 花园", "zh: \"花\\u0001园\"", "checkpoints[0].name.zh: found"),
+        ("en: Temperature", "en: \" \"", "checkpoints[1].items[0].name.en: found"),
+        ("en: Round", f"en: {'R' * 101}", "expected one line of 1 to 100 printable characters"),
+        ("en: Round}", "en: Round\u202e}", "routes[0].name.en: found"),
+        ("zh: 夜巡", "zh: \"夜\\n巡\"", "plans[0].name.zh: found"),
+        ("every: 1h", "every: 1h, shift: {zh: 夜, en: ''}", "plans[0].shift.en: found ''"),
+        ("unit: Cel, device: env-2, point: temperature,\n       tolerance: 3", f"unit: {'k' * 101}", "items[0].unit"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str):
@@ -176,6 +185,13 @@ def test_what_the_how_to_shows_is_a_good_file(tmp_path: Path, name: str):
     (tmp_path / "patrols/demo.yaml").write_text(blocks[1] + blocks[2], "utf-8")
     file = load_patrols([tmp_path])["demo"]
     assert [plan.id for plan in file.plans] == ["night"]
+
+
+def test_a_name_that_no_file_may_have_any_more_is_still_read(tmp_path: Path):
+    problems(tmp_path, GOOD)
+    plain = file_json(load_patrols([tmp_path])["demo"])
+    plain["plans"][0]["name"]["zh"] = "夜\x01巡"
+    assert file_of(plain).plans[0].name.zh == "夜\x01巡"
 
 
 def test_a_file_survives_being_stored(tmp_path: Path):
@@ -311,7 +327,7 @@ def test_no_clocks_give_a_time_after_now(captured, synced, one, two, same):
 # -- export ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_log_as_a_file_has_no_formulas():
+def test_the_log_as_a_file_has_no_formulas_and_no_control_characters():
     row = {
         "id": 7, "plan": "night", "route": "round", "begins": NOW, "state": "complete", "proved_later": True,
         "checkpoint": "garden", "due": NOW, "done_at": None, "person": '=HYPERLINK("x")', "sorts": ["qr"], "late": True,
@@ -319,12 +335,23 @@ def test_the_log_as_a_file_has_no_formulas():
         "unphotographed": ["gate", "lamp"], "away": 320, "post": "gate",
         "expected": ["person:7", "user:li"], "stand_in": True,
     }  # fmt: skip
-    table = lines([row], {"plan:night": "夜巡", "sort:qr": "二维码", "post:gate": "门岗", "user:li": "李"}, "zh-CN")
+    table = lines(
+        [row],
+        {
+            "plan:night": "夜\x01巡",
+            "route:round": "\x01=1+1",
+            "sort:qr": "二维码",
+            "post:gate": "门岗",
+            "user:li": "李",
+        },
+        "zh-CN",
+    )
     assert table[1] == [
-        "夜巡", "round", "2026-11-21 20:00:00", "complete", "✓", "garden", "2026-11-21 20:00:00", "",
+        "夜巡", "'=1+1", "2026-11-21 20:00:00", "complete", "✓", "garden", "2026-11-21 20:00:00", "",
         "'=HYPERLINK(\"x\")", "二维码", "✓", "", "", "lamp", "2", "gate lamp", "320",
         "门岗", "person:7 李", "✓",
     ]  # fmt: skip
     assert len(table[0]) == len(table[1])
     assert to_csv(table).decode("utf-8-sig").splitlines()[0].startswith("计划,路线")
-    assert to_xlsx(table).startswith(b"PK")
+    [cells] = load_workbook(io.BytesIO(to_xlsx(table[1:]))).active.values
+    assert cells[:2] == ("夜巡", "'=1+1")

@@ -1,6 +1,9 @@
 """The page of plans in a real browser: changed by mouse and keyboard, tried, put in force, two at once, and back."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -9,7 +12,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
 from hub.catalog.problems import CatalogError, Problem
-from modules.patrol.planbook import PlanBook
+from hub.live import Change
+from hub.principal import Principal
+from modules.patrol.planbook import InForce, PlanBook, Preview
 from modules.patrol.stored import file_json
 from tests.e2e.desks import SMALL
 from tests.e2e.patrol.patrol_world import PASSWORD, SHOTS, SIZES, World
@@ -123,6 +128,90 @@ async def test_of_two_editors_the_second_is_told_and_keeps_what_was_made(world: 
     made = plans.in_force(chen)
     assert [str(plan.every) for plan in made.file.plans] == ["0:20:00", "0:30:00"]
     assert made.number == (await plans.versions(chen))[0]["number"]
+
+
+async def paced(plans: PlanBook, who: Principal, every: str) -> InForce:
+    """The garage's rounds at another pace, saved by somebody else."""
+    before = plans.in_force(who)
+    plain = file_json(before.file)
+    plain["plans"][1]["every"] = every
+    return await plans.save(who, plain, before.digest)
+
+
+async def slower(page: Page) -> None:
+    """The garden's rounds every 20 minutes, not in force yet."""
+    await row(page, "Plans", "Garden round").get_by_role("button", name="Edit").click()
+    await page.locator(".dialog label", has_text="Or every so many minutes").locator("input").fill("20")
+    await done(page)
+    await row(page, "Plans", "every 20 min").wait_for()
+
+
+async def test_what_is_being_made_is_not_dropped_without_a_word(
+    world: World, plans: PlanBook, monkeypatch: pytest.MonkeyPatch
+):
+    chen = world.here.who("engineer", "chen")
+    old = await paced(plans, chen, "30m")
+    now = await paced(plans, chen, "40m")
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await slower(page)
+        lost = page.locator(".dialog p", has_text="Changes that are not in force are lost.")
+        history = panel(page, "History of versions").locator("tbody tr")
+        again = history.nth(1).get_by_role("button", name="Put in force again")
+        for button in (page.get_by_role("button", name="Follow the file again"), again):
+            await button.click()
+            await lost.wait_for()
+            await page.keyboard.press("Escape")
+            await expect(page.locator(".q-dialog .dialog")).to_have_count(0)
+        wrong = [Problem("demo", 1, "plans[0].device", "'x'", "a device of the site")]
+        monkeypatch.setattr(plans._files, "check", AsyncMock(return_value=(None, wrong)))
+        await again.click()
+        await done(page)
+        await page.locator(".plan-preview li", has_text="Plans · Garden round: plans[0].device: found 'x'").wait_for()
+        await row(page, "Plans", "every 20 min").wait_for()
+        monkeypatch.undo()
+        await again.click()
+        await done(page)
+        await panel(page, "In force").locator(f"text=version {old.number}").wait_for()
+        await page.get_by_role("button", name="Preview").wait_for(state="detached")
+        assert complaints == []
+    assert (plans.in_force(chen).digest, now.number) == (old.digest, (old.number or 0) + 1)
+
+
+async def test_a_preview_stays_while_nothing_of_it_changes_and_goes_when_something_does(
+    world: World, plans: PlanBook, monkeypatch: pytest.MonkeyPatch
+):
+    chen, put = world.here.who("engineer", "chen"), "Save and put in force"
+    before = await paced(plans, chen, "30m")
+    async with world.signed_in("wang", "en") as (page, complaints):
+        await world.open(page, "/patrol/plans")
+        await slower(page)
+        await page.get_by_role("button", name="Preview").click()
+        await page.get_by_role("button", name=put).wait_for()
+        home = world.here.home
+        world.here.context.live.publish(Change("patrol", home, f"plans:{home}", {"plans": "changed"}))
+        await page.wait_for_timeout(500)
+        await expect(page.get_by_role("button", name=put)).to_be_visible()
+        newer = await paced(plans, chen, "40m")
+        await page.locator(".plan-newer").wait_for()
+        await plans.restore(chen, before.number or 0, newer.digest)
+        await expect(page.locator(".plan-newer")).to_have_count(0)
+        begun, go, preview = asyncio.Event(), asyncio.Event(), plans.preview
+
+        async def slow(who: Principal, given: dict[str, Any]) -> Preview:
+            begun.set()
+            await go.wait()
+            return await preview(who, given)
+
+        monkeypatch.setattr(plans, "preview", slow)
+        await page.get_by_role("button", name="Preview").click()
+        await begun.wait()
+        await row(page, "Plans", "Garage round").get_by_role("button", name="Remove").click()
+        await done(page)
+        go.set()
+        await page.wait_for_timeout(1500)
+        await expect(page.get_by_role("button", name=put)).to_have_count(0)
+        assert complaints == []
 
 
 async def test_what_is_wrong_is_said_in_the_dialog_and_before_it_is_saved(world: World, plans: PlanBook):
