@@ -40,6 +40,7 @@ async def blocks(connection: Connection, query: str, **values: object) -> AsyncI
 async def chosen(session: Session, wanted: Wanted, since: datetime, until: datetime) -> list[Hour] | None:
     """In order of time and point. None where all must be read: nothing is known to be of no account, or too little."""
     span = {"since": since, "until": until}
+    values: Mapping[str, object]
     hours: list[Hour] | None
     match wanted.choice:
         case None:
@@ -48,13 +49,13 @@ async def chosen(session: Session, wanted: Wanted, since: datetime, until: datet
             hours = await _runs(session, wanted.choice, wanted.points, since, until)
         case Band(ranges, around):
             lows, highs = zip(*ranges, strict=True) if ranges else ((), ())
-            values = {"lows": lows, "highs": highs, "around": timedelta(microseconds=around)}
+            values = {"lows": lows, "highs": highs, "around": _whole(around)}
             hours = await _hours(session, "hours_within", points=wanted.points, **values, **span)
         case Moved(by, around):
             if len(wanted.points) * ((until - since) // _HOUR) > _MOST_COMPARED:
                 return None
-            whole = -(-timedelta(microseconds=around) // _HOUR) * _HOUR
-            hours = await _hours(session, "hours_moved", points=wanted.points, moved=by, around=whole, **span)
+            values = {"moved": by, "around": _whole(around)}
+            hours = await _hours(session, "hours_moved", points=wanted.points, **values, **span)
     return hours if hours is not None and len(hours) <= _MOST_HOURS else None
 
 
@@ -121,6 +122,11 @@ def _between(begin: datetime, end: datetime) -> Iterable[datetime]:
     while hour <= end:
         yield hour
         hour += _HOUR
+
+
+def _whole(around: int) -> timedelta:
+    """In whole hours, as hours are read: the one after is the first that is not."""
+    return -(-timedelta(microseconds=around) // _HOUR) * _HOUR
 
 
 def _hour(at: datetime) -> datetime:

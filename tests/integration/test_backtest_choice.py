@@ -94,6 +94,9 @@ async def _tried(ground: Ground, book: Rulebook, text: str) -> tuple[Told, int]:
      "change: {point: pressure, by: 60, within: 90m}",
      "window: {point: pressure, aggregate: spread, size: 2h, every: 30m, above: 80, clear: {below: 61}}",
      "window: {point: pressure, aggregate: increase, size: 3h, above: 55}",
+     "window: {point: pressure, aggregate: avg, size: 45m, above: 540, clear: {below: 520}}",
+     "window: {point: pressure, aggregate: min, size: 40m, every: 20m, below: 480}",
+     "window: {point: pressure, aggregate: max, size: 100m, above: 560}",
      "change: {point: pressure, rate: {above: 300}}",
      "change: {point: pressure, rate: {below: -2, per: 10m, clear: {above: -0.5}}}",
      "stuck: {point: pressure, for: 25m}", "stuck: {point: pressure, for: 2h}", "stuck: {point: pressure, for: 7h}",
@@ -122,15 +125,16 @@ async def test_what_cannot_matter_is_not_read_and_changes_nothing(
 
 
 async def _same(
-    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str, said: list[tuple[float, int]]
-) -> tuple[Told, int, int]:
-    """What is raised on readings of one pump, each five minutes, whether all is read or not; how many each read."""
-    start, point = NOW - 5 * len(said) * MINUTE, ground.pumps[0].points["pressure"].id
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str,
+    said: list[tuple[datetime, float, int]],
+) -> tuple[Told, int, int]:  # fmt: skip
+    """What is raised on readings of one pump, whether all is read or not; how many each read."""
+    point = ground.pumps[0].points["pressure"].id
     with psycopg.connect(ground.url) as link:
         link.execute("SELECT telemetry.ensure_day(%s::date - n) FROM generate_series(0, 3) AS n", [NOW])
         link.cursor().executemany(
             "INSERT INTO telemetry.sample (ts, value, quality, point_id, community_id) VALUES (%s, %s, %s, %s, %s)",
-            [(start + n * 5 * MINUTE, *one, point, ground.here) for n, one in enumerate(said)],
+            [(*one, point, ground.here) for one in said],
         )
     ground.roll_up()
     text = FILE.replace(SPIKES, condition)
@@ -142,6 +146,16 @@ async def _same(
     return whole, some, every
 
 
+def _each_five(said: list[tuple[float, int]]) -> list[tuple[datetime, float, int]]:
+    """A reading every five minutes until now."""
+    return [(NOW - 5 * (len(said) - n) * MINUTE, *one) for n, one in enumerate(said)]
+
+
+def _at(clock: str, value: float, quality: int = 0) -> tuple[datetime, float, int]:
+    """A reading of yesterday."""
+    return datetime.fromisoformat(f"{(NOW - 24 * HOUR).date()}T{clock}Z"), value, quality
+
+
 @pytest.mark.parametrize(
     ("said", "alarms"),
     [([(500, n % 2 * BAD if n < 60 else 0) for n in range(200)] + [(510, 0)] * 9, 1),  # it is not known to begin
@@ -151,7 +165,8 @@ async def _same(
 async def test_a_long_stand_is_read_through_where_it_may_bring_more_than_one_alarm(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, said: list[tuple[float, int]], alarms: int
 ) -> None:
-    told, _, _ = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h, deadband: 1}", said)
+    stuck = "stuck: {point: pressure, for: 2h, deadband: 1}"
+    told, _, _ = await _same(ground, book, monkeypatch, stuck, _each_five(said))
     assert len(told) == alarms
 
 
@@ -159,7 +174,7 @@ async def test_of_a_long_stand_only_beginning_and_end_are_read(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = [(500.0 + n % 7, 0) for n in range(100)] + [(500.0, 0)] * 300 + [(510.0, 0), (511.0, 0)] * 50
-    told, some, every = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", said)
+    told, some, every = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", _each_five(said))
     assert len(told) == 1
     assert (some < 90, every) == (True, 500)
 
@@ -170,10 +185,22 @@ async def test_an_alarm_ends_after_hours_of_words_that_end_nothing(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str, quality: int
 ) -> None:
     said = [(500.0, 0)] * 30 + [(650.0, 0)] * 3 + [(500.0, quality)] * 40 + [(500.0, 0)] * 90
-    [(_, at, until, _)], some, every = await _same(ground, book, monkeypatch, condition, said)
+    [(_, at, until, _)], some, every = await _same(ground, book, monkeypatch, condition, _each_five(said))
     assert until is not None
     assert until - at > 40 * 5 * 60_000_000
     assert some < every
+
+
+@pytest.mark.parametrize("aggregate", ["avg", "max"])
+async def test_after_a_window_that_ends_within_an_hour_that_is_read_the_next_hour_is_read_too(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, aggregate: str
+) -> None:
+    """Midnight in Shanghai is 16:00: windows of 45 minutes begin at 01:45 and 02:30."""
+    said = [_at("01:10", 500), _at("01:50", 650), _at("02:10", 500), _at("05:00", 500), _at("06:00", 500),
+            _at("07:30", 500), _at("09:00", 650), _at("09:30", 500), _at("12:00", 500)]  # fmt: skip
+    window = f"window: {{point: pressure, aggregate: {aggregate}, size: 45m, above: 560}}"
+    told, _, _ = await _same(ground, book, monkeypatch, window, said)
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     AND s.quality & 29 <> 0 AND s.quality & 20 <> 0 AND s.community_id = ANY ((SELECT hub.communities())::int[])
 $$;
 
+-- `around`: whole hours, or the next hour with readings may be one that is read anyway.
 CREATE OR REPLACE FUNCTION telemetry.hours_within(
   points int[], since timestamptz, until timestamptz, low double precision, high double precision, around interval)
 RETURNS TABLE (bucket timestamptz, point_id int)
@@ -30,9 +31,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     SELECT odd.point_id, odd.bucket FROM telemetry.odd_hours(points, since - around, until + around) AS odd
   )
   SELECT wanted.bucket, wanted.point_id FROM (
-    SELECT hot.point_id, hot.bucket + hour * interval '1 hour' AS bucket
-    FROM hot, generate_series(-ceil(extract(epoch FROM around) / 3600)::int,
-                              ceil(extract(epoch FROM around) / 3600)::int) AS hour
+    SELECT hot.point_id, hour AS bucket
+    FROM hot, generate_series(hot.bucket - around, hot.bucket + around, interval '1 hour') AS hour
     UNION
     SELECT hot.point_id, next.bucket FROM hot, LATERAL (
       SELECT r.bucket FROM telemetry.sample_1h r
