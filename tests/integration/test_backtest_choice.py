@@ -179,6 +179,22 @@ async def test_of_a_long_stand_only_beginning_and_end_are_read(
     assert (some < 90, every) == (True, 500)
 
 
+@pytest.mark.parametrize(
+    ("remembered", "fresh", "moves", "raised"),
+    [("00:58", 35, "04:00", "02:58"), ("01:00", 24, "03:07", "03:00")],  # the second stands still just so long
+)  # fmt: skip
+async def test_a_stand_begins_with_what_the_broker_remembered_before_all_else(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, remembered: str, fresh: int, moves: str,
+    raised: str,
+) -> None:  # fmt: skip
+    first, value, _ = _at("01:05", 500)
+    said = [_at(remembered, 500, RETAINED), *((first + n * 5 * MINUTE, value, 0) for n in range(fresh))]
+    told, _, _ = await _same(
+        ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", [*said, _at(moves, 510), _at("04:30", 520)]
+    )
+    assert [at for _, at, _, _ in told] == [to_us(_at(raised, 500)[0])]
+
+
 @pytest.mark.parametrize("condition", [SPIKES, "expression: {when: pressure > 600}"])
 @pytest.mark.parametrize("quality", [LATE, BAD, RANGE])
 async def test_an_alarm_ends_after_hours_of_words_that_end_nothing(

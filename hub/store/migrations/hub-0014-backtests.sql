@@ -59,16 +59,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
       AND (still IS NULL OR s.quality & 25 = 0) AND s.community_id = ANY ((SELECT hub.communities())::int[])
     WINDOW told AS (PARTITION BY s.point_id ORDER BY s.ts)
   ), hot AS (
-    SELECT *, lag(ts) OVER (PARTITION BY point_id ORDER BY ts) IS DISTINCT FROM before AS begins FROM pair
+    SELECT *, lag(ts) OVER (PARTITION BY point_id ORDER BY ts) IS DISTINCT FROM before AS begins,
+      coalesce(earlier, (  -- what stands still does so since then, were it the broker's memory
+        SELECT max(odd.ts) FROM telemetry.sample odd WHERE odd.point_id = pair.point_id AND odd.ts >= since
+          AND odd.ts < before AND odd.quality & 29 <> 0 AND odd.quality & 16 <> 0), before) AS begin
+    FROM pair
     WHERE quality & 25 = 0 AND was IS NOT NULL AND (greatest(abs(value), abs(was)) > 1e150 OR CASE WHEN still IS NOT NULL
       THEN abs(value - was) <= still
       ELSE (value - was) * per / date_part('epoch', ts - before) BETWEEN low AND high END)
   ), numbered AS (
     SELECT *, count(*) FILTER (WHERE begins) OVER (PARTITION BY point_id ORDER BY ts) AS run FROM hot
   ), run AS MATERIALIZED (
-    SELECT point_id, min(coalesce(earlier, before)) AS begun, min(before) AS first, max(ts) AS over,
+    SELECT point_id, min(begin) AS begun, min(before) AS first, max(ts) AS over,
       max(ts - before) AS gap, least(min(value), min(was)) AS least, greatest(max(value), max(was)) AS most
-    FROM numbered GROUP BY point_id, run HAVING max(ts) - min(coalesce(earlier, before)) >= lasting
+    FROM numbered GROUP BY point_id, run HAVING max(ts) - min(begin) >= lasting
     LIMIT most
   )
   SELECT run.point_id, run.begun, settled.ts, run.over, coalesce(ended.ts, run.over) FROM run
