@@ -5,15 +5,13 @@ import struct
 from collections.abc import Callable, Iterable
 
 from hub.model import Device
+from hub.rulebook.model import BEYOND
 from rules.binding import names_of
 from rules.bounds import Unbounded
 from rules.expressions import Compiled, compile_expression
 
 Ranges = tuple[tuple[float, float], ...]
 """(from, to), both included, in order."""
-
-BEYOND = 1e100
-"""Greater numbers, and those below its negative, are never left out: with them a result may be none."""
 
 _MOST_JUDGED = 4000  # some 10 ms
 _FINE = 1e-9  # of 1, or of the number: no end is looked for more closely

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.rows import tuple_row
 
-from hub.rulebook.model import Band, Moved, Runs, Wanted
+from hub.rulebook.model import BEYOND, Band, Moved, Runs, Wanted
 from hub.store.database import Connection
 from hub.store.queries import load_queries
 
@@ -48,7 +48,7 @@ async def chosen(session: Session, wanted: Wanted, since: datetime, until: datet
         case Runs():
             hours = await _runs(session, wanted.choice, wanted.points, since, until)
         case Band(ranges, around):
-            lows, highs = zip(*ranges, strict=True) if ranges else ((), ())
+            lows, highs = zip(*ranges, (-inf, -BEYOND), (BEYOND, inf), strict=True)
             values = {"lows": lows, "highs": highs, "around": _whole(around)}
             hours = await _hours(session, "hours_within", points=wanted.points, **values, **span)
         case Moved(by, around):

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from hub.clock import to_us
+from hub.errors import Refused
 from hub.model import Quality
 from hub.rulebook.backtests import Backtest
 from hub.rulebook.service import Rulebook
@@ -124,11 +125,8 @@ async def test_what_cannot_matter_is_not_read_and_changes_nothing(
     assert read[0] < read[1]
 
 
-async def _same(
-    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str,
-    said: list[tuple[datetime, float, int]],
-) -> tuple[Told, int, int]:  # fmt: skip
-    """What is raised on readings of one pump, whether all is read or not; how many each read."""
+def _store(ground: Ground, said: list[tuple[datetime, float, int]]) -> None:
+    """Readings of one pump."""
     point = ground.pumps[0].points["pressure"].id
     with psycopg.connect(ground.url) as link:
         link.execute("SELECT telemetry.ensure_day(%s::date - n) FROM generate_series(0, 3) AS n", [NOW])
@@ -137,6 +135,14 @@ async def _same(
             [(*one, point, ground.here) for one in said],
         )
     ground.roll_up()
+
+
+async def _same(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str,
+    said: list[tuple[datetime, float, int]],
+) -> tuple[Told, int, int]:  # fmt: skip
+    """What is raised on readings of one pump, whether all is read or not; how many each read."""
+    _store(ground, said)
     text = FILE.replace(SPIKES, condition)
     chosen, some = await _tried(ground, book, text)
     with monkeypatch.context() as patched:
@@ -217,6 +223,13 @@ async def test_after_a_window_that_ends_within_an_hour_that_is_read_the_next_hou
     window = f"window: {{point: pressure, aggregate: {aggregate}, size: 45m, above: 560}}"
     told, _, _ = await _same(ground, book, monkeypatch, window, said)
     assert len(told) == 2
+
+
+async def test_a_rule_that_can_never_be_true_is_still_refused_where_it_fails(ground: Ground, book: Rulebook) -> None:
+    """Not kept as a trial that found no alarms."""
+    _store(ground, [_at(f"01:0{minute}", 1e200) for minute in range(9)])
+    with pytest.raises(Refused, match="failed"):
+        await _tried(ground, book, FILE.replace(SPIKES, "expression: {value: pressure * pressure, below: -1}"))
 
 
 @pytest.mark.parametrize(

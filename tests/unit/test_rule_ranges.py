@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hub.catalog.load import load_catalog
 from hub.catalog.paths import packaged_config
 from hub.model import Device
+from hub.rulebook.model import BEYOND
 from rules.bounds import Unbounded
 from rules.examples import example_device
 from rules.expressions import ExpressionError, compile_expression
-from rules.ranges import BEYOND, Ranges, ranges_of
+from rules.ranges import Ranges, ranges_of
 
 KINDS = load_catalog([packaged_config()], {}).kinds
 PUMP: list[Device] = [example_device("pump", KINDS["pump"], 1)]

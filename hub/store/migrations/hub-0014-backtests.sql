@@ -25,7 +25,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
   WITH hot AS MATERIALIZED (
     SELECT r.point_id, r.bucket FROM telemetry.sample_1h r
     WHERE r.point_id = ANY (points) AND r.bucket > since - around - interval '1 hour' AND r.bucket < until + around
-      AND (r.vmax >= low AND r.vmin <= high OR r.vmax > 1e100 OR r.vmin < -1e100)  -- with these a rule may fail
+      AND r.vmax >= low AND r.vmin <= high
       AND r.community_id = ANY ((SELECT hub.communities())::int[])
     UNION
     SELECT odd.point_id, odd.bucket FROM telemetry.odd_hours(points, since - around, until + around) AS odd
