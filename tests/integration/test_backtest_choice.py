@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from math import inf
 from random import Random
 from typing import Any
 
@@ -12,6 +13,8 @@ from hub.clock import to_us
 from hub.errors import Refused
 from hub.model import Quality
 from hub.rulebook.backtests import Backtest
+from hub.rulebook.hours import Session, chosen
+from hub.rulebook.model import Band, Moved, Runs, Wanted
 from hub.rulebook.service import Rulebook
 from hub.store.database import Database
 from rules.backtest import RuleTrial
@@ -232,9 +235,69 @@ async def test_a_rule_that_can_never_be_true_is_still_refused_where_it_fails(gro
         await _tried(ground, book, FILE.replace(SPIKES, "expression: {value: pressure * pressure, below: -1}"))
 
 
+@pytest.fixture
+async def hasty(ground: Ground) -> AsyncIterator[Session]:
+    """Sessions in which no statement may take longer than half a second."""
+    database = Database(ground.url, statement_timeout_s=0.5)
+    await database.open()
+    yield lambda: database.session([ground.here])
+    await database.close()
+
+
+@pytest.mark.parametrize("choice", [Band(((600.0, inf),)), Moved(50, 0), Runs(still=0, lasting=1, gap=1)])
+async def test_all_is_read_where_it_takes_too_long_to_find_what_matters(
+    ground: Ground, hasty: Session, choice: Band | Moved | Runs
+) -> None:
+    wanted = Wanted(points=[pump.points["pressure"].id for pump in ground.pumps], choice=choice)
+    with psycopg.connect(ground.url) as link:
+        link.execute("LOCK TABLE telemetry.sample, telemetry.sample_1h, telemetry.sample_1d")
+        assert await chosen(hasty, wanted, NOW - 48 * HOUR, NOW) is None
+    assert await chosen(hasty, wanted, NOW - 48 * HOUR, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [Band(((600.0, inf),)), Band(((400.0, 500.0), (560.0, inf)), 86_400_000_000), Moved(30, 3_600_000_000)],
+)
+@pytest.mark.parametrize("hours", [2, 40])
+async def test_all_is_read_where_more_hours_matter_than_are_looked_for(
+    ground: Ground, hasty: Session, monkeypatch: pytest.MonkeyPatch, choice: Band | Moved, hours: int
+) -> None:
+    _fill(ground, Random(5))
+    wanted = Wanted(points=[pump.points["pressure"].id for pump in ground.pumps], choice=choice)
+    span = NOW - hours * HOUR, NOW
+    every = await chosen(hasty, wanted, *span)
+    assert every
+    for most in (0, 1, 3, 10, 30, 100):
+        monkeypatch.setattr("hub.rulebook.hours._MOST_HOURS", most)
+        found = await chosen(hasty, wanted, *span)
+        assert found is None or (len(every) <= most and str(found) == str(every))  # nan is not itself
+    assert found is not None
+
+
+async def test_hours_before_the_period_use_up_what_is_looked_for_too(
+    ground: Ground, hasty: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those of the second pump would be missing."""
+    for pump in ground.pumps:
+        ground.say(pump, *((NOW - n * HOUR, 650.0) for n in range(3, 15)))
+    ground.roll_up()
+    wanted = Wanted(
+        points=[pump.points["pressure"].id for pump in ground.pumps],
+        choice=Band(((600.0, inf),), 14 * 3_600_000_000),
+    )
+    every = await chosen(hasty, wanted, NOW - 2 * HOUR, NOW)
+    assert every is not None
+    assert {number for _, number, _ in every} == set(wanted.points)
+    monkeypatch.setattr("hub.rulebook.hours._MOST_HOURS", 10)
+    assert len(every) <= 10
+    assert await chosen(hasty, wanted, NOW - 2 * HOUR, NOW) is None
+
+
 @pytest.mark.parametrize(
     "query",
     ["SELECT * FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, 0, NULL, NULL, NULL, '1h', '1h', 9)",
+     "SELECT * FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, '{0}', '{999}', '0', 99)",
      "SELECT * FROM telemetry.odd_hours(%(points)s::int[], %(since)s, %(until)s)"],
 )  # fmt: skip
 async def test_what_the_server_finds_is_told_to_its_community_alone(ground: Ground, query: str) -> None:

@@ -17,29 +17,44 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     AND s.quality & 29 <> 0 AND s.quality & 20 <> 0 AND s.community_id = ANY ((SELECT hub.communities())::int[])
 $$;
 
--- `around`: whole hours, or the next hour with readings may be one that is read anyway.
-CREATE OR REPLACE FUNCTION telemetry.hours_within(
-  points int[], since timestamptz, until timestamptz, low double precision, high double precision, around interval)
+-- The hours in which a reading may lie within one of the ranges, those around each such hour, and of each point the next
+-- hour with readings. Odd hours count as such. `lows`: where ranges begin, in order; `highs`: the furthest that any which
+-- has begun by then goes. `around`: whole hours, or the next one may be one that is read anyway. `most` hours; any where
+-- there are more, found without looking at all of them.
+DROP FUNCTION telemetry.hours_within(int[], timestamptz, timestamptz, double precision, double precision, interval);
+CREATE FUNCTION telemetry.hours_within(
+  points int[], since timestamptz, until timestamptz, lows double precision[], highs double precision[], around interval,
+  most int)
 RETURNS TABLE (bucket timestamptz, point_id int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '32MB' AS $$
   WITH hot AS MATERIALIZED (
-    SELECT r.point_id, r.bucket FROM telemetry.sample_1h r
-    WHERE r.point_id = ANY (points) AND r.bucket > since - around - interval '1 hour' AND r.bucket < until + around
-      AND r.vmax >= low AND r.vmin <= high
-      AND r.community_id = ANY ((SELECT hub.communities())::int[])
+    (SELECT r.point_id, r.bucket FROM telemetry.sample_1h r
+     WHERE r.point_id = ANY (points) AND r.bucket > since - around - interval '1 hour' AND r.bucket < until + around
+       AND highs[width_bucket(r.vmax, lows)] >= r.vmin
+       AND r.community_id = ANY ((SELECT hub.communities())::int[])
+     LIMIT most)
     UNION
-    SELECT odd.point_id, odd.bucket FROM telemetry.odd_hours(points, since - around, until + around) AS odd
-  )
-  SELECT wanted.bucket, wanted.point_id FROM (
-    SELECT hot.point_id, hour AS bucket
-    FROM hot, generate_series(hot.bucket - around, hot.bucket + around, interval '1 hour') AS hour
+    (SELECT odd.point_id, odd.bucket FROM telemetry.odd_hours(points, since - around, until + around) AS odd LIMIT most)
+  ), placed AS (  -- none where there are too many: those that were not looked at may matter
+    SELECT hot.point_id, hot.bucket, lag(hot.bucket) OVER hours AS before, lead(hot.bucket) OVER hours AS after
+    FROM hot WHERE (SELECT count(*) FROM hot) < most
+    WINDOW hours AS (PARTITION BY hot.point_id ORDER BY hot.bucket)
+  ), wanted AS (
+    (SELECT placed.point_id, hour AS bucket FROM placed, generate_series(
+       greatest(placed.bucket - around, placed.before + around + interval '1 hour'), placed.bucket + around,
+       interval '1 hour') AS hour
+     WHERE hour > since - interval '1 hour' AND hour < until
+     LIMIT most)
     UNION
-    SELECT hot.point_id, next.bucket FROM hot, LATERAL (
+    SELECT placed.point_id, next.bucket FROM placed, LATERAL (
       SELECT r.bucket FROM telemetry.sample_1h r
-      WHERE r.point_id = hot.point_id AND r.bucket > hot.bucket + around ORDER BY r.bucket LIMIT 1) AS next
-  ) AS wanted
-  WHERE wanted.bucket > since - interval '1 hour' AND wanted.bucket < until
-  ORDER BY 1, 2
+      WHERE r.point_id = placed.point_id AND r.bucket > placed.bucket + around ORDER BY r.bucket LIMIT 1) AS next
+    WHERE (placed.after > placed.bucket + around + interval '1 hour') IS NOT FALSE  -- else what is next is its, or around it
+      AND next.bucket > since - interval '1 hour' AND next.bucket < until
+    UNION ALL
+    SELECT hot.point_id, hot.bucket FROM hot WHERE (SELECT count(*) FROM hot) >= most
+  )
+  SELECT bounded.bucket, bounded.point_id FROM (SELECT * FROM wanted LIMIT most) AS bounded ORDER BY 1, 2
 $$;
 
 -- Runs of readings each of which lies as near to the one before as `still`, or moved at such a rate for `per` seconds
@@ -95,5 +110,5 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
   ) AS ended ON true
 $$;
 
-REVOKE ALL ON FUNCTION telemetry.odd_hours, telemetry.runs FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION telemetry.odd_hours, telemetry.runs TO hub_app, hub_ingest;
+REVOKE ALL ON FUNCTION telemetry.odd_hours, telemetry.hours_within, telemetry.runs FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION telemetry.odd_hours, telemetry.hours_within, telemetry.runs TO hub_app, hub_ingest;
