@@ -228,6 +228,17 @@ async def test_after_a_window_that_ends_within_an_hour_that_is_read_the_next_hou
     assert len(told) == 2
 
 
+async def test_a_mean_may_be_past_a_limit_that_no_value_is_past(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums of floats are rounded."""
+    first, value, _ = _at("01:00", 0.7000000000000001)
+    said = [(first + timedelta(seconds=5 * n), value, 0) for n in range(3 * 720)]
+    window = "window: {point: pressure, aggregate: avg, size: 1h, below: 0.7}"
+    told, _, _ = await _same(ground, book, monkeypatch, window, said)
+    assert len(told) == 1
+
+
 async def test_a_rule_that_can_never_be_true_is_still_refused_where_it_fails(ground: Ground, book: Rulebook) -> None:
     """Not kept as a trial that found no alarms."""
     _store(ground, [_at(f"01:0{minute}", 1e200) for minute in range(9)])
