@@ -324,3 +324,23 @@ async def test_what_the_server_finds_is_told_to_its_community_alone(ground: Grou
             assert bool(rows) == (home == ground.here)
     finally:
         await database.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT max(ended) AS last FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, 0, NULL, NULL, NULL, '1h',"
+     " '1h', 9)",
+     "SELECT max(bucket) AS last FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, '{0}', '{999}',"
+     " '0', 99)"],
+)  # fmt: skip
+async def test_what_a_point_said_in_another_community_is_not_told(ground: Ground, hasty: Session, query: str) -> None:
+    pump, moved = ground.pumps[0], NOW - 5 * HOUR
+    ground.say(pump, *((NOW - n * HOUR, 500) for n in range(1, 11)))
+    ground.roll_up()
+    with psycopg.connect(ground.url) as link:
+        link.execute("UPDATE telemetry.sample SET community_id = %s WHERE ts >= %s", [ground.there, moved])
+        link.execute("UPDATE telemetry.sample_1h SET community_id = %s WHERE bucket >= %s", [ground.there, moved])
+    values = {"points": [pump.points["pressure"].id], "since": NOW - 48 * HOUR, "until": NOW}
+    async with hasty() as connection:
+        row = await (await connection.execute(query.encode(), values)).fetchone()
+    assert row == {"last": moved - HOUR}

@@ -48,7 +48,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     UNION
     SELECT placed.point_id, next.bucket FROM placed, LATERAL (
       SELECT r.bucket FROM telemetry.sample_1h r
-      WHERE r.point_id = placed.point_id AND r.bucket > placed.bucket + around ORDER BY r.bucket LIMIT 1) AS next
+      WHERE r.point_id = placed.point_id AND r.bucket > placed.bucket + around
+        AND r.community_id = ANY ((SELECT hub.communities())::int[])
+      ORDER BY r.bucket LIMIT 1) AS next
     WHERE (placed.after > placed.bucket + around + interval '1 hour') IS NOT FALSE  -- else what is next is its, or around it
       AND next.bucket > since - interval '1 hour' AND next.bucket < until
     UNION ALL
@@ -77,7 +79,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
     SELECT *, lag(ts) OVER (PARTITION BY point_id ORDER BY ts) IS DISTINCT FROM before AS begins,
       coalesce(earlier, (  -- what stands still does so since then, were it the broker's memory
         SELECT max(odd.ts) FROM telemetry.sample odd WHERE odd.point_id = pair.point_id AND odd.ts >= since
-          AND odd.ts < before AND odd.quality & 29 <> 0 AND odd.quality & 16 <> 0), before) AS begin
+          AND odd.ts < before AND odd.quality & 29 <> 0 AND odd.quality & 16 <> 0
+          AND odd.community_id = ANY ((SELECT hub.communities())::int[])), before) AS begin
     FROM pair
     WHERE quality & 25 = 0 AND was IS NOT NULL AND (greatest(abs(value), abs(was)) > 1e150 OR CASE WHEN still IS NOT NULL
       THEN abs(value - was) <= still
@@ -94,18 +97,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET j
   LEFT JOIN LATERAL (
     SELECT s.ts FROM telemetry.sample s
     WHERE s.point_id = run.point_id AND s.ts >= run.first + lasting AND s.ts <= run.over AND s.quality & 29 = 0
-      AND run.gap <= runs.gap
+      AND run.gap <= runs.gap AND s.community_id = ANY ((SELECT hub.communities())::int[])
       AND CASE WHEN greatest(abs(run.least), abs(run.most)) <= 1e150 THEN run.most - run.least <= still / 2 * (1 - 1e-8) END
     ORDER BY s.ts LIMIT 1
   ) AS settled ON NOT EXISTS (
     SELECT FROM telemetry.sample odd WHERE odd.point_id = run.point_id AND odd.ts >= run.begun AND odd.ts <= settled.ts
-      AND odd.quality & 29 <> 0)
+      AND odd.quality & 29 <> 0 AND odd.community_id = ANY ((SELECT hub.communities())::int[]))
   LEFT JOIN LATERAL (
     SELECT s.ts FROM telemetry.sample s
     WHERE s.point_id = run.point_id AND s.ts > run.over AND s.ts < until AND s.quality & 29 = 0
+      AND s.community_id = ANY ((SELECT hub.communities())::int[])
       AND (still IS NOT NULL OR (
         SELECT b.quality & 9 FROM telemetry.sample b WHERE b.point_id = s.point_id AND b.ts < s.ts AND b.ts >= run.over
-          AND b.quality & 4 = 0 ORDER BY b.ts DESC LIMIT 1) = 0)
+          AND b.quality & 4 = 0 AND b.community_id = ANY ((SELECT hub.communities())::int[])
+        ORDER BY b.ts DESC LIMIT 1) = 0)
     ORDER BY s.ts LIMIT 1
   ) AS ended ON true
 $$;
