@@ -40,9 +40,18 @@ class RuleTrial:
         self._evaluator.configure(devices, since)
         self._open: dict[int, Raised] = {}
         self._over: list[Raised] = []
+        self.wanted = self._wanted()  # here, in a thread: of a long expression it takes seconds
 
-    @property
-    def wanted(self) -> Wanted:
+    def feed(self, frames: Sequence[Frame], now: int) -> None:
+        decision = self._evaluator.evaluate(frames, now)
+        self._evaluator.accept(decision)
+        for change in decision.alarms:
+            self._note(change)
+
+    def finish(self) -> list[Raised]:
+        return sorted([*self._over, *self._open.values()], key=lambda raised: (raised.at, raised.device_id))
+
+    def _wanted(self) -> Wanted:
         if self._rule.hourly is not None:
             mine = {mention.name for mention in self._rule.mentions() if mention.kinds is None}
             seen = [device.points[name].id for device in self._of() for name in mine if name in device.points]
@@ -64,15 +73,6 @@ class RuleTrial:
             event_devices=sorted(events), event_names=sorted(names),
             heard=sorted(heard), heard_step=self._step(heard),
         )  # fmt: skip
-
-    def feed(self, frames: Sequence[Frame], now: int) -> None:
-        decision = self._evaluator.evaluate(frames, now)
-        self._evaluator.accept(decision)
-        for change in decision.alarms:
-            self._note(change)
-
-    def finish(self) -> list[Raised]:
-        return sorted([*self._over, *self._open.values()], key=lambda raised: (raised.at, raised.device_id))
 
     def _note(self, change: AlarmChange) -> None:
         device = change.device

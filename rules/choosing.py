@@ -1,9 +1,9 @@
 """Which stretches of stored history a rule of one condition has anything to do with. Pure.
 
 A threshold: other values only end what they follow. A window whose mean, least or greatest is past a limit holds a
-value that is, too, and needs all others in it. What changes by so much, or spreads, lies so far apart. What is stuck
-lies near to what was said before; a rate is one of two readings in a row. An expression over one point is a matter of
-its values.
+value that is, too, but for rounding, and needs all others in it. What changes by so much, or spreads, lies so far
+apart. What is stuck lies near to what was said before; a rate is one of two readings in a row. An expression over one
+point is a matter of its values.
 """
 
 import math
@@ -18,7 +18,7 @@ from rules.ranges import ranges_of
 from rules.terms import Limits, Threshold
 from rules.wider import Change, ExpressionCondition, Stuck, Window
 
-_SLACK = 1e-9  # of a number that is computed in another way than rules do it
+_SLACK = 1e-9  # of a number that is computed in another way than rules do it, or rounded on its way to a mean
 
 
 def choice(rule: Rule, devices: Sequence[Device]) -> Band | Moved | Runs | None:
@@ -31,8 +31,8 @@ def choice(rule: Rule, devices: Sequence[Device]) -> Band | Moved | Runs | None:
             within = 0 if one.within is None else micros(one.within)
             return Moved(one.by or 0.0, within + -(-within // PARTS))
         case Change(rate=rate) if rate is not None:
-            low, high = _past(rate)
-            return Runs(per=micros(rate.per), low=low - abs(low) * _SLACK, high=high + abs(high) * _SLACK)
+            low, high = _about(_past(rate))
+            return Runs(per=micros(rate.per), low=low, high=high)
         case Stuck():
             gaps = [stuck_gap(one, device) for device in devices] if rule.during is None else []
             return Runs(still=2 * one.deadband * (1 + _SLACK), lasting=micros(one.lasting), gap=min(gaps, default=0))
@@ -53,7 +53,8 @@ def _band(one: AnyCondition, devices: Sequence[Device]) -> Band | None:
             levels = [_level(device, one) for device in devices if one.point in device.points]
             return Band(((min(levels), max(levels)),)) if levels else None
         case Window() if one.size is not None and one.aggregate in ("avg", "min", "max"):
-            return Band((_past(one),), micros(one.size + one.lateness))
+            past = _past(one)
+            return Band((_about(past) if one.aggregate == "avg" else past,), micros(one.size + one.lateness))
         case ExpressionCondition():
             limits = None if one.value is None else _past(one)
             ranges = ranges_of(one.written[1], limits, devices) if not one.others else None
@@ -69,6 +70,11 @@ def _past(limits: Limits) -> tuple[float, float]:
         return (limits.above if clear is None or clear.below is None else clear.below, math.inf)
     assert limits.below is not None
     return (-math.inf, limits.below if clear is None or clear.above is None else clear.above)
+
+
+def _about(span: tuple[float, float]) -> tuple[float, float]:
+    low, high = span
+    return low - abs(low) * _SLACK, high + abs(high) * _SLACK
 
 
 def _level(device: Device, threshold: Threshold) -> float:

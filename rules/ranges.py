@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from hub.model import Device
+from hub.rulebook.model import BEYOND
 from rules.binding import names_of
 from rules.bounds import Unbounded
 from rules.expressions import Compiled, compile_expression
@@ -12,10 +13,7 @@ from rules.expressions import Compiled, compile_expression
 Ranges = tuple[tuple[float, float], ...]
 """(from, to), both included, in order."""
 
-BEYOND = 1e100
-"""Greater numbers, and those below its negative, are never left out: with them a result may be none."""
-
-_MOST_JUDGED = 4000  # some 10 ms
+_MOST_JUDGED = 4000  # some 10 ms; of the longest texts seconds
 _FINE = 1e-9  # of 1, or of the number: no end is looked for more closely
 _MOST_RANGES = 4
 
@@ -23,14 +21,16 @@ _MOST_RANGES = 4
 def ranges_of(text: str, limits: tuple[float, float] | None, devices: Iterable[Device]) -> Ranges | None:
     """For which values the expression is true, or within `limits` where it is a number, or has no result; too many
     rather than too few. None where it is not about the numbers of one point."""
-    found: set[Ranges] = set()
+    one: Compiled | None = None  # the same for all kinds that name the same point
     for kind in {device.kind_name: device.kind for device in devices}.values():
         names = names_of(kind)
         compiled = compile_expression(text, names)
         if len(compiled.names) != 1 or names[next(iter(compiled.names))] != "number":
             return None
-        found.add(_ranges(_judge(compiled, limits)))
-    return found.pop() if len(found) == 1 else None
+        if one is not None and compiled.names != one.names:
+            return None
+        one = compiled
+    return None if one is None else _ranges(_judge(one, limits))
 
 
 def _judge(compiled: Compiled, limits: tuple[float, float] | None) -> Callable[[float, float], tuple[bool, bool]]:

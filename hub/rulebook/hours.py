@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from itertools import accumulate
 from math import inf, nan
 from typing import Any
 
+from psycopg import OperationalError
 from psycopg.rows import tuple_row
 
-from hub.rulebook.model import Band, Moved, Runs, Wanted
+from hub.rulebook.model import BEYOND, Band, Moved, Runs, Wanted
 from hub.store.database import Connection
 from hub.store.queries import load_queries
 
@@ -38,24 +40,30 @@ async def blocks(connection: Connection, query: str, **values: object) -> AsyncI
 
 
 async def chosen(session: Session, wanted: Wanted, since: datetime, until: datetime) -> list[Hour] | None:
-    """In order of time and point. None where all must be read: nothing is known to be of no account, or too little."""
-    span = {"since": since, "until": until}
-    hours: list[Hour] | None
+    """In order of time and point. None where all must be read: nothing is known to be of no account, or too little, or
+    it takes longer to find than a statement may."""
+    try:
+        hours = await _found(session, wanted, since, until)
+    except OperationalError:  # where the store is away, reading everything says so
+        return None
+    return hours if hours is not None and len(hours) <= _MOST_HOURS else None
+
+
+async def _found(session: Session, wanted: Wanted, since: datetime, until: datetime) -> list[Hour] | None:
+    values: dict[str, object] = {"points": wanted.points, "since": since, "until": until}
     match wanted.choice:
         case None:
             return None
         case Runs():
-            hours = await _runs(session, wanted.choice, wanted.points, since, until)
+            return await _runs(session, wanted.choice, wanted.points, since, until)
         case Band(ranges, around):
-            lows, highs = zip(*ranges, strict=True) if ranges else ((), ())
-            values = {"lows": lows, "highs": highs, "around": timedelta(microseconds=around)}
-            hours = await _hours(session, "hours_within", points=wanted.points, **values, **span)
+            lows, highs = zip(*sorted([*ranges, (-inf, -BEYOND), (BEYOND, inf)]), strict=True)
+            values |= {"lows": lows, "highs": list(accumulate(highs, max)), "around": _whole(around)}
+            return await _hours(session, "hours_within", **values)
         case Moved(by, around):
             if len(wanted.points) * ((until - since) // _HOUR) > _MOST_COMPARED:
                 return None
-            whole = -(-timedelta(microseconds=around) // _HOUR) * _HOUR
-            hours = await _hours(session, "hours_moved", points=wanted.points, moved=by, around=whole, **span)
-    return hours if hours is not None and len(hours) <= _MOST_HOURS else None
+            return await _hours(session, "hours_moved", moved=by, around=_whole(around), **values)
 
 
 async def _hours(session: Session, query: str, **values: object) -> list[Hour]:
@@ -121,6 +129,11 @@ def _between(begin: datetime, end: datetime) -> Iterable[datetime]:
     while hour <= end:
         yield hour
         hour += _HOUR
+
+
+def _whole(around: int) -> timedelta:
+    """In whole hours, as hours are read: the one after is the first that is not."""
+    return -(-timedelta(microseconds=around) // _HOUR) * _HOUR
 
 
 def _hour(at: datetime) -> datetime:

@@ -59,9 +59,13 @@ class ExampleOutcome(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+BEYOND = 1e100
+"""Greater numbers, and those below its negative, are never left out: with them a rule may fail."""
+
+
 class Band(msgspec.Struct, frozen=True):
-    """Only hours with readings within one of the ranges (from, to) matter, those so long `around` them (µs), and the
-    one after."""
+    """Only hours with readings within one of the ranges (from, to) or BEYOND matter, those so long `around` them (µs),
+    and the one after."""
 
     ranges: tuple[tuple[float, float], ...]
     around: int = 0

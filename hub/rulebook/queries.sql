@@ -2,9 +2,8 @@
 SELECT * FROM telemetry.history(%(points)s::int[], %(since)s, %(until)s)
 
 -- name: hours_within
-SELECT DISTINCT h.bucket, h.point_id, NULL::float8 FROM unnest(%(lows)s::float8[], %(highs)s::float8[]) AS range (low, high),
-  telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, range.low, range.high, %(around)s) AS h
-ORDER BY 1, 2 LIMIT %(most)s
+SELECT h.bucket, h.point_id, NULL::float8 FROM telemetry.hours_within(
+  %(points)s::int[], %(since)s, %(until)s, %(lows)s::float8[], %(highs)s::float8[], %(around)s, %(most)s) AS h
 
 -- name: runs
 SELECT * FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, %(still)s, %(per)s, %(low)s, %(high)s, %(lasting)s,
@@ -36,7 +35,7 @@ WITH odd AS MATERIALIZED (
     later AS (PARTITION BY point_id ORDER BY bucket
               RANGE BETWEEN %(around)s + interval '1 hour' FOLLOWING AND UNBOUNDED FOLLOWING)
 ), hot AS MATERIALIZED (
-  SELECT * FROM spread WHERE moved > %(moved)s
+  SELECT * FROM spread WHERE moved > %(moved)s LIMIT %(most)s  -- each is wanted itself: more are too many anyway
 ), wanted AS MATERIALIZED (
   SELECT point_id, hour AS bucket FROM hot, generate_series(
     least(before, bucket - %(around)s), bucket + %(around)s, interval '1 hour') AS hour

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
+from math import inf
 from random import Random
 from typing import Any
 
@@ -9,8 +10,11 @@ import psycopg
 import pytest
 
 from hub.clock import to_us
+from hub.errors import Refused
 from hub.model import Quality
 from hub.rulebook.backtests import Backtest
+from hub.rulebook.hours import Session, chosen
+from hub.rulebook.model import Band, Moved, Runs, Wanted
 from hub.rulebook.service import Rulebook
 from hub.store.database import Database
 from rules.backtest import RuleTrial
@@ -94,6 +98,9 @@ async def _tried(ground: Ground, book: Rulebook, text: str) -> tuple[Told, int]:
      "change: {point: pressure, by: 60, within: 90m}",
      "window: {point: pressure, aggregate: spread, size: 2h, every: 30m, above: 80, clear: {below: 61}}",
      "window: {point: pressure, aggregate: increase, size: 3h, above: 55}",
+     "window: {point: pressure, aggregate: avg, size: 45m, above: 540, clear: {below: 520}}",
+     "window: {point: pressure, aggregate: min, size: 40m, every: 20m, below: 480}",
+     "window: {point: pressure, aggregate: max, size: 100m, above: 560}",
      "change: {point: pressure, rate: {above: 300}}",
      "change: {point: pressure, rate: {below: -2, per: 10m, clear: {above: -0.5}}}",
      "stuck: {point: pressure, for: 25m}", "stuck: {point: pressure, for: 2h}", "stuck: {point: pressure, for: 7h}",
@@ -121,18 +128,24 @@ async def test_what_cannot_matter_is_not_read_and_changes_nothing(
     assert read[0] < read[1]
 
 
-async def _same(
-    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str, said: list[tuple[float, int]]
-) -> tuple[Told, int, int]:
-    """What is raised on readings of one pump, each five minutes, whether all is read or not; how many each read."""
-    start, point = NOW - 5 * len(said) * MINUTE, ground.pumps[0].points["pressure"].id
+def _store(ground: Ground, said: list[tuple[datetime, float, int]]) -> None:
+    """Readings of one pump."""
+    point = ground.pumps[0].points["pressure"].id
     with psycopg.connect(ground.url) as link:
         link.execute("SELECT telemetry.ensure_day(%s::date - n) FROM generate_series(0, 3) AS n", [NOW])
         link.cursor().executemany(
             "INSERT INTO telemetry.sample (ts, value, quality, point_id, community_id) VALUES (%s, %s, %s, %s, %s)",
-            [(start + n * 5 * MINUTE, *one, point, ground.here) for n, one in enumerate(said)],
+            [(*one, point, ground.here) for one in said],
         )
     ground.roll_up()
+
+
+async def _same(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str,
+    said: list[tuple[datetime, float, int]],
+) -> tuple[Told, int, int]:  # fmt: skip
+    """What is raised on readings of one pump, whether all is read or not; how many each read."""
+    _store(ground, said)
     text = FILE.replace(SPIKES, condition)
     chosen, some = await _tried(ground, book, text)
     with monkeypatch.context() as patched:
@@ -140,6 +153,16 @@ async def _same(
         whole, every = await _tried(ground, book, text)
     assert chosen == whole
     return whole, some, every
+
+
+def _each_five(said: list[tuple[float, int]]) -> list[tuple[datetime, float, int]]:
+    """A reading every five minutes until now."""
+    return [(NOW - 5 * (len(said) - n) * MINUTE, *one) for n, one in enumerate(said)]
+
+
+def _at(clock: str, value: float, quality: int = 0) -> tuple[datetime, float, int]:
+    """A reading of yesterday."""
+    return datetime.fromisoformat(f"{(NOW - 24 * HOUR).date()}T{clock}Z"), value, quality
 
 
 @pytest.mark.parametrize(
@@ -151,7 +174,8 @@ async def _same(
 async def test_a_long_stand_is_read_through_where_it_may_bring_more_than_one_alarm(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, said: list[tuple[float, int]], alarms: int
 ) -> None:
-    told, _, _ = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h, deadband: 1}", said)
+    stuck = "stuck: {point: pressure, for: 2h, deadband: 1}"
+    told, _, _ = await _same(ground, book, monkeypatch, stuck, _each_five(said))
     assert len(told) == alarms
 
 
@@ -159,9 +183,25 @@ async def test_of_a_long_stand_only_beginning_and_end_are_read(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = [(500.0 + n % 7, 0) for n in range(100)] + [(500.0, 0)] * 300 + [(510.0, 0), (511.0, 0)] * 50
-    told, some, every = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", said)
+    told, some, every = await _same(ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", _each_five(said))
     assert len(told) == 1
     assert (some < 90, every) == (True, 500)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "fresh", "moves", "raised"),
+    [("00:58", 35, "04:00", "02:58"), ("01:00", 24, "03:07", "03:00")],  # the second stands still just so long
+)  # fmt: skip
+async def test_a_stand_begins_with_what_the_broker_remembered_before_all_else(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, remembered: str, fresh: int, moves: str,
+    raised: str,
+) -> None:  # fmt: skip
+    first, value, _ = _at("01:05", 500)
+    said = [_at(remembered, 500, RETAINED), *((first + n * 5 * MINUTE, value, 0) for n in range(fresh))]
+    told, _, _ = await _same(
+        ground, book, monkeypatch, "stuck: {point: pressure, for: 2h}", [*said, _at(moves, 510), _at("04:30", 520)]
+    )
+    assert [at for _, at, _, _ in told] == [to_us(_at(raised, 500)[0])]
 
 
 @pytest.mark.parametrize("condition", [SPIKES, "expression: {when: pressure > 600}"])
@@ -170,15 +210,105 @@ async def test_an_alarm_ends_after_hours_of_words_that_end_nothing(
     ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, condition: str, quality: int
 ) -> None:
     said = [(500.0, 0)] * 30 + [(650.0, 0)] * 3 + [(500.0, quality)] * 40 + [(500.0, 0)] * 90
-    [(_, at, until, _)], some, every = await _same(ground, book, monkeypatch, condition, said)
+    [(_, at, until, _)], some, every = await _same(ground, book, monkeypatch, condition, _each_five(said))
     assert until is not None
     assert until - at > 40 * 5 * 60_000_000
     assert some < every
 
 
+@pytest.mark.parametrize("aggregate", ["avg", "max"])
+async def test_after_a_window_that_ends_within_an_hour_that_is_read_the_next_hour_is_read_too(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch, aggregate: str
+) -> None:
+    """Midnight in Shanghai is 16:00: windows of 45 minutes begin at 01:45 and 02:30."""
+    said = [_at("01:10", 500), _at("01:50", 650), _at("02:10", 500), _at("05:00", 500), _at("06:00", 500),
+            _at("07:30", 500), _at("09:00", 650), _at("09:30", 500), _at("12:00", 500)]  # fmt: skip
+    window = f"window: {{point: pressure, aggregate: {aggregate}, size: 45m, above: 560}}"
+    told, _, _ = await _same(ground, book, monkeypatch, window, said)
+    assert len(told) == 2
+
+
+async def test_a_mean_may_be_past_a_limit_that_no_value_is_past(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums of floats are rounded."""
+    first, value, _ = _at("01:00", 0.7000000000000001)
+    said = [(first + timedelta(seconds=5 * n), value, 0) for n in range(3 * 720)]
+    window = "window: {point: pressure, aggregate: avg, size: 1h, below: 0.7}"
+    told, _, _ = await _same(ground, book, monkeypatch, window, said)
+    assert len(told) == 1
+
+
+async def test_a_rule_that_can_never_be_true_is_still_refused_where_it_fails(ground: Ground, book: Rulebook) -> None:
+    """Not kept as a trial that found no alarms."""
+    _store(ground, [_at(f"01:0{minute}", 1e200) for minute in range(9)])
+    with pytest.raises(Refused, match="failed"):
+        await _tried(ground, book, FILE.replace(SPIKES, "expression: {value: pressure * pressure, below: -1}"))
+
+
+@pytest.fixture
+async def hasty(ground: Ground) -> AsyncIterator[Session]:
+    """Sessions in which no statement may take longer than half a second."""
+    database = Database(ground.url, statement_timeout_s=0.5)
+    await database.open()
+    yield lambda: database.session([ground.here])
+    await database.close()
+
+
+@pytest.mark.parametrize("choice", [Band(((600.0, inf),)), Moved(50, 0), Runs(still=0, lasting=1, gap=1)])
+async def test_all_is_read_where_it_takes_too_long_to_find_what_matters(
+    ground: Ground, hasty: Session, choice: Band | Moved | Runs
+) -> None:
+    wanted = Wanted(points=[pump.points["pressure"].id for pump in ground.pumps], choice=choice)
+    with psycopg.connect(ground.url) as link:
+        link.execute("LOCK TABLE telemetry.sample, telemetry.sample_1h, telemetry.sample_1d")
+        assert await chosen(hasty, wanted, NOW - 48 * HOUR, NOW) is None
+    assert await chosen(hasty, wanted, NOW - 48 * HOUR, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [Band(((600.0, inf),)), Band(((400.0, 500.0), (560.0, inf)), 86_400_000_000), Moved(30, 3_600_000_000)],
+)
+@pytest.mark.parametrize("hours", [2, 40])
+async def test_all_is_read_where_more_hours_matter_than_are_looked_for(
+    ground: Ground, hasty: Session, monkeypatch: pytest.MonkeyPatch, choice: Band | Moved, hours: int
+) -> None:
+    _fill(ground, Random(5))
+    wanted = Wanted(points=[pump.points["pressure"].id for pump in ground.pumps], choice=choice)
+    span = NOW - hours * HOUR, NOW
+    every = await chosen(hasty, wanted, *span)
+    assert every
+    for most in (0, 1, 3, 10, 30, 100):
+        monkeypatch.setattr("hub.rulebook.hours._MOST_HOURS", most)
+        found = await chosen(hasty, wanted, *span)
+        assert found is None or (len(every) <= most and str(found) == str(every))  # nan is not itself
+    assert found is not None
+
+
+async def test_hours_before_the_period_use_up_what_is_looked_for_too(
+    ground: Ground, hasty: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those of the second pump would be missing."""
+    for pump in ground.pumps:
+        ground.say(pump, *((NOW - n * HOUR, 650.0) for n in range(3, 15)))
+    ground.roll_up()
+    wanted = Wanted(
+        points=[pump.points["pressure"].id for pump in ground.pumps],
+        choice=Band(((600.0, inf),), 14 * 3_600_000_000),
+    )
+    every = await chosen(hasty, wanted, NOW - 2 * HOUR, NOW)
+    assert every is not None
+    assert {number for _, number, _ in every} == set(wanted.points)
+    monkeypatch.setattr("hub.rulebook.hours._MOST_HOURS", 10)
+    assert len(every) <= 10
+    assert await chosen(hasty, wanted, NOW - 2 * HOUR, NOW) is None
+
+
 @pytest.mark.parametrize(
     "query",
     ["SELECT * FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, 0, NULL, NULL, NULL, '1h', '1h', 9)",
+     "SELECT * FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, '{0}', '{999}', '0', 99)",
      "SELECT * FROM telemetry.odd_hours(%(points)s::int[], %(since)s, %(until)s)"],
 )  # fmt: skip
 async def test_what_the_server_finds_is_told_to_its_community_alone(ground: Ground, query: str) -> None:
@@ -194,3 +324,23 @@ async def test_what_the_server_finds_is_told_to_its_community_alone(ground: Grou
             assert bool(rows) == (home == ground.here)
     finally:
         await database.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT max(ended) AS last FROM telemetry.runs(%(points)s::int[], %(since)s, %(until)s, 0, NULL, NULL, NULL, '1h',"
+     " '1h', 9)",
+     "SELECT max(bucket) AS last FROM telemetry.hours_within(%(points)s::int[], %(since)s, %(until)s, '{0}', '{999}',"
+     " '0', 99)"],
+)  # fmt: skip
+async def test_what_a_point_said_in_another_community_is_not_told(ground: Ground, hasty: Session, query: str) -> None:
+    pump, moved = ground.pumps[0], NOW - 5 * HOUR
+    ground.say(pump, *((NOW - n * HOUR, 500) for n in range(1, 11)))
+    ground.roll_up()
+    with psycopg.connect(ground.url) as link:
+        link.execute("UPDATE telemetry.sample SET community_id = %s WHERE ts >= %s", [ground.there, moved])
+        link.execute("UPDATE telemetry.sample_1h SET community_id = %s WHERE bucket >= %s", [ground.there, moved])
+    values = {"points": [pump.points["pressure"].id], "since": NOW - 48 * HOUR, "until": NOW}
+    async with hasty() as connection:
+        row = await (await connection.execute(query.encode(), values)).fetchone()
+    assert row == {"last": moved - HOUR}

@@ -1,7 +1,8 @@
 """Back-tests on a real database: what a rule would have raised on stored history, and whether that can be trusted."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub.errors import Refused
+from hub.model import Device
 from hub.rulebook.service import Rulebook
 from hub.store.database import NotThere
+from rules.choosing import choice
+from rules.model import Rule
 from tests.integration.module_hub import add_alarm, migrated
 from tests.integration.postgres import new_database
 from tests.integration.rulebook_ground import (
@@ -67,6 +71,22 @@ async def test_a_back_test_tells_what_would_have_been_raised(ground: Ground, boo
     assert found["days"] == [{"day": "2026-11-21", "would": 2, "really": 3}]  # a day of the community's
     kept = ground.rows("SELECT rule, alarms, actor, result_hash FROM hub.rule_backtest")
     assert kept == [("pump-high", 2, "user:zhang", found["hash"])]
+
+
+async def test_what_a_rule_must_see_is_found_beside_the_hubs_work(
+    ground: Ground, book: Rulebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a long expression that takes seconds."""
+    threads: list[int] = []
+
+    def noted(rule: Rule, devices: Sequence[Device]) -> Any:
+        threads.append(threading.get_ident())
+        return choice(rule, devices)
+
+    monkeypatch.setattr("rules.backtest.choice", noted)
+    await tried(book, ground.engineer, FILE)
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 EXAMPLES = """examples:

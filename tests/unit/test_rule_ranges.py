@@ -2,6 +2,7 @@
 
 import math
 from itertools import chain
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import example, given
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 from hub.catalog.load import load_catalog
 from hub.catalog.paths import packaged_config
 from hub.model import Device
+from hub.rulebook.model import BEYOND
+from rules import ranges
 from rules.bounds import Unbounded
 from rules.examples import example_device
 from rules.expressions import ExpressionError, compile_expression
-from rules.ranges import BEYOND, Ranges, ranges_of
+from rules.ranges import Ranges, ranges_of
 
 KINDS = load_catalog([packaged_config()], {}).kinds
 PUMP: list[Device] = [example_device("pump", KINDS["pump"], 1)]
@@ -104,3 +107,12 @@ def test_ranges_are_as_narrow_as_the_values(when: str, ranges: Ranges) -> None:
 @pytest.mark.parametrize("when", ["pressure > flow", "true", "[pressure].exists(x, x > 5)", "running == 'running'"])
 def test_what_is_not_about_one_number_has_no_ranges_or_all(when: str) -> None:
     assert ranges_of(when, None, PUMP) in (None, ((-math.inf, math.inf),))
+
+
+def test_of_several_kinds_ranges_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ["pump", "water_meter", "meter_group"]
+    devices = [example_device(kind, KINDS[kind], number) for number, kind in enumerate(kinds, 1)]
+    judge = Mock(wraps=ranges._judge)
+    monkeypatch.setattr(ranges, "_judge", judge)
+    assert ranges_of("abs(flow) <= 1", None, devices) == ranges_of("abs(pressure) <= 1", None, PUMP)
+    assert judge.call_count == 2
