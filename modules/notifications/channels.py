@@ -78,8 +78,16 @@ class _Outlet:
     gateway: Gateway
     allowed: Sequence[Network]
     loop: asyncio.AbstractEventLoop
+    taken: Callable[[], None]
     answers: list[Answer] = field(default_factory=list)
     trouble: list[Exception] = field(default_factory=list)
+    said_yes: bool = False
+
+    def yes(self) -> None:
+        """The other side has taken it; told at once, and once."""
+        if not self.said_yes:
+            self.said_yes = True
+            self.taken()
 
     def send(self, request: requests.PreparedRequest) -> requests.Response:
         body = request.body
@@ -159,7 +167,7 @@ class Senders:
         """One message by an apprise URL, of a mail URL to one of those it names. Never raises for what the other side
         does. `taken` is called in the message's thread once that has said yes."""
         loop = asyncio.get_running_loop()
-        outlet = _Outlet(self._gateway, allowed, loop)
+        outlet = _Outlet(self._gateway, allowed, loop, taken)
         plugin = await loop.run_in_executor(self._pool, _plugin, url)
         if plugin is None:
             return Outcome(False, detail="the channel's URL is not understood by apprise")
@@ -179,14 +187,14 @@ class Senders:
                     scheme, accepted=accepted, outlet_answers=answers, trouble=trouble, now=now, success=success
                 )
                 if outcome.delivered:
-                    taken()
+                    outlet.yes()
                 return outcome
 
             context = contextvars.copy_context()
             async with asyncio.timeout(_MAIL_S if scheme in _MAIL else 2 * TOTAL_S):
                 return await loop.run_in_executor(self._pool, context.run, told)
-        except TimeoutError:
-            return Outcome(False, detail="no answer in time", perhaps=True)
+        except TimeoutError:  # of the whole way: what has been said yes to is sent, whatever comes after it
+            return Outcome(True) if outlet.said_yes else Outcome(False, detail="no answer in time", perhaps=True)
         except (Forbidden, NotSent) as error:
             return Outcome(False, detail=str(error))
 
@@ -253,6 +261,8 @@ def _send_mail(controller: Any, sender: str, to: list[str], message: str) -> boo
         return False
     for code, _ in refused.values():
         outlet.trouble.append(NotSent(f"the mail server refuses the address ({code})"))
+    if not refused:  # it is sent now: how long the server takes to say good-bye changes nothing
+        outlet.yes()
     return not refused
 
 
@@ -275,7 +285,7 @@ def judge(
     if code and code != _GOOD[scheme]:
         wait = _RATE_WAIT if code in _RATE_CODES else None
         return Outcome(False, answer.status, f"the service says code {code}", wait)
-    if not accepted or not 200 <= answer.status < 300:
+    if not accepted or not answer.good:
         return Outcome(False, answer.status, f"HTTP {answer.status}", answer.retry_after(now))
     if success is not None and (said := _said(answer.body, success[0])) != success[1]:
         return Outcome(False, answer.status, f"the gateway says {success[0]} {said[:40]!r}")

@@ -61,6 +61,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
     def retry_after(self, now: datetime) -> timedelta | None:
         """The answer's Retry-After (RFC 9110 §10.2.3: seconds or a date), at most 2 h."""
         value = self.headers.get("retry-after", "").strip()
@@ -154,12 +158,19 @@ class Gateway:
         return Way(pinned, parts.netloc.rpartition("@")[2], parts.hostname)
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, allowed: Sequence[Network]
-    ) -> Answer:
-        """One request, no redirects, 8 s at most. Forbidden, NotSent; any answer at all, a redirect too, is given."""
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, allowed: Sequence[Network],
+        heard: Callable[[Answer], None] = lambda _: None,
+    ) -> Answer:  # fmt: skip
+        """One request, no redirects, 8 s at most. Forbidden, NotSent; any answer at all, a redirect too, is given, and
+        to `heard` in the request's thread, though nobody waits for it any more."""
         way = await self.way(url, allowed)
-        asked = asyncio.get_running_loop().run_in_executor
-        return await asked(self.threads, self.ask, method, way, headers, content)
+
+        def ask() -> Answer:
+            answer = self.ask(method, way, headers, content)
+            heard(answer)
+            return answer
+
+        return await asyncio.get_running_loop().run_in_executor(self.threads, ask)
 
     def ask(self, method: str, way: Way, headers: Mapping[str, str], content: bytes) -> Answer:
         """The same in a thread, the way being known. NotSent."""

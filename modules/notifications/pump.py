@@ -159,7 +159,7 @@ class Pump:
             deliveries = await self._choose(connection, community, target, now, urgent)
             if not deliveries:
                 return None
-            if deliveries[0]["state"] == "sending" and self._told.has(deliveries[0]):
+            if self._noted(deliveries[0]):
                 return Work(community, target, deliveries[:1], endpoint, taken=True)
             begun = await store.rows(connection, "begin", ids=[one["id"] for one in deliveries], at=now)
             repeated = {row["id"]: row["repeated"] for row in begun}
@@ -180,6 +180,8 @@ class Pump:
         leader = await store.first(connection, "leader", **of, **_times(now), urgent=urgent)
         if leader is None:
             return []
+        if self._noted(leader):
+            return [leader]  # only to be recorded, whatever the rate
         channel = self._sending.channel(community, target)
         rate = channel.limits().rate if channel else None
         if rate is not None:
@@ -193,6 +195,12 @@ class Pump:
         alike = {"person": leader["person"], "language": leader["language"], "id": leader["id"]}
         return [leader, *await store.rows(connection, "companions", **of, **alike, at=now)]
 
+    def _noted(self, delivery: Row) -> bool:
+        """Whether the last attempt at it was taken, though the store does not say so: the hub was killed, or had given
+        up waiting for an answer that came all the same. One that is wanted anew has had no attempt yet."""
+        begun = delivery["attempts"] > 0 and delivery["started_at"] is not None
+        return begun and self._told.has(delivery)
+
     # -- record --------------------------------------------------------------------------------------------------
 
     async def _record(self, work: Work, outcome: Outcome) -> None:
@@ -203,7 +211,7 @@ class Pump:
             told = "delivered" if outcome.delivered else "failed"
             await store.run(
                 connection, "attempt", **of, ids=work.ids, at=now, outcome=told, status=outcome.status,
-                detail=outcome.detail[:300],
+                detail=outcome.detail[:300], leads=not work.taken,
             )  # fmt: skip
             if outcome.delivered:
                 await self._delivered(connection, work, outcome, state, now)

@@ -107,12 +107,12 @@ WHERE id = ANY (%(ids)s) RETURNING id, repeated
 
 -- name: attempt
 INSERT INTO notifications.attempt (community_id, delivery_id, target, at, outcome, status, detail, leads)
-SELECT %(community_id)s, id, %(target)s, %(at)s, %(outcome)s, %(status)s, %(detail)s, n = 1
+SELECT %(community_id)s, id, %(target)s, %(at)s, %(outcome)s, %(status)s, %(detail)s, %(leads)s AND n = 1
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS message (id, n)
 
 -- name: delivered
 UPDATE notifications.delivery SET state = 'delivered', finished_at = %(at)s, status = %(status)s, detail = ''
-WHERE id = ANY (%(ids)s) AND state = 'sending' RETURNING *
+WHERE id = ANY (%(ids)s) AND (state = 'sending' OR (state IN ('queued', 'held') AND attempts > 0)) RETURNING *
 
 -- name: failed
 UPDATE notifications.delivery SET state = %(state)s, due_at = %(due_at)s, status = %(status)s, detail = %(detail)s,

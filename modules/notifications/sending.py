@@ -12,7 +12,7 @@ from hub.store.database import Row
 from modules.notifications import texts, webhooks
 from modules.notifications.channels import Outcome, Senders, addressed
 from modules.notifications.files import Files
-from modules.notifications.outgoing import Forbidden, Gateway, Network, NotSent, networks
+from modules.notifications.outgoing import Answer, Forbidden, Gateway, Network, NotSent, networks
 from modules.notifications.push import Urgency
 from modules.notifications.replies import code_of
 from modules.notifications.spec import Channel, NotificationsFile
@@ -68,10 +68,7 @@ class Sending:
         allowed = networks(file.gateways) if file else ()
         first = work.deliveries[0]
         if work.endpoint is not None:
-            outcome = await self._post(work.endpoint, first, allowed, now)
-            if outcome.delivered:
-                await self.aside(taken)
-            return outcome
+            return await self._post(work.endpoint, first, allowed, now, taken)
         channel = self.channel(work.community, work.target)
         if channel is None or file is None:
             return Outcome(False, detail=GONE)
@@ -120,19 +117,26 @@ class Sending:
             return f"{file.public_url}/notice/{work.community['code']}/{token}", file.link_minutes
         return f"{file.public_url}/alarms/{first['alarm_id']}", None
 
-    async def _post(self, endpoint: Row, delivery: Row, allowed: Sequence[Network], now: datetime) -> Outcome:
+    async def _post(
+        self, endpoint: Row, delivery: Row, allowed: Sequence[Network], now: datetime, taken: Callable[[], None]
+    ) -> Outcome:
         old = endpoint["previous_secret"] if endpoint["previous_until"] and endpoint["previous_until"] > now else None
         signing = [endpoint["secret"], *([old] if old else [])]
         headers = webhooks.headers_of(delivery["uid"], now, delivery["body"], signing)
+
+        def heard(answer: Answer) -> None:
+            if answer.good:
+                taken()
+
         try:
-            answer = await self._gateway.send("POST", endpoint["url"], headers, delivery["body"].encode(), allowed)
+            body = delivery["body"].encode()
+            answer = await self._gateway.send("POST", endpoint["url"], headers, body, allowed, heard)
         except Forbidden as error:
             return Outcome(False, detail=str(error))
         except NotSent as error:
             return Outcome(False, detail=str(error), perhaps=error.perhaps)
-        good = 200 <= answer.status < 300
-        detail = "" if good else f"HTTP {answer.status}"
-        return Outcome(good, answer.status, detail, answer.retry_after(now), gone=answer.status == 410)
+        detail = "" if answer.good else f"HTTP {answer.status}"
+        return Outcome(answer.good, answer.status, detail, answer.retry_after(now), gone=answer.status == 410)
 
 
 def _loudness(deliveries: Sequence[Row]) -> tuple[int, bool]:

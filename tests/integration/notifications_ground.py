@@ -112,6 +112,7 @@ class MailServer:
 
     refused: set[str] = field(default_factory=set)
     dropping: int = 0  # so many mails are taken and the connection dies before that is said
+    leaving: asyncio.Event | None = None  # that it says good-bye only then
     tls: ssl.SSLContext | None = None
     signed_in: list[bytes] = field(default_factory=list)  # what AUTH PLAIN gave
     got: list[tuple[str, EmailMessage]] = field(default_factory=list)  # to whom, what
@@ -157,6 +158,8 @@ class MailServer:
                             break
                         writer.write(b"250 ok\r\n")
                     case "QUIT":
+                        if self.leaving is not None:
+                            await self.leaving.wait()
                         writer.write(b"221 bye\r\n")
                         break
                     case _:

@@ -10,11 +10,12 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout
 
-from modules.notifications import Parts
+from modules.notifications import Parts, channels
 from tests.e2e.harness import Server
-from tests.integration.notifications_ground import Ground, Receiver, killed_at, migrated
+from tests.integration.notifications_ground import Ground, MailServer, Receiver, killed_at, migrated
 from tests.integration.postgres import new_database, open_folder
 
+ANNUNCIATED = "cn.communityhub.alarm.annunciated.v1"
 AWAY = (psycopg.OperationalError, PoolTimeout)
 
 
@@ -92,8 +93,11 @@ async def test_a_store_that_goes_away_after_the_sending_repeats_nothing(tmp_path
             server.embedded.stop()
 
 
-async def test_a_hub_that_stops_before_the_answer_is_there_hears_it_all_the_same(ground: Ground, group: Receiver):
-    ground.write([by_group(group)])
+@pytest.mark.parametrize("target", ["channel", "webhook"])
+async def test_a_hub_that_stops_before_the_answer_is_there_hears_it_all_the_same(
+    ground: Ground, group: Receiver, target: str
+):
+    ground.write([by_group(group)] if target == "channel" else [])
     got, may_answer = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
@@ -102,6 +106,8 @@ async def test_a_hub_that_stops_before_the_answer_is_there_hears_it_all_the_same
 
     group.before = hold
     async with ground.running() as parts:
+        if target == "webhook":
+            await parts.service.endpoints.create(ground.engineer, "erp", f"{group.url}/in", [ANNUNCIATED])
         await parts.telling.annunciated(**ground.job(ground.alarm()))
         pump = asyncio.create_task(parts.pump.run())
         await asyncio.wait_for(got.wait(), 10)
@@ -116,6 +122,65 @@ async def test_a_hub_that_stops_before_the_answer_is_there_hears_it_all_the_same
     async with ground.running() as parts:
         await parts.pump.settle()
     assert len(group.got) == 1 and ground.states() == {"delivered": 1} and not notes(ground)
+
+
+async def test_a_yes_that_comes_after_the_hub_gave_up_counts(
+    ground: Ground, group: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(channels, "TOTAL_S", 0.05)  # what it waits for the whole way, not the thread for its answer
+    ground.write([by_group(group)])
+    may_answer = asyncio.Event()
+    group.before = may_answer.wait
+    async with ground.running() as parts:
+        await ground.tell(parts, ground.alarm())
+        assert ground.states() == {"queued": 1} and tries(ground) == [("failed", "no answer in time")]
+        may_answer.set()
+        async with asyncio.timeout(10):
+            while not notes(ground):
+                await asyncio.sleep(0.01)
+        ground.clock.advance(30)
+        await parts.pump.settle()
+    assert len(group.got) == 1 and ground.states() == {"delivered": 1} and not notes(ground)
+
+
+async def test_mail_is_sent_when_its_server_says_so_not_when_it_says_good_bye(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(channels, "_MAIL_S", 1.0)
+    async with MailServer(leaving=asyncio.Event()) as server:
+        url = f"mailto://mail.local:{server.port}/?smtp=127.0.0.1&from=hub@example.com&to=office@example.com"
+        ground.write([{"id": "mail", "url": url}])
+        async with ground.running() as parts:
+            await ground.tell(parts, ground.alarm())
+            assert ground.states() == {"delivered": 1} and len(server.got) == 1
+            assert server.leaving is not None
+            server.leaving.set()
+            ground.clock.advance(30)
+            await parts.pump.settle()
+    assert len(server.got) == 1 and not notes(ground)
+
+
+async def test_what_is_only_recorded_uses_up_no_rate(ground: Ground, group: Receiver):
+    ground.write([by_group(group, digest="1m", rate={"messages": 2, "per": "60s"})])
+    async with ground.running() as parts:
+        for _ in range(4):
+            await parts.telling.annunciated(**ground.job(ground.alarm()))
+            await parts.pump.settle()
+        ground.clock.advance(61)
+        record, away = parts.pump._record, [psycopg.OperationalError("gone")]
+
+        async def once(*arguments: Any) -> None:
+            if away:
+                raise away.pop()
+            await record(*arguments)
+
+        parts.pump._record = once  # type: ignore[method-assign]
+        await parts.pump.settle()
+        assert len(group.got) == 1 and ground.states() == {"sending": 4}
+        ground.clock.advance(30)
+        await parts.pump.settle()
+        assert ground.states() == {"delivered": 4}
+        assert ground.rows("SELECT count(*) FROM notifications.attempt WHERE leads") == [(0,)]
 
 
 async def test_a_message_of_several_that_was_taken_is_recorded_for_each(ground: Ground, group: Receiver):
