@@ -193,7 +193,8 @@ class Pump:
         if not leader["combine"] or leader["life_safety"]:
             return [leader]
         alike = {"person": leader["person"], "language": leader["language"], "id": leader["id"]}
-        return [leader, *await store.rows(connection, "companions", **of, **alike, at=now)]
+        companions = await store.rows(connection, "companions", **of, **alike, at=now)
+        return [leader, *(one for one in companions if not self._noted(one))]  # those noted come by themselves
 
     def _noted(self, delivery: Row) -> bool:
         """Whether the last attempt at it was taken, though the store does not say so: the hub was killed, or had given

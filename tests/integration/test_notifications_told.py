@@ -143,6 +143,35 @@ async def test_a_yes_that_comes_after_the_hub_gave_up_counts(
     assert len(group.got) == 1 and ground.states() == {"delivered": 1} and not notes(ground)
 
 
+async def test_what_was_taken_goes_with_no_later_message(
+    ground: Ground, group: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    """Three as one message, whose yes came late; a more urgent one is due before these are recorded."""
+    ground.write([by_group(group, digest="1m")])
+    may_answer = asyncio.Event()
+    group.before = may_answer.wait
+    async with ground.running() as parts:
+        for _ in range(3):
+            await ground.tell(parts, ground.alarm())
+        assert ground.states() == {"held": 3} and not group.got
+        ground.clock.advance(61)
+        with monkeypatch.context() as patience:
+            patience.setattr(channels, "TOTAL_S", 0.05)
+            await parts.pump.settle()
+        assert ground.states() == {"queued": 3} and not notes(ground)
+        may_answer.set()
+        async with asyncio.timeout(10):
+            while len(notes(ground)) < 3:
+                await asyncio.sleep(0.01)
+        await ground.tell(parts, ground.alarm())
+        ground.rows("UPDATE notifications.delivery SET priority = 1 WHERE attempts = 0")
+        ground.clock.advance(61)
+        await parts.pump.settle()
+        assert ground.rows("SELECT count(*) FROM notifications.attempt WHERE outcome = 'delivered' AND leads") == [(1,)]
+    assert len(group.got) == 2 and ground.states() == {"delivered": 4} and not notes(ground)
+    assert "3" in group.got[0].json["title"] and "可能重复" not in group.got[1].json["message"]
+
+
 async def test_mail_is_sent_when_its_server_says_so_not_when_it_says_good_bye(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ):
