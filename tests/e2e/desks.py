@@ -61,7 +61,7 @@ class World:
             self._alarm: str = written[0]
 
     def tidy(self) -> None:
-        """The desk as it was at first: alarms, shelf, maintenance; no storm; no command was given."""
+        """The desk as it was at first: alarms, shelf, maintenance; no storm; no command was given lately."""
         columns = self._alarm
         with self.seeds.link() as link:
             for query in (
@@ -74,6 +74,7 @@ class World:
                 "DELETE FROM hub.maintenance WHERE id NOT IN (SELECT id FROM first.maintenance)",
                 "UPDATE hub.maintenance SET ended_at = f.ended_at FROM first.maintenance f WHERE f.id = maintenance.id",
                 "UPDATE hub.alarm_storm SET ended_at = last_at WHERE ended_at IS NULL",
+                "UPDATE hub.command SET requested_at = requested_at - interval '1 hour'",
             ):
                 link.execute(query)  # type: ignore[call-overload]
         self.seeds.driver.executed.clear()
