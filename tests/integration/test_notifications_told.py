@@ -42,6 +42,18 @@ def tries(ground: Ground) -> list[tuple[Any, ...]]:
     return ground.rows("SELECT outcome, detail FROM notifications.attempt ORDER BY id")
 
 
+def lose_one_record(parts: Parts) -> None:
+    """The store is away when the next outcome is to be recorded."""
+    record, away = parts.pump._record, [psycopg.OperationalError("gone")]
+
+    async def once(*arguments: Any) -> None:
+        if away:
+            raise away.pop()
+        await record(*arguments)
+
+    parts.pump._record = once  # type: ignore[method-assign]
+
+
 async def settled(parts: Parts) -> None:
     """All that is due is worked off, once the store is back."""
     async with asyncio.timeout(30):
@@ -196,14 +208,7 @@ async def test_what_is_only_recorded_uses_up_no_rate(ground: Ground, group: Rece
             await parts.telling.annunciated(**ground.job(ground.alarm()))
             await parts.pump.settle()
         ground.clock.advance(61)
-        record, away = parts.pump._record, [psycopg.OperationalError("gone")]
-
-        async def once(*arguments: Any) -> None:
-            if away:
-                raise away.pop()
-            await record(*arguments)
-
-        parts.pump._record = once  # type: ignore[method-assign]
+        lose_one_record(parts)
         await parts.pump.settle()
         assert len(group.got) == 1 and ground.states() == {"sending": 4}
         ground.clock.advance(30)
@@ -219,14 +224,7 @@ async def test_a_message_of_several_that_was_taken_is_recorded_for_each(ground: 
             await parts.telling.annunciated(**ground.job(ground.alarm()))
             await parts.pump.settle()
         ground.clock.advance(61)
-        record, away = parts.pump._record, [psycopg.OperationalError("gone")]
-
-        async def once(*arguments: Any) -> None:
-            if away:
-                raise away.pop()
-            await record(*arguments)
-
-        parts.pump._record = once  # type: ignore[method-assign]
+        lose_one_record(parts)
         await parts.pump.settle()
         assert len(group.got) == 1 and ground.states() == {"sending": 3} and len(notes(ground)) == 3
         ground.clock.advance(30)
